@@ -1,0 +1,302 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "supervisor/base/expected.h"
+
+// The messages of /v1 as values.  Each member is the JSON field of the same name, so that this page
+// is the reference of both ends.  std::optional is a field that may be null; on the wire no field
+// is ever absent.  Names, states and reasons are text: a client must be able to show what a newer
+// reeve has to say.
+namespace reeve::api {
+
+// Wall-clock time; on the wire "2026-11-22T10:17:00.120Z", UTC, always with milliseconds.
+using Timestamp = std::chrono::time_point<std::chrono::system_clock, std::chrono::milliseconds>;
+
+std::string to_text(Timestamp time);
+std::optional<Timestamp> parse_timestamp(std::string_view text);
+
+// ---- GET /v1/status ------------------------------------------------------------------------
+
+struct Pids {
+    std::optional<std::int64_t> current;
+    std::optional<std::int64_t> limit;  // null: none is known
+    bool operator==(const Pids&) const = default;
+};
+
+struct Reaped {
+    std::int64_t runs = 0;
+    std::int64_t orphans = 0;
+    std::int64_t strays = 0;
+    bool operator==(const Reaped&) const = default;
+};
+
+struct SupervisorStatus {
+    std::string version;
+    std::int64_t pid = 0;
+    std::string state;  // "running" or "stopping"
+    double uptime_seconds = 0;
+    std::string config;  // the main file as it was named; "-" for standard input
+    bool config_changed = false;
+    bool subreaper = false;
+    std::string tracking;  // "cgroup", "tag" …
+    Pids pids;
+    Reaped reaped;
+    bool operator==(const SupervisorStatus&) const = default;
+};
+
+struct LastExit {
+    std::optional<int> code;            // null when a signal ended it, or it never ran
+    std::optional<std::string> signal;  // "SIGKILL"; null when it exited by itself
+    Timestamp at{};
+    double lasted_seconds = 0;
+    std::string reason;  // "exit 1", "killed by SIGSEGV (core dumped)", "chdir /srv: No such …"
+    bool operator==(const LastExit&) const = default;
+};
+
+// One instance.
+struct ProgramStatus {
+    std::string name;  // "web", or "web@2" when there is more than one instance
+    std::string program;
+    int instance = 1;
+    std::vector<std::string> groups;
+    std::string type;           // "service", "task"
+    std::string state;          // one of the contract's eight
+    std::string desired;        // "up", "down"
+    std::optional<bool> ready;  // null: the question makes no sense now
+    std::optional<std::string> health;
+    std::optional<std::int64_t> pid;
+    std::optional<std::int64_t> run;  // number of the present or the last run; null: never started
+    std::optional<Timestamp> since;   // when it came into this state
+    std::optional<double> uptime_seconds;  // of the present run
+    std::int64_t restarts = 0;
+    std::int64_t failures = 0;
+    std::optional<LastExit> last_exit;
+    std::optional<double> retry_in_seconds;
+    std::vector<std::string> waiting_for;
+    std::int64_t processes = 0;
+    std::int64_t orphans = 0;
+    std::int64_t zombies = 0;
+    std::optional<double> cpu_seconds;  // of the present run's whole tree
+    std::optional<std::int64_t> memory_bytes;
+    std::string note;
+    bool operator==(const ProgramStatus&) const = default;
+};
+
+struct Status {
+    SupervisorStatus supervisor;
+    std::vector<ProgramStatus> programs;  // in the order of the configuration
+    bool operator==(const Status&) const = default;
+};
+
+// ---- GET /v1/programs/NAME -----------------------------------------------------------------
+
+struct ConfigEntry {
+    std::string key;                  // "command", "environment.PORT"
+    std::string value;                // as TOML writes it, secrets redacted
+    std::optional<std::string> file;  // null, as is line: a default, nobody wrote it
+    std::optional<std::int64_t> line;
+    bool operator==(const ConfigEntry&) const = default;
+};
+
+struct RunRecord {
+    std::string name;  // of the instance
+    std::int64_t run = 0;
+    std::optional<std::int64_t> pid;  // null: it could not be spawned
+    Timestamp started{};
+    std::optional<LastExit> exit;  // null: it is still running
+    bool operator==(const RunRecord&) const = default;
+};
+
+// NAME may be a program (all its instances) or one instance ("web@2").
+struct ProgramCard {
+    std::string name;
+    std::string description;
+    std::vector<ProgramStatus> instances;
+    std::vector<ConfigEntry> config;
+    std::vector<RunRecord> runs;  // oldest first
+    bool operator==(const ProgramCard&) const = default;
+};
+
+// ---- POST /v1/programs/TARGET/{start,stop,restart,signal,reset} ----------------------------
+
+// In a request every field may be absent; an unknown one is refused, so that nothing is accepted
+// and ignored.  An empty body is {}.
+struct ActionRequest {
+    bool wait = true;
+    std::optional<std::string> timeout;  // a duration as in the configuration, "10s"
+    std::optional<std::string>
+        signal;  // for `signal` alone, and needed there: "HUP", "SIGHUP", "1"
+    bool operator==(const ActionRequest&) const = default;
+};
+
+struct ActionResult {
+    std::string name;  // of the instance
+    bool ok = false;
+    std::string state;  // where it is now
+    std::optional<std::int64_t> pid;
+    std::string message;                  // why not; or, when ok, what was done: "was running"
+    std::vector<std::string> last_lines;  // of its output, when it is not ok
+    bool operator==(const ActionResult&) const = default;
+};
+
+// Answered with 200 also when a program failed: the request itself was served, and `ok` and the
+// results tell the truth.
+struct ActionReply {
+    bool ok = false;  // all of them are
+    std::vector<ActionResult> results;
+    bool operator==(const ActionReply&) const = default;
+};
+
+// ---- POST /v1/shutdown ---------------------------------------------------------------------
+
+// Answered as soon as the shutdown has begun; whoever wants to see its end waits for the
+// connection, or the process, to go.  The body of the request is empty or {}.
+struct ShutdownReply {
+    bool ok = false;
+    std::int64_t pid = 0;  // reeve's own
+    std::string message;
+    bool operator==(const ShutdownReply&) const = default;
+};
+
+// ---- GET /v1/tree --------------------------------------------------------------------------
+
+struct Process {
+    std::int64_t pid = 0;
+    std::int64_t ppid = 0;
+    std::string state;  // one letter, as in /proc/PID/stat
+    std::string command;
+    std::string user;
+    double cpu_seconds = 0;
+    std::int64_t memory_bytes = 0;
+    bool main = false;
+    bool orphan = false;
+    bool zombie = false;
+    std::vector<Process> children;
+    bool operator==(const Process&) const = default;
+};
+
+struct ProgramTree {
+    std::string name;  // of the instance
+    std::vector<Process> processes;
+    bool operator==(const ProgramTree&) const = default;
+};
+
+struct Tree {
+    std::vector<ProgramTree> programs;
+    std::vector<Process> strays;
+    bool operator==(const Tree&) const = default;
+};
+
+// ---- GET /v1/programs/TARGET/logs, Accept: application/x-ndjson ----------------------------
+
+struct LogLine {
+    std::optional<Timestamp> time;  // when reeve read it; null when that is not known any more
+    std::string name;               // of the instance, "web@2"
+    std::string program;
+    int instance = 1;
+    std::int64_t run = 0;
+    std::optional<std::int64_t> pid;  // of the run's main process
+    std::string stream;               // "stdout", "stderr"
+    std::string line;                 // without its newline; bytes that are not UTF-8 become U+FFFD
+    bool operator==(const LogLine&) const = default;
+};
+
+// ---- GET /v1/events ------------------------------------------------------------------------
+
+struct Event {
+    std::uint64_t id = 0;  // its number, counted from 1, without gaps
+    std::string event;     // "program.state"
+    Timestamp time{};
+    std::optional<std::string> program;  // of the instance; null: about reeve itself
+    std::string data = "{}";             // what the kind of event brings, a JSON object as text
+    bool operator==(const Event&) const = default;
+};
+
+// "id: 12\nevent: program.state\ndata: {…}\n\n", as text/event-stream wants it; the data is the
+// whole event as to_json() writes it.
+std::string to_sse(const Event& event);
+
+// ---- errors --------------------------------------------------------------------------------
+
+// What can be wrong with a request.  The word is the promise to clients, the status follows from
+// it.
+struct ErrorCode {
+    std::string_view word;
+    int http_status;
+};
+
+inline constexpr ErrorCode kBadRequest{"bad_request", 400};  // not HTTP, or a bad parameter
+inline constexpr ErrorCode kBadJson{"bad_json", 400};  // the body is no JSON object of that kind
+inline constexpr ErrorCode kBadSignal{"bad_signal", 400};
+inline constexpr ErrorCode kNotPermitted{"not_permitted", 403};
+inline constexpr ErrorCode kNotFound{"not_found", 404};  // no such call
+inline constexpr ErrorCode kNoSuchProgram{"no_such_program", 404};
+inline constexpr ErrorCode kNoSuchRun{"no_such_run", 404};
+inline constexpr ErrorCode kMethodNotAllowed{"method_not_allowed", 405};
+inline constexpr ErrorCode kRequestTimeout{"request_timeout", 408};
+inline constexpr ErrorCode kConflict{"conflict", 409};  // not in this state
+inline constexpr ErrorCode kBodyTooLarge{"body_too_large", 413};
+inline constexpr ErrorCode kTargetTooLong{"target_too_long", 414};
+inline constexpr ErrorCode kExpectationFailed{"expectation_failed", 417};
+inline constexpr ErrorCode kHeaderTooLarge{"header_too_large", 431};
+inline constexpr ErrorCode kInternal{"internal", 500};
+inline constexpr ErrorCode kNotInThisVersion{"not_in_this_version", 501};
+inline constexpr ErrorCode kShuttingDown{"shutting_down", 503};
+inline constexpr ErrorCode kBusy{"busy", 503};  // too many connections, no memory
+inline constexpr ErrorCode kHttpVersion{"http_version_not_supported", 505};
+
+inline constexpr ErrorCode kErrorCodes[] = {
+    kBadRequest,        kBadJson,        kBadSignal,    kNotPermitted,
+    kNotFound,          kNoSuchProgram,  kNoSuchRun,    kMethodNotAllowed,
+    kRequestTimeout,    kConflict,       kBodyTooLarge, kTargetTooLong,
+    kExpectationFailed, kHeaderTooLarge, kInternal,     kNotInThisVersion,
+    kShuttingDown,      kBusy,           kHttpVersion};
+
+// 500 for a word that is none of ours.
+int http_status_of(std::string_view word);
+
+// {"error":{"code":…,"message":…,"hint":…}}
+struct ErrorBody {
+    std::string code;
+    std::string message;
+    std::optional<std::string> hint;  // what to do next
+    bool operator==(const ErrorBody&) const = default;
+};
+
+// ---- to JSON and back ----------------------------------------------------------------------
+
+// One line without a newline; text that is not UTF-8 is repaired with U+FFFD.
+std::string to_json(const Status& value);
+std::string to_json(const ProgramCard& value);
+std::string to_json(const ActionRequest& value);
+std::string to_json(const ActionReply& value);
+std::string to_json(const ShutdownReply& value);
+std::string to_json(const Tree& value);
+std::string to_json(const LogLine& value);
+std::string to_json(const Event& value);
+std::string to_json(const ErrorBody& value);
+
+// Why a text is not the message it should be: "programs[0].pid is missing".
+struct DecodeError {
+    std::string text;
+};
+
+// T is any type that to_json() takes.  In a reply unknown fields are ignored (a newer reeve sent
+// them) and a missing one is an error.
+template <typename T>
+Expected<T, DecodeError> from_json(std::string_view text);
+
+// An object of strings, numbers and the like, printed for people: `state=running pid=4121`.  Text
+// that is no object comes back as it is.
+std::string flatten_json(std::string_view object);
+
+// The text indented by two spaces a level; text that is no JSON comes back as it is.
+std::string pretty_json(std::string_view text);
+
+}  // namespace reeve::api
