@@ -1,0 +1,56 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "supervisor/base/fd.h"
+
+namespace reeve::os {
+
+struct ListenRequest {
+    std::string path;  // absolute
+    mode_t mode = 0600;
+    std::optional<gid_t> group;  // nullopt: not touched
+};
+
+struct ListeningSocket {
+    base::Fd fd;  // non-blocking, close-on-exec
+    std::string path;
+    dev_t device = 0;  // the socket's file, to know it again
+    ino_t inode = 0;
+};
+
+struct ListenError {
+    enum class Kind {
+        in_use,        // somebody answers there
+        not_a_socket,  // the path is something else
+        too_long,
+        failed,
+    };
+    Kind kind = Kind::failed;
+    std::string path;
+    base::OsError cause;  // only for `failed`
+
+    // "another reeve answers on /run/reeve/reeve.sock"
+    std::string text() const;
+};
+
+// A stream socket that listens at `path`, with the mode and group in place before anybody can
+// connect, whatever our umask.  Missing directories above it are made, for us alone unless we are
+// root.  The socket of a dead process is replaced, that of a live one never.
+Expected<ListeningSocket, ListenError> listen_at(const ListenRequest& request);
+
+// Removes the file of `socket` unless somebody else's has taken its place.
+void remove_socket_file(const ListeningSocket& socket);
+
+// Who connected, as of then.
+struct PeerCredentials {
+    pid_t pid = 0;  // 0: outside of our PID namespace
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+base::OsExpected<PeerCredentials> peer_credentials(int fd);
+
+}  // namespace reeve::os
