@@ -1,0 +1,162 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+// What an operator wrote, as values: no pointer into the file, no clock, no system call. conf::load
+// fills it in and conf::validate has checked it before anybody else sees it; what a comment below
+// promises about a value ("at least 1") is checked there.
+namespace reeve::conf {
+
+using Duration = std::chrono::milliseconds;
+
+// Where a value was written.  `file` indexes Config::files; lines and columns count from 1.
+struct Place {
+    std::uint32_t file = 0;
+    std::uint32_t line = 0;
+    std::uint32_t column = 0;
+};
+
+enum class ProgramType { service, task };
+enum class RestartPolicy { always, on_failure, never };
+enum class StopScope { main, group, tree };
+enum class Leftovers { kill, keep };
+
+// What ends reeve by itself.
+enum class ExitOn { essential, failed, all_done };
+
+// One step of stop_signal: send it, then wait that long for the main process to go.
+struct StopStep {
+    int signal = 0;
+    Duration wait{0};
+};
+
+// An exit that counts as success: a code, or the signal that ended it.
+struct SuccessExit {
+    enum class Kind { code, signal };
+    Kind kind = Kind::code;
+    int number = 0;
+    bool operator==(const SuccessExit&) const = default;
+};
+
+struct Output {
+    enum class Kind {
+        inherit,  // line by line to reeve's own stdout or stderr
+        null,
+        file,
+        merged,  // stderr only: into whatever stdout goes to, in order
+    };
+    Kind kind = Kind::inherit;
+    std::string path;  // absolute; only for `file`
+};
+
+struct Input {
+    enum class Kind { null, file, inherit };
+    Kind kind = Kind::null;
+    std::string path;  // absolute; only for `file`
+};
+
+struct Program {
+    std::string name;
+    std::string description;
+    ProgramType type = ProgramType::service;
+
+    // Split and expanded; never empty, argv[0] never empty.  With `shell` it is {"/bin/sh", "-c",
+    // the string}.  `${instance}` differs between instances, so there is one a copy: index 0 is
+    // instance 1.
+    std::vector<std::vector<std::string>> commands;
+    bool shell = false;
+
+    // Absolute.  Empty: reeve's own.  One an instance, as with `commands`.
+    std::vector<std::string> directories;
+
+    // A name or a number, looked up at each start.  Empty: not touched.
+    std::string user;
+    std::string group;
+    std::optional<std::vector<std::string>> supplementary_groups;
+
+    std::optional<mode_t> umask;
+
+    // The program's own environment ([supervisor], [defaults] and [program.*] merged and expanded),
+    // one an instance.  What it inherits comes below it, REEVE_* above.
+    std::vector<std::map<std::string, std::string>> environments;
+
+    // nullopt: all of reeve's own environment; else what these globs match (none: nothing).
+    std::optional<std::vector<std::string>> inherit_environment;
+
+    bool autostart = true;
+    int instances = 1;  // at least 1, at most 1000
+    bool essential = false;
+
+    RestartPolicy restart = RestartPolicy::on_failure;  // tasks: never
+    std::vector<SuccessExit> success_exit_codes{{SuccessExit::Kind::code, 0}};
+    Duration restart_delay{200};  // zero: at once
+    Duration restart_delay_max{std::chrono::seconds{30}};
+    int max_failures = 10;  // 0: never give up
+    Duration healthy_after{std::chrono::seconds{10}};
+    Duration start_timeout{std::chrono::seconds{90}};
+
+    // At least one.  When a step's wait is over the next begins; after the last comes the kill.
+    // From stop_signal = "TERM" and stop_timeout = "10s" comes {{SIGTERM, 10s}}.
+    std::vector<StopStep> stop_steps;
+    // How long leftovers get between TERM and KILL.
+    Duration stop_timeout{std::chrono::seconds{10}};
+    StopScope stop_scope = StopScope::main;
+    Leftovers leftovers = Leftovers::kill;
+
+    Input input;
+    Output output;
+    Output error{Output::Kind::merged, {}};
+
+    std::optional<int> nice;
+    std::optional<int> oom_score_adj;
+
+    // The keys that were written for it, in the table's order, with their place: what
+    // `GET /v1/programs/NAME` shows.  The value is as in the file, TOML-printed, secrets redacted.
+    struct Key {
+        std::string name;
+        std::string value;
+        Place place;
+    };
+    std::vector<Key> keys;
+};
+
+struct Group {
+    std::string name;
+    std::vector<std::string> programs;  // names of programs that exist
+};
+
+enum class LogLevel { trace, debug, info, warn, error };
+
+struct Supervisor {
+    std::optional<std::vector<ExitOn>>
+        exit_on;                           // nullopt: the default, which depends on being PID 1
+    std::optional<Duration> stop_timeout;  // nullopt: 9s as PID 1, 25s otherwise
+    LogLevel log_level = LogLevel::info;
+};
+
+struct Control {
+    std::string socket;  // absolute; empty: the default, see default_socket() in conf/paths.h
+    std::optional<mode_t> mode;  // nullopt: 0600, or 0660 with a group
+    std::string group;           // a name or a number; empty: not touched
+};
+
+struct Config {
+    std::vector<std::string>
+        files;  // as they were named; [0] is the main one, "-" for standard input
+    Supervisor supervisor;
+    Control control;
+    std::vector<Program> programs;  // enabled ones, in the order of the files
+    std::vector<std::string> disabled;
+    std::vector<Group> groups;
+};
+
+}  // namespace reeve::conf

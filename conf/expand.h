@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "supervisor/base/expected.h"
+
+namespace reeve::conf {
+
+// What a variable is set to, nullopt when it isn't, or why that can't be said (two variables that
+// need each other).
+using Lookup =
+    std::function<Expected<std::optional<std::string>, std::string>(std::string_view name)>;
+
+// The longest string that expansion makes: the kernel's MAX_ARG_STRLEN, beyond which execve(2)
+// refuses an argument or a variable anyway.
+constexpr std::size_t kLongestExpansion = 128 * 1024;
+
+// Replaces in `text`
+//   ${VAR}            by its value; unset is an error
+//   ${VAR:-default}   by its value, or by `default` (expanded in turn) when unset or empty
+//   ${VAR:?message}   by its value; unset or empty is an error that says `message`
+//   $$                by one dollar
+// Any other dollar is itself.  What a variable holds is not looked into again.
+Expected<std::string, std::string> expand(std::string_view text, const Lookup& lookup);
+
+// The inverse for plain text: each dollar doubled.
+std::string escape_dollars(std::string_view text);
+
+}  // namespace reeve::conf

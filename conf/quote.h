@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace reeve::conf {
+
+// The text in double quotes, as a TOML basic string: control characters, quotes and backslashes
+// escaped, so that a message stays one line whatever the file holds.
+std::string quoted(std::string_view text);
+
+// The same for a message: what is longer than a line's worth is cut and ends in "…".
+std::string quoted_short(std::string_view text);
+
+}  // namespace reeve::conf
