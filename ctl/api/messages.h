@@ -195,6 +195,13 @@ struct Tree {
 
 // ---- GET /v1/programs/TARGET/logs, Accept: application/x-ndjson ----------------------------
 
+// The query, every part of it optional:
+//   lines=N or all     the last N of what is kept, over all instances of TARGET together; 100
+//   since=TIMESTAMP    none older, as to_text() writes it
+//   follow=true        and then whatever comes, until the client closes
+//   stream=stdout      or stderr; both
+//   run=N or previous  that run alone; `previous` is the one before the present or the last
+
 struct LogLine {
     std::optional<Timestamp> time;  // when reeve read it; null when that is not known any more
     std::string name;               // of the instance, "web@2"

@@ -1,0 +1,620 @@
+#include "ctl/api/messages.h"
+
+#include <cstdio>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+#include <utility>
+
+namespace reeve::api {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dump(const Json& value) {
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// ---- the fields of each message, once: the encoder and the decoder both walk these -----------
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, Pids>
+void walk(V& visit, T& value) {
+    visit("current", value.current);
+    visit("limit", value.limit);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, Reaped>
+void walk(V& visit, T& value) {
+    visit("runs", value.runs);
+    visit("orphans", value.orphans);
+    visit("strays", value.strays);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, SupervisorStatus>
+void walk(V& visit, T& value) {
+    visit("version", value.version);
+    visit("pid", value.pid);
+    visit("state", value.state);
+    visit("uptime_seconds", value.uptime_seconds);
+    visit("config", value.config);
+    visit("config_changed", value.config_changed);
+    visit("subreaper", value.subreaper);
+    visit("tracking", value.tracking);
+    visit("pids", value.pids);
+    visit("reaped", value.reaped);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, LastExit>
+void walk(V& visit, T& value) {
+    visit("code", value.code);
+    visit("signal", value.signal);
+    visit("at", value.at);
+    visit("lasted_seconds", value.lasted_seconds);
+    visit("reason", value.reason);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ProgramStatus>
+void walk(V& visit, T& value) {
+    visit("name", value.name);
+    visit("program", value.program);
+    visit("instance", value.instance);
+    visit("groups", value.groups);
+    visit("type", value.type);
+    visit("state", value.state);
+    visit("desired", value.desired);
+    visit("ready", value.ready);
+    visit("health", value.health);
+    visit("pid", value.pid);
+    visit("run", value.run);
+    visit("since", value.since);
+    visit("uptime_seconds", value.uptime_seconds);
+    visit("restarts", value.restarts);
+    visit("failures", value.failures);
+    visit("last_exit", value.last_exit);
+    visit("retry_in_seconds", value.retry_in_seconds);
+    visit("waiting_for", value.waiting_for);
+    visit("processes", value.processes);
+    visit("orphans", value.orphans);
+    visit("zombies", value.zombies);
+    visit("cpu_seconds", value.cpu_seconds);
+    visit("memory_bytes", value.memory_bytes);
+    visit("note", value.note);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, Status>
+void walk(V& visit, T& value) {
+    visit("supervisor", value.supervisor);
+    visit("programs", value.programs);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ConfigEntry>
+void walk(V& visit, T& value) {
+    visit("key", value.key);
+    visit("value", value.value);
+    visit("file", value.file);
+    visit("line", value.line);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, RunRecord>
+void walk(V& visit, T& value) {
+    visit("name", value.name);
+    visit("run", value.run);
+    visit("pid", value.pid);
+    visit("started", value.started);
+    visit("exit", value.exit);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ProgramCard>
+void walk(V& visit, T& value) {
+    visit("name", value.name);
+    visit("description", value.description);
+    visit("instances", value.instances);
+    visit("config", value.config);
+    visit("runs", value.runs);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ActionRequest>
+void walk(V& visit, T& value) {
+    visit("wait", value.wait);
+    visit("timeout", value.timeout);
+    visit("signal", value.signal);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ActionResult>
+void walk(V& visit, T& value) {
+    visit("name", value.name);
+    visit("ok", value.ok);
+    visit("state", value.state);
+    visit("pid", value.pid);
+    visit("message", value.message);
+    visit("last_lines", value.last_lines);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ActionReply>
+void walk(V& visit, T& value) {
+    visit("ok", value.ok);
+    visit("results", value.results);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ShutdownReply>
+void walk(V& visit, T& value) {
+    visit("ok", value.ok);
+    visit("pid", value.pid);
+    visit("message", value.message);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, Process>
+void walk(V& visit, T& value) {
+    visit("pid", value.pid);
+    visit("ppid", value.ppid);
+    visit("state", value.state);
+    visit("command", value.command);
+    visit("user", value.user);
+    visit("cpu_seconds", value.cpu_seconds);
+    visit("memory_bytes", value.memory_bytes);
+    visit("main", value.main);
+    visit("orphan", value.orphan);
+    visit("zombie", value.zombie);
+    visit("children", value.children);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ProgramTree>
+void walk(V& visit, T& value) {
+    visit("name", value.name);
+    visit("processes", value.processes);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, Tree>
+void walk(V& visit, T& value) {
+    visit("programs", value.programs);
+    visit("strays", value.strays);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, LogLine>
+void walk(V& visit, T& value) {
+    visit("time", value.time);
+    visit("name", value.name);
+    visit("program", value.program);
+    visit("instance", value.instance);
+    visit("run", value.run);
+    visit("pid", value.pid);
+    visit("stream", value.stream);
+    visit("line", value.line);
+}
+
+// An event's data is JSON already and goes through as it is.
+struct Raw {
+    std::string& text;
+};
+struct ConstRaw {
+    const std::string& text;
+};
+
+template <typename V>
+void walk(V& visit, Event& value) {
+    visit("id", value.id);
+    visit("event", value.event);
+    visit("time", value.time);
+    visit("program", value.program);
+    Raw data{value.data};
+    visit("data", data);
+}
+
+template <typename V>
+void walk(V& visit, const Event& value) {
+    visit("id", value.id);
+    visit("event", value.event);
+    visit("time", value.time);
+    visit("program", value.program);
+    const ConstRaw data{value.data};
+    visit("data", data);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ErrorBody>
+void walk(V& visit, T& value) {
+    visit("code", value.code);
+    visit("message", value.message);
+    visit("hint", value.hint);
+}
+
+// ---- out -------------------------------------------------------------------------------------
+
+// Writes text as it goes: a status of a thousand programs needs no tree of a thousand objects.
+class Encoder {
+public:
+    explicit Encoder(std::string& out) : out_{out} {}
+
+    template <typename T>
+    void operator()(std::string_view name, const T& value) {
+        out_ += first_ ? "\"" : ",\"";
+        first_ = false;
+        out_ += name;
+        out_ += "\":";
+        write(out_, value);
+    }
+
+    static void write(std::string& out, const std::string& value) { out += dump(Json(value)); }
+    static void write(std::string& out, bool value) { out += value ? "true" : "false"; }
+    static void write(std::string& out, double value) { out += dump(Json(value)); }
+    static void write(std::string& out, int value) { out += std::to_string(value); }
+    static void write(std::string& out, std::int64_t value) { out += std::to_string(value); }
+    static void write(std::string& out, std::uint64_t value) { out += std::to_string(value); }
+    static void write(std::string& out, Timestamp value) {
+        out += '"';
+        out += to_text(value);
+        out += '"';
+    }
+    static void write(std::string& out, const ConstRaw& value) { out += value.text; }
+
+    template <typename T>
+    static void write(std::string& out, const std::optional<T>& value) {
+        if (value)
+            write(out, *value);
+        else
+            out += "null";
+    }
+
+    template <typename T>
+    static void write(std::string& out, const std::vector<T>& values) {
+        out += '[';
+        bool first = true;
+        for (const T& value : values) {
+            if (!first) out += ',';
+            first = false;
+            write(out, value);
+        }
+        out += ']';
+    }
+
+    template <typename T>
+    requires std::is_class_v<T>
+    static void write(std::string& out, const T& value) {
+        out += '{';
+        Encoder inner{out};
+        walk(inner, value);
+        out += '}';
+    }
+
+private:
+    std::string& out_;
+    bool first_ = true;
+};
+
+template <typename T>
+std::string encode(const T& value) {
+    std::string out;
+    Encoder::write(out, value);
+    return out;
+}
+
+// ---- in --------------------------------------------------------------------------------------
+
+enum class Missing {
+    is_an_error,  // replies: an older reeve than we know how to talk to
+    is_default,   // requests: what is not said is not wanted
+};
+
+// The first thing that is wrong ends it; later fields are left as they are.
+class Decoder {
+public:
+    Decoder(const Json& object, std::string path, std::string& error, Missing missing)
+        : object_{object}, path_{std::move(path)}, error_{error}, missing_{missing} {}
+
+    template <typename T>
+    void operator()(const char* name, T& value) {
+        if (!error_.empty()) return;
+        const std::string path = path_.empty() ? name : path_ + "." + name;
+        const auto found = object_.find(name);
+        if (found == object_.end()) {
+            if (missing_ == Missing::is_an_error) error_ = path + " is missing";
+            return;
+        }
+        read(*found, path, value);
+    }
+
+    template <typename T>
+    requires std::is_class_v<T>
+    void read(const Json& json, const std::string& path, T& value) {
+        if (!json.is_object()) return wrong(path, "an object");
+        Decoder inner{json, path, error_, missing_};
+        walk(inner, value);
+    }
+
+    void read(const Json& json, const std::string& path, std::string& value) {
+        if (!json.is_string()) return wrong(path, "a string");
+        value = json.get_ref<const std::string&>();
+    }
+
+    void read(const Json& json, const std::string& path, bool& value) {
+        if (!json.is_boolean()) return wrong(path, "true or false");
+        value = json.get<bool>();
+    }
+
+    void read(const Json& json, const std::string& path, double& value) {
+        if (!json.is_number()) return wrong(path, "a number");
+        value = json.get<double>();
+    }
+
+    void read(const Json& json, const std::string& path, std::int64_t& value) {
+        const bool too_big =
+            json.is_number_unsigned() &&
+            json.get<std::uint64_t>() >
+                static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+        if (!json.is_number_integer() || too_big) return wrong(path, "a whole number");
+        value = json.get<std::int64_t>();
+    }
+
+    void read(const Json& json, const std::string& path, int& value) {
+        std::int64_t wide = 0;
+        read(json, path, wide);
+        if (!error_.empty()) return;
+        if (wide < std::numeric_limits<int>::min() || wide > std::numeric_limits<int>::max()) {
+            return wrong(path, "a smaller number");
+        }
+        value = static_cast<int>(wide);
+    }
+
+    void read(const Json& json, const std::string& path, std::uint64_t& value) {
+        if (!json.is_number_unsigned()) return wrong(path, "a whole number from 0 on");
+        value = json.get<std::uint64_t>();
+    }
+
+    void read(const Json& json, const std::string& path, Timestamp& value) {
+        const auto time =
+            json.is_string() ? parse_timestamp(json.get_ref<const std::string&>()) : std::nullopt;
+        if (!time) return wrong(path, "a time such as \"2026-11-22T10:17:00.120Z\"");
+        value = *time;
+    }
+
+    void read(const Json& json, const std::string& path, Raw& value) {
+        if (!json.is_object()) return wrong(path, "an object");
+        value.text = dump(json);
+    }
+
+    template <typename T>
+    void read(const Json& json, const std::string& path, std::optional<T>& value) {
+        value.reset();
+        if (json.is_null()) return;
+        read(json, path, value.emplace());
+    }
+
+    template <typename T>
+    void read(const Json& json, const std::string& path, std::vector<T>& values) {
+        if (!json.is_array()) return wrong(path, "an array");
+        values.clear();
+        values.reserve(json.size());
+        for (const Json& element : json) {
+            if (!error_.empty()) return;
+            read(element, path + "[" + std::to_string(values.size()) + "]", values.emplace_back());
+        }
+    }
+
+private:
+    void wrong(const std::string& path, std::string_view expected) {
+        if (error_.empty()) error_ = path + " is not " + std::string{expected};
+    }
+
+    const Json& object_;
+    std::string path_;
+    std::string& error_;
+    Missing missing_;
+};
+
+Expected<Json, DecodeError> parse_object(std::string_view text) {
+    Json json = Json::parse(text, nullptr, false);
+    if (json.is_discarded()) return Unexpected<DecodeError>{{"not JSON"}};
+    if (!json.is_object()) return Unexpected<DecodeError>{{"not a JSON object"}};
+    return json;
+}
+
+template <typename T>
+Expected<T, DecodeError> decode(const Json& object, std::string path, Missing missing) {
+    T value;
+    std::string error;
+    Decoder decoder{object, std::move(path), error, missing};
+    walk(decoder, value);
+    if (!error.empty()) return Unexpected<DecodeError>{{std::move(error)}};
+    return value;
+}
+
+template <typename T>
+Expected<T, DecodeError> decode_reply(std::string_view text) {
+    const auto json = parse_object(text);
+    if (!json) return Unexpected<DecodeError>{json.error()};
+    return decode<T>(*json, "", Missing::is_an_error);
+}
+
+// Notes which fields a message has.
+struct NameList {
+    std::vector<std::string_view> names;
+    template <typename T>
+    void operator()(std::string_view name, const T&) {
+        names.push_back(name);
+    }
+};
+
+// Digits at `at`, all of them or nothing.
+std::optional<int> digits(std::string_view text, std::size_t at, std::size_t count) {
+    if (at + count > text.size()) return std::nullopt;
+    int value = 0;
+    for (const char c : text.substr(at, count)) {
+        if (c < '0' || c > '9') return std::nullopt;
+        value = value * 10 + (c - '0');
+    }
+    return value;
+}
+
+}  // namespace
+
+std::string to_text(Timestamp time) {
+    using namespace std::chrono;
+    const auto day = floor<days>(time);
+    const year_month_day date{day};
+    const hh_mm_ss clock{time - day};
+    char text[64];
+    std::snprintf(
+        text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+        static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+        static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+    return text;
+}
+
+std::optional<Timestamp> parse_timestamp(std::string_view text) {
+    using namespace std::chrono;
+    if (text.size() != std::string_view{"2026-11-22T10:17:00.120Z"}.size()) return std::nullopt;
+    if (text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':' ||
+        text[19] != '.' || text[23] != 'Z') {
+        return std::nullopt;
+    }
+    const auto y = digits(text, 0, 4), mo = digits(text, 5, 2), d = digits(text, 8, 2);
+    const auto h = digits(text, 11, 2), mi = digits(text, 14, 2), s = digits(text, 17, 2);
+    const auto ms = digits(text, 20, 3);
+    if (!y || !mo || !d || !h || !mi || !s || !ms) return std::nullopt;
+    const year_month_day date{year{*y}, month{static_cast<unsigned>(*mo)},
+                              day{static_cast<unsigned>(*d)}};
+    // A leap second is 60 at most.
+    if (!date.ok() || *h > 23 || *mi > 59 || *s > 60) return std::nullopt;
+    return Timestamp{sys_days{date} + hours{*h} + minutes{*mi} + seconds{*s} + milliseconds{*ms}};
+}
+
+std::string to_sse(const Event& event) {
+    std::string out = "id: " + std::to_string(event.id) + "\nevent: " + event.event + "\ndata: ";
+    for (const char c : to_json(event)) out += c == '\n' || c == '\r' ? ' ' : c;
+    out += "\n\n";
+    return out;
+}
+
+int http_status_of(std::string_view word) {
+    for (const ErrorCode& code : kErrorCodes) {
+        if (code.word == word) return code.http_status;
+    }
+    return kInternal.http_status;
+}
+
+std::string to_json(const Status& value) {
+    return encode(value);
+}
+std::string to_json(const ProgramCard& value) {
+    return encode(value);
+}
+std::string to_json(const ActionRequest& value) {
+    return encode(value);
+}
+std::string to_json(const ActionReply& value) {
+    return encode(value);
+}
+std::string to_json(const ShutdownReply& value) {
+    return encode(value);
+}
+std::string to_json(const Tree& value) {
+    return encode(value);
+}
+std::string to_json(const LogLine& value) {
+    return encode(value);
+}
+std::string to_json(const Event& value) {
+    return encode(value);
+}
+std::string to_json(const ErrorBody& value) {
+    return "{\"error\":" + encode(value) + "}";
+}
+
+template <>
+Expected<Status, DecodeError> from_json<Status>(std::string_view text) {
+    return decode_reply<Status>(text);
+}
+template <>
+Expected<ProgramCard, DecodeError> from_json<ProgramCard>(std::string_view text) {
+    return decode_reply<ProgramCard>(text);
+}
+template <>
+Expected<ActionReply, DecodeError> from_json<ActionReply>(std::string_view text) {
+    return decode_reply<ActionReply>(text);
+}
+template <>
+Expected<ShutdownReply, DecodeError> from_json<ShutdownReply>(std::string_view text) {
+    return decode_reply<ShutdownReply>(text);
+}
+template <>
+Expected<Tree, DecodeError> from_json<Tree>(std::string_view text) {
+    return decode_reply<Tree>(text);
+}
+template <>
+Expected<LogLine, DecodeError> from_json<LogLine>(std::string_view text) {
+    return decode_reply<LogLine>(text);
+}
+template <>
+Expected<Event, DecodeError> from_json<Event>(std::string_view text) {
+    return decode_reply<Event>(text);
+}
+
+template <>
+Expected<ErrorBody, DecodeError> from_json<ErrorBody>(std::string_view text) {
+    const auto json = parse_object(text);
+    if (!json) return Unexpected<DecodeError>{json.error()};
+    const auto error = json->find("error");
+    if (error == json->end()) return Unexpected<DecodeError>{{"error is missing"}};
+    if (!error->is_object()) return Unexpected<DecodeError>{{"error is not an object"}};
+    return decode<ErrorBody>(*error, "error", Missing::is_an_error);
+}
+
+template <>
+Expected<ActionRequest, DecodeError> from_json<ActionRequest>(std::string_view text) {
+    if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return ActionRequest{};
+    const auto json = parse_object(text);
+    if (!json) return Unexpected<DecodeError>{json.error()};
+    NameList known;
+    const ActionRequest sample;
+    walk(known, sample);
+    for (const auto& [name, value] : json->items()) {
+        bool is_known = false;
+        for (const std::string_view candidate : known.names) is_known |= candidate == name;
+        if (!is_known) return Unexpected<DecodeError>{{"unknown field " + dump(Json(name))}};
+    }
+    return decode<ActionRequest>(*json, "", Missing::is_default);
+}
+
+std::string flatten_json(std::string_view object) {
+    const Json json = Json::parse(object, nullptr, false);
+    if (!json.is_object()) return std::string{object};
+    std::string out;
+    for (const auto& [name, value] : json.items()) {
+        if (value.is_null()) continue;
+        if (!out.empty()) out += ' ';
+        out += name;
+        out += '=';
+        const bool bare =
+            value.is_string() && !value.get_ref<const std::string&>().empty() &&
+            value.get_ref<const std::string&>().find_first_of(" \t\r\n\"=") == std::string::npos;
+        out += bare ? value.get_ref<const std::string&>() : dump(value);
+    }
+    return out;
+}
+
+std::string pretty_json(std::string_view text) {
+    const Json json = Json::parse(text, nullptr, false);
+    if (json.is_discarded()) return std::string{text};
+    return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace reeve::api
