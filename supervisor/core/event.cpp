@@ -1,0 +1,157 @@
+#include "supervisor/core/event.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace reeve::core {
+
+namespace {
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+    using Handlers::operator()...;
+};
+
+std::string pid_and_run(std::int32_t pid, std::uint64_t run) {
+    if (pid == 0 && run == 0) return {};
+    if (pid == 0) return " (run " + std::to_string(run) + ")";
+    return " (pid " + std::to_string(pid) + ", run " + std::to_string(run) + ")";
+}
+
+std::string describe(const Actor& actor) {
+    switch (actor.via) {
+        case Actor::Via::control:
+            return "uid " + std::to_string(actor.uid) + ", pid " + std::to_string(actor.pid);
+        case Actor::Via::signal:
+            return "a signal";
+        case Actor::Via::reeve:
+            return "reeve";
+    }
+    return {};
+}
+
+std::string in_seconds(double seconds) {
+    // One digit behind the point is what a person reads; std::to_string() would give six.
+    const auto tenths = static_cast<long long>(seconds * 10 + 0.5);
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + "s";
+}
+
+}  // namespace
+
+std::string_view name_of(const Event::Body& body) {
+    return std::visit(
+        Overloaded{
+            [](const event::StateChanged&) { return std::string_view{"program.state"}; },
+            [](const event::Ready&) { return std::string_view{"program.ready"}; },
+            [](const event::Exited&) { return std::string_view{"program.exit"}; },
+            [](const event::Failed&) { return std::string_view{"program.failed"}; },
+            [](const event::OrphanAdopted&) { return std::string_view{"orphan.adopted"}; },
+            [](const event::OrphansReaped&) { return std::string_view{"orphan.reaped"}; },
+            [](const event::Requested&) { return std::string_view{"program.request"}; },
+            [](const event::SupervisorStarted&) { return std::string_view{"supervisor.started"}; },
+            [](const event::SupervisorStopping&) {
+                return std::string_view{"supervisor.stopping"};
+            },
+        },
+        body);
+}
+
+std::string sentence(const Event& event) {
+    const std::string who = event.program.empty() ? "reeve" : event.program;
+    return std::visit(
+        Overloaded{
+            [&](const event::StateChanged& change) {
+                std::string text = who + ": " + std::string{model::name_of(change.to)};
+                // The end of a run has a line of its own, with its pid.
+                const bool alive = change.to == model::State::starting ||
+                                   change.to == model::State::running ||
+                                   change.to == model::State::stopping;
+                if (alive) text += pid_and_run(change.pid, change.run);
+                if (!change.note.empty()) text += ": " + change.note;
+                return text;
+            },
+            [&](const event::Ready& ready) {
+                return who + ": ready" + pid_and_run(ready.pid, ready.run);
+            },
+            [&](const event::Exited& exit) {
+                return who + ": " + exit.reason + pid_and_run(exit.pid, exit.run) + " after " +
+                       in_seconds(exit.lasted_seconds);
+            },
+            [&](const event::Failed& failed) { return who + ": gave up: " + failed.reason; },
+            [&](const event::OrphanAdopted& orphan) {
+                return who + ": orphan " + std::to_string(orphan.pid) +
+                       " came home: " + orphan.command;
+            },
+            [&](const event::OrphansReaped& reaped) {
+                return who + ": reaped " + std::to_string(reaped.count) +
+                       (reaped.count == 1 ? " orphan" : " orphans");
+            },
+            [&](const event::Requested& request) {
+                return who + ": " + request.verb + " asked for by " + describe(request.actor);
+            },
+            [&](const event::SupervisorStarted& started) {
+                return "reeve " + started.version + " started (pid " + std::to_string(started.pid) +
+                       "), " + std::to_string(started.programs) +
+                       (started.programs == 1 ? " program" : " programs");
+            },
+            [&](const event::SupervisorStopping& stopping) {
+                return "reeve is stopping: " + stopping.reason + " (will exit " +
+                       std::to_string(stopping.exit_code) + ")";
+            },
+        },
+        event.body);
+}
+
+Weight weight_of(const Event& event) {
+    return std::visit(Overloaded{
+                          [](const event::StateChanged& change) {
+                              // "starting" is told by "running", "backoff" or "failed" a moment
+                              // later.
+                              return change.to == model::State::starting ? Weight::debug
+                                                                         : Weight::info;
+                          },
+                          [](const event::Ready&) { return Weight::debug; },
+                          [](const event::Exited&) { return Weight::info; },
+                          [](const event::Failed&) { return Weight::warn; },
+                          [](const event::OrphanAdopted&) { return Weight::debug; },
+                          [](const event::OrphansReaped&) { return Weight::debug; },
+                          [](const event::Requested&) { return Weight::info; },
+                          [](const event::SupervisorStarted&) { return Weight::info; },
+                          [](const event::SupervisorStopping&) { return Weight::info; },
+                      },
+                      event.body);
+}
+
+void EventLog::publish(model::WallTime at, std::string program, Event::Body body) {
+    kept_.push_back(Event{++last_seq_, at, std::move(program), std::move(body)});
+    if (kept_.size() > kKept) kept_.pop_front();
+
+    // A copy, since a listener may subscribe others; a removed one is only emptied until the round
+    // is over.
+    const Event event = kept_.back();
+    ++publishing_;
+    const std::size_t listeners = subscriptions_.size();
+    for (std::size_t i = 0; i < listeners; ++i) {
+        if (subscriptions_[i].listener) subscriptions_[i].listener(event);
+    }
+    if (--publishing_ == 0) {
+        std::erase_if(subscriptions_, [](const Subscription& s) { return !s.listener; });
+    }
+}
+
+EventLog::ListenerId EventLog::subscribe(Listener listener) {
+    subscriptions_.push_back({++last_listener_, std::move(listener)});
+    return last_listener_;
+}
+
+void EventLog::unsubscribe(ListenerId id) {
+    const auto found = std::ranges::find(subscriptions_, id, &Subscription::id);
+    if (found == subscriptions_.end()) return;
+    if (publishing_ > 0) {
+        found->listener = nullptr;
+    } else {
+        subscriptions_.erase(found);
+    }
+}
+
+}  // namespace reeve::core

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "supervisor/model/exit_status.h"
+#include "supervisor/model/state.h"
+
+// All that happens, told once: reeve's own log, `GET /v1/events`, the hooks and the tests read the
+// same stream.
+namespace reeve::core {
+
+// Who asked for something.  `uid` as SO_PEERCRED gave it, or reeve's own for a signal.
+struct Actor {
+    enum class Via { control, signal, reeve };
+    Via via = Via::reeve;
+    std::uint32_t uid = 0;
+    std::int32_t pid = 0;
+};
+
+namespace event {
+
+// program.state
+struct StateChanged {
+    model::State from;
+    model::State to;
+    std::uint64_t run;  // 0: none yet
+    std::int32_t pid;   // 0: none
+    std::string note;
+};
+// program.ready
+struct Ready {
+    std::uint64_t run;
+    std::int32_t pid;
+};
+// program.exit
+struct Exited {
+    std::uint64_t run;
+    std::int32_t pid;
+    std::optional<model::ExitStatus> status;  // nullopt: never executed
+    std::string reason;
+    double lasted_seconds;
+    double cpu_seconds;              // of the main process and what it waited for
+    std::uint64_t max_memory_bytes;  // the largest of them (getrusage(2), ru_maxrss)
+};
+// program.failed
+struct Failed {
+    std::string reason;
+    int failures;
+};
+// orphan.adopted: when first seen, since the kernel does not tell.  `program` is empty for a stray.
+struct OrphanAdopted {
+    std::int32_t pid;
+    std::string command;
+};
+// orphan.reaped: how many since the last one, at most one a second for each program.
+struct OrphansReaped {
+    std::uint64_t count;
+};
+// An operator's request, as it was accepted; program.request.
+struct Requested {
+    std::string verb;  // "start", "stop", "signal HUP" …
+    Actor actor;
+};
+// supervisor.started
+struct SupervisorStarted {
+    std::string version;
+    std::int32_t pid;
+    std::size_t programs;
+};
+// supervisor.stopping
+struct SupervisorStopping {
+    std::string reason;  // "SIGTERM", "essential program web ended: exit 3"
+    int exit_code;
+};
+
+}  // namespace event
+
+struct Event {
+    using Body = std::variant<event::StateChanged, event::Ready, event::Exited, event::Failed,
+                              event::OrphanAdopted, event::OrphansReaped, event::Requested,
+                              event::SupervisorStarted, event::SupervisorStopping>;
+
+    std::uint64_t seq = 0;  // from 1, without gaps
+    model::WallTime at{};
+    std::string program;  // the instance's name; empty: reeve itself, or a stray
+    Body body;
+};
+
+// "program.state" …: the SSE event's name, and the first word of what a log line is about.
+std::string_view name_of(const Event::Body& body);
+
+// The sentence a person reads in the log: "web: running (pid 4121, run 3)".
+std::string sentence(const Event& event);
+
+// Whether it is worth a line in the log at level info; the rest is debug.
+enum class Weight { debug, info, warn };
+Weight weight_of(const Event& event);
+
+// Numbers the events, keeps the last kKept of them and hands each to all listeners.
+class EventLog {
+public:
+    static constexpr std::size_t kKept = 1000;
+    using Listener = std::function<void(const Event&)>;
+    using ListenerId = std::uint64_t;
+
+    void publish(model::WallTime at, std::string program, Event::Body body);
+
+    // A listener is called after the event was kept, in the order of subscription; it may
+    // unsubscribe itself or others meanwhile, and may subscribe, but not publish.
+    ListenerId subscribe(Listener listener);
+    void unsubscribe(ListenerId id);
+
+    const std::deque<Event>& kept() const { return kept_; }
+    std::uint64_t last_seq() const { return last_seq_; }
+
+private:
+    struct Subscription {
+        ListenerId id;
+        Listener listener;
+    };
+
+    std::deque<Event> kept_;
+    std::uint64_t last_seq_ = 0;
+    std::deque<Subscription> subscriptions_;
+    ListenerId last_listener_ = 0;
+    int publishing_ = 0;
+};
+
+}  // namespace reeve::core

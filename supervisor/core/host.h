@@ -1,0 +1,67 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "conf/config.h"
+#include "supervisor/model/attribution.h"
+#include "supervisor/model/state.h"
+
+namespace reeve::core {
+
+using model::RunId;
+
+// What the host must know to begin a run.  The references live until the call returns.
+struct SpawnOrder {
+    RunId id;            // answers name the run by this
+    std::uint32_t slot;  // which instance, counted over all of them from 0
+    const conf::Program& program;
+    int instance;             // from 1
+    const std::string& name;  // "web", "web@2"
+    std::uint64_t run;        // of this instance, from 1
+};
+
+// The one seam between what decides and the machine it decides about.  app/linux_host implements it
+// with processes, tests/sim with a world of its own.
+//
+// Orders return at once and never fail here; what came of them is told later, and never from inside
+// the call, by the on_* functions of Roster.  Each spawn() is answered by on_executed or
+// on_spawn_failed; after on_executed comes on_main_exited, once (a child that dies before it could
+// report is a main process that exited).
+class Host {
+public:
+    virtual ~Host() = default;
+
+    virtual model::TimePoint now() const = 0;
+    virtual model::WallTime wall_now() const = 0;
+    virtual std::uint32_t random() = 0;
+
+    // Calls Roster::on_wake() at or after that time; replaces the last wish; nullopt: never.
+    virtual void wake_at(std::optional<model::TimePoint> when) = 0;
+
+    virtual void spawn(const SpawnOrder& order) = 0;
+
+    // To the run's main process, its process group or all of its processes.  A run that has no
+    // process yet is given up instead (on_spawn_failed).  What is gone is not signalled.
+    virtual void signal(RunId run, int signal, conf::StopScope scope) = 0;
+
+    // Kills all of the run's processes, again and again, until none is left: then on_emptied.
+    virtual void kill_tree(RunId run) = 0;
+
+    // Answered by on_emptied, or by on_left_behind and later, when it is true, on_emptied.
+    virtual void check_tree(RunId run) = 0;
+
+    // The run is over as far as the roster is concerned.  Descendants that were allowed to stay
+    // (leftovers = "keep") go on being attributed to the instance, for as long as there are any.
+    virtual void forget(RunId run) = 0;
+
+    // All descendants of reeve that belong to no run that is still being stopped: kept leftovers
+    // and strays.  Answered by Roster::on_rest_gone when there is none (left); `kill` repeats
+    // SIGKILL until then.
+    virtual void end_rest(bool kill) = 0;
+};
+
+}  // namespace reeve::core

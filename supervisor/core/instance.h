@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "conf/config.h"
+#include "supervisor/core/event.h"
+#include "supervisor/core/host.h"
+#include "supervisor/model/machine.h"
+
+namespace reeve::core {
+
+// One life of an instance.
+struct Run {
+    RunId id = 0;
+    std::uint64_t number = 0;  // of its instance, from 1
+    pid_t pid = 0;             // 0 until there is one, and after it was reaped
+    model::TimePoint started{};
+};
+
+// How a run ended.
+struct LastExit {
+    std::optional<model::ExitStatus> status;  // nullopt: never executed
+    model::WallTime at{};
+    double lasted_seconds = 0;
+    std::string reason;
+    std::uint64_t run = 0;
+};
+
+// What somebody who asked for something waits for.
+enum class Goal {
+    up,    // service: ready; task: ended well
+    down,  // stopped
+};
+
+struct Outcome {
+    bool ok = false;
+    std::string message;  // "running (pid 4121)"; or why not: "exit 3, 5 times in 20s"
+};
+
+// One copy of a program: its configuration, its state machine, its present run and its past.
+// Reads like a record for those who show it; only the roster changes it.
+class Instance {
+public:
+    Instance(std::shared_ptr<const conf::Program> program, int number, std::uint32_t slot,
+             std::vector<std::string> groups, std::uint32_t seed);
+
+    const conf::Program& program() const { return *program_; }
+    const std::string& name() const { return name_; }
+    int number() const { return number_; }        // from 1
+    std::uint32_t slot() const { return slot_; }  // index in Roster::instances()
+    const std::vector<std::string>& groups() const { return groups_; }
+
+    const model::Machine& machine() const { return machine_; }
+    model::State state() const { return machine_.state(); }
+
+    // The present run; none before the first and between two.
+    const std::optional<Run>& run() const { return run_; }
+    // Number of the present or last run; 0: never started.
+    std::uint64_t run_number() const { return runs_; }
+    // Since when it has been in its state.
+    model::WallTime since() const { return since_; }
+    model::TimePoint since_monotonic() const { return since_monotonic_; }
+    // Starts that nobody asked for: after a failure or by restart = "always".
+    std::uint64_t restarts() const { return restarts_; }
+    // Newest last; at most kLastExits.
+    const std::vector<LastExit>& last_exits() const { return last_exits_; }
+    // Who asked for the last start, stop or restart, and when.
+    struct Request {
+        std::string verb;
+        Actor actor;
+        model::WallTime at;
+    };
+    const std::optional<Request>& last_request() const { return last_request_; }
+    // The last line of output of the run that made it fail; empty when there is none.
+    const std::string& last_words() const { return last_words_; }
+
+    static constexpr std::size_t kLastExits = 5;
+
+private:
+    friend class Roster;
+
+    std::shared_ptr<const conf::Program> program_;
+    std::string name_;
+    int number_;
+    std::uint32_t slot_;
+    std::vector<std::string> groups_;
+    model::Machine machine_;
+    std::optional<Run> run_;
+    std::uint64_t runs_ = 0;
+    model::WallTime since_{};
+    model::TimePoint since_monotonic_{};
+    std::uint64_t restarts_ = 0;
+    std::vector<LastExit> last_exits_;
+    std::optional<Request> last_request_;
+    std::string last_words_;
+    std::optional<model::TimePoint> armed_;  // under which time the roster has it in its queue
+    model::State announced_ = model::State::stopped;  // by the last program.state
+    bool asked_ = false;                              // the step under way is an operator's request
+};
+
+// The NOTE of a status table: the one thing worth knowing about it now.  "exit 1; next try in 13s",
+// "by uid 1000 2h ago"; empty when there is nothing to say.
+std::string note_of(const Instance& instance, model::TimePoint now, model::WallTime wall_now);
+
+}  // namespace reeve::core

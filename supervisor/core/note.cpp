@@ -1,0 +1,101 @@
+#include <algorithm>
+
+#include "supervisor/core/instance.h"
+
+namespace reeve::core {
+
+namespace {
+
+using model::Duration;
+using model::Machine;
+using model::State;
+
+// As a person says it: one unit, rounded down ("13s", "2h"); under a second "0s" would be a lie.
+std::string brief(Duration duration) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+    if (seconds < 1) return std::to_string(std::max<Duration::rep>(duration.count(), 0)) + "ms";
+    if (seconds < 60) return std::to_string(seconds) + "s";
+    if (seconds < 60 * 60) return std::to_string(seconds / 60) + "m";
+    if (seconds < 24 * 60 * 60) return std::to_string(seconds / (60 * 60)) + "h";
+    return std::to_string(seconds / (24 * 60 * 60)) + "d";
+}
+
+// A delay that is still to come: rounded up, so that "next try in 1s" is never already over.
+std::string ahead(Duration duration) {
+    if (duration <= Duration{0}) return "now";
+    if (duration < std::chrono::seconds{1}) return "in " + brief(duration);
+    return "in " + brief(std::chrono::ceil<std::chrono::seconds>(duration));
+}
+
+std::string asked_by(const Instance::Request& request, model::WallTime wall_now) {
+    std::string text = request.actor.via == Actor::Via::control
+                           ? "by uid " + std::to_string(request.actor.uid)
+                           : std::string{"by reeve"};
+    const auto ago = std::chrono::duration_cast<Duration>(wall_now - request.at);
+    return text + " " + brief(ago) + " ago";
+}
+
+std::string why_it_ended(const Machine& machine, model::TimePoint now) {
+    const auto& ending = machine.last_ending();
+    if (!ending) return {};
+    std::string text = ending->reason;
+    if (!ending->success && machine.failures() > 1 && machine.failing_since()) {
+        text += ", " + std::to_string(machine.failures()) + " times in " +
+                brief(now - *machine.failing_since());
+    }
+    return text;
+}
+
+std::string held_up_by(const Instance& instance, model::TimePoint now) {
+    const Machine& machine = instance.machine();
+    const auto patience =
+        machine.deadline() ? "; kill " + ahead(*machine.deadline() - now) : std::string{};
+    switch (machine.stop_phase()) {
+        case Machine::StopPhase::none:
+        case Machine::StopPhase::confirming:
+            return {};
+        case Machine::StopPhase::signalling:
+            return "waits for pid " + std::to_string(instance.run() ? instance.run()->pid : 0) +
+                   patience;
+        case Machine::StopPhase::leftovers:
+            return std::to_string(machine.left_behind()) +
+                   (machine.left_behind() == 1 ? " process" : " processes") + " left behind" +
+                   patience;
+        case Machine::StopPhase::killing:
+            return "being killed";
+    }
+    return {};
+}
+
+}  // namespace
+
+std::string note_of(const Instance& instance, model::TimePoint now, model::WallTime wall_now) {
+    const Machine& machine = instance.machine();
+    switch (instance.state()) {
+        case State::stopped:
+            if (!instance.last_request()) {
+                return instance.program().autostart ? "" : "autostart = false";
+            }
+            return asked_by(*instance.last_request(), wall_now);
+        case State::waiting:
+            return machine.lack() + "; next try " + ahead(machine.deadline().value_or(now) - now);
+        case State::starting:
+        case State::running:
+            return {};
+        case State::stopping:
+            return held_up_by(instance, now);
+        case State::backoff:
+            return why_it_ended(machine, now) + "; next try " +
+                   ahead(machine.deadline().value_or(now) - now);
+        case State::exited:
+        case State::failed: {
+            // How long the failures took is told up to the last of them, not up to now.
+            std::string text = why_it_ended(machine, instance.since_monotonic());
+            if (!instance.last_words().empty()) text += ": " + instance.last_words();
+            return text;
+        }
+    }
+    return {};
+}
+
+}  // namespace reeve::core

@@ -1,0 +1,525 @@
+#include "supervisor/core/roster.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace reeve::core {
+
+using model::Machine;
+using model::State;
+
+namespace {
+
+std::vector<std::string> groups_of(const conf::Config& config, const std::string& program) {
+    std::vector<std::string> names;
+    for (const conf::Group& group : config.groups) {
+        if (std::ranges::find(group.programs, program) != group.programs.end()) {
+            names.push_back(group.name);
+        }
+    }
+    return names;
+}
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+    using Handlers::operator()...;
+};
+
+// Ended by itself, and will not be started again by itself.
+bool ended_for_good(const Instance& instance) {
+    return instance.state() == State::exited || instance.state() == State::failed;
+}
+
+// The code that an end leaves to reeve when it ends reeve (contract.md §4).
+int exit_code_of(const Instance& instance) {
+    const auto& ending = instance.machine().last_ending();
+    if (!ending || ending->kind == model::Ending::Kind::spawn_failure) return 1;
+    const int code = ending->status.shell_code();
+    // It ended badly whatever its code says: a start that timed out may have exited 0 at last.
+    return code == 0 && !ending->success ? 1 : code;
+}
+
+}  // namespace
+
+Roster::Roster(Host& host, EventLog& events, const conf::Config& config, Settings settings)
+    : host_{host}, events_{events}, settings_{std::move(settings)} {
+    for (const conf::Program& program : config.programs) {
+        const auto shared = std::make_shared<const conf::Program>(program);
+        for (int number = 1; number <= program.instances; ++number) {
+            const auto slot = static_cast<std::uint32_t>(instances_.size());
+            instances_.push_back(std::make_unique<Instance>(
+                shared, number, slot, groups_of(config, program.name), host_.random()));
+            instances_.back()->since_ = host_.wall_now();
+            instances_.back()->since_monotonic_ = host_.now();
+        }
+    }
+}
+
+Roster::~Roster() = default;
+
+void Roster::start_autostart() {
+    for (const auto& instance : instances_) {
+        if (instance->program().autostart) step(*instance, model::StartRequested{});
+    }
+    advance_shutdown();
+    update_wake();
+}
+
+Expected<std::vector<Instance*>, model::NoSuchTarget> Roster::select(
+    std::string_view target) const {
+    std::vector<model::Selectable> all;
+    all.reserve(instances_.size());
+    for (const auto& instance : instances_) {
+        all.push_back({instance->name(), instance->program().name, instance->groups()});
+    }
+    const auto indices = model::select(all, target);
+    if (!indices) return Unexpected<model::NoSuchTarget>{indices.error()};
+
+    std::vector<Instance*> selected;
+    selected.reserve(indices->size());
+    for (const std::size_t index : *indices) selected.push_back(instances_[index].get());
+    return selected;
+}
+
+std::string Roster::note(const Instance& instance) const {
+    return note_of(instance, host_.now(), host_.wall_now());
+}
+
+// --- commands ------------------------------------------------------------------------------------
+
+bool Roster::start(Instance& instance, const Actor& actor) {
+    if (shutdown_.under_way()) return false;
+    record_request(instance, "start", actor);
+    step(instance, model::StartRequested{});
+    update_wake();
+    return true;
+}
+
+void Roster::stop(Instance& instance, const Actor& actor) {
+    record_request(instance, "stop", actor);
+    step(instance, model::StopRequested{});
+    advance_shutdown();
+    update_wake();
+}
+
+bool Roster::restart(Instance& instance, const Actor& actor) {
+    if (shutdown_.under_way()) return false;
+    record_request(instance, "restart", actor);
+    step(instance, model::RestartRequested{});
+    update_wake();
+    return true;
+}
+
+bool Roster::reset(Instance& instance, const Actor& actor) {
+    if (shutdown_.under_way()) return false;
+    record_request(instance, "reset", actor);
+    instance.restarts_ = 0;
+    step(instance, model::ResetRequested{});
+    update_wake();
+    return true;
+}
+
+bool Roster::signal(Instance& instance, int signal, conf::StopScope scope, const Actor& actor) {
+    if (!instance.run_ || instance.run_->pid == 0) return false;
+    events_.publish(host_.wall_now(), instance.name(),
+                    event::Requested{"signal " + model::signal_name(signal), actor});
+    host_.signal(instance.run_->id, signal, scope);
+    return true;
+}
+
+void Roster::record_request(Instance& instance, std::string verb, const Actor& actor) {
+    instance.asked_ = true;
+    instance.last_request_ = Instance::Request{verb, actor, host_.wall_now()};
+    events_.publish(host_.wall_now(), instance.name(), event::Requested{std::move(verb), actor});
+}
+
+Roster::WaitId Roster::await(Instance& instance, Goal goal, Done done) {
+    waiters_.emplace(&instance, Waiter{++last_wait_, goal, std::move(done)});
+    due_.insert(&instance);
+    update_wake();
+    return last_wait_;
+}
+
+void Roster::cancel(WaitId id) {
+    const auto erased =
+        std::erase_if(waiters_, [&](const auto& entry) { return entry.second.id == id; });
+    if (erased == 0 && answering_) cancelled_.insert(id);
+}
+
+// --- reports -------------------------------------------------------------------------------------
+
+Instance* Roster::find(RunId run) {
+    const auto found = runs_.find(run);
+    return found == runs_.end() ? nullptr : found->second;
+}
+
+void Roster::on_spawned(RunId run, pid_t pid) {
+    Instance* instance = find(run);
+    if (!instance) return;
+    instance->run_->pid = pid;
+}
+
+void Roster::on_executed(RunId run) {
+    Instance* instance = find(run);
+    if (!instance) return;
+    step(*instance, model::Executed{});
+    update_wake();
+}
+
+void Roster::on_spawn_failed(RunId run, const model::SpawnFailed& failure) {
+    Instance* instance = find(run);
+    if (!instance) return;
+    instance->run_->pid = 0;
+    // A lack of room was no run: it is not counted, and tried again under the same number.
+    if (failure.no_room) {
+        --instance->runs_;
+    } else {
+        record_end(*instance, std::nullopt, failure.reason, {});
+    }
+    step(*instance, failure);
+    advance_shutdown();
+    update_wake();
+}
+
+void Roster::on_main_exited(RunId run, const model::ExitStatus& status, const Usage& usage) {
+    Instance* instance = find(run);
+    if (!instance) return;
+    ++runs_reaped_;
+    record_end(*instance, status, status.text(), usage);
+    instance->run_->pid = 0;
+    step(*instance, model::MainExited{status});
+    advance_shutdown();
+    update_wake();
+}
+
+void Roster::record_end(Instance& instance, std::optional<model::ExitStatus> status,
+                        std::string reason, const Usage& usage) {
+    const Run& run = *instance.run_;
+    const double lasted = std::chrono::duration<double>(host_.now() - run.started).count();
+    auto& exits = instance.last_exits_;
+    if (exits.size() == Instance::kLastExits) exits.erase(exits.begin());
+    exits.push_back({status, host_.wall_now(), lasted, reason, run.number});
+    events_.publish(host_.wall_now(), instance.name(),
+                    event::Exited{run.number, run.pid, status, std::move(reason), lasted,
+                                  usage.cpu_seconds, usage.max_memory_bytes});
+}
+
+void Roster::on_emptied(RunId run) {
+    Instance* instance = find(run);
+    if (!instance) return;
+    step(*instance, model::Emptied{});
+    advance_shutdown();
+    update_wake();
+}
+
+void Roster::on_left_behind(RunId run, int count) {
+    Instance* instance = find(run);
+    if (!instance) return;
+    step(*instance, model::LeftBehind{count});
+    update_wake();
+}
+
+void Roster::on_rest_gone() {
+    if (shutdown_.phase() != Shutdown::Phase::rest) return;
+    shutdown_.finish();
+    if (finished_) finished_(*shutdown_.exit_code());
+}
+
+void Roster::on_wake() {
+    const model::TimePoint now = host_.now();
+    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+        step(*deadlines_.begin()->second, model::DeadlineReached{});
+    }
+    if (const auto deadline = shutdown_.deadline(); deadline && now >= *deadline) {
+        shutdown_.killing() ? give_up_waiting() : kill_everything();
+    }
+    advance_shutdown();
+    settle_waiters();
+    update_wake();
+}
+
+// --- one step ------------------------------------------------------------------------------------
+
+void Roster::step(Instance& instance, const model::MachineEvent& event) {
+    const State from = instance.state();
+    const bool was_ready = instance.machine().ready();
+    const std::uint64_t runs_before = instance.runs_;
+
+    const model::Effects effects = instance.machine_.step(event, host_.now());
+    // Before the effects: an order that ends at once must find the deadline in the queue.
+    rearm(instance);
+    carry_out(instance, effects);
+    tell_change(instance, from, was_ready, instance.runs_ != runs_before);
+    if (waiters_.contains(&instance)) due_.insert(&instance);
+}
+
+void Roster::rearm(Instance& instance) {
+    const auto wanted = instance.machine().deadline();
+    if (wanted == instance.armed_) return;
+    if (instance.armed_) deadlines_.erase({*instance.armed_, &instance});
+    if (wanted) deadlines_.insert({*wanted, &instance});
+    instance.armed_ = wanted;
+}
+
+void Roster::carry_out(Instance& instance, const model::Effects& effects) {
+    for (const model::Effect& effect : effects) {
+        std::visit(Overloaded{
+                       [&](const model::Spawn&) { begin_run(instance); },
+                       [&](const model::SendSignal& send) {
+                           host_.signal(instance.run_->id, send.signal, send.scope);
+                       },
+                       [&](const model::KillTree&) { host_.kill_tree(instance.run_->id); },
+                       [&](const model::CheckTree&) { host_.check_tree(instance.run_->id); },
+                   },
+                   effect);
+    }
+}
+
+void Roster::begin_run(Instance& instance) {
+    end_run(instance);
+    instance.last_words_.clear();
+    const RunId id = ++last_run_;
+    instance.run_ = Run{id, ++instance.runs_, 0, host_.now()};
+    runs_.emplace(id, &instance);
+    host_.spawn({id, instance.slot(), instance.program(), instance.number(), instance.name(),
+                 instance.runs_});
+}
+
+void Roster::end_run(Instance& instance) {
+    if (!instance.run_) return;
+    runs_.erase(instance.run_->id);
+    host_.forget(instance.run_->id);
+    instance.run_.reset();
+}
+
+void Roster::tell_change(Instance& instance, State from, bool was_ready, bool new_run) {
+    const Machine& machine = instance.machine();
+    const bool over = machine.state() != State::starting && machine.state() != State::running &&
+                      machine.state() != State::stopping;
+    const std::uint64_t run = instance.runs_;
+    const pid_t pid = instance.run_ ? instance.run_->pid : 0;
+    if (over) end_run(instance);
+
+    // A start that nobody asked for: out of backoff by its own deadline.
+    if (new_run && from == State::backoff && !instance.asked_) ++instance.restarts_;
+    instance.asked_ = false;
+
+    const State to = machine.state();
+    // The instant between an exit and the answer to "is anything left?" is nobody's business.
+    if (to == State::stopping && machine.stop_phase() == Machine::StopPhase::confirming) return;
+
+    const bool changed = to != instance.announced_ || (new_run && to == State::starting);
+    if (changed) {
+        const State announced = std::exchange(instance.announced_, to);
+        instance.since_ = host_.wall_now();
+        instance.since_monotonic_ = host_.now();
+        events_.publish(host_.wall_now(), instance.name(),
+                        event::StateChanged{announced, to, run, pid, note(instance)});
+    }
+    if (machine.ready() && !was_ready) {
+        events_.publish(host_.wall_now(), instance.name(), event::Ready{run, pid});
+    }
+    if (changed && to == State::failed) {
+        events_.publish(host_.wall_now(), instance.name(),
+                        event::Failed{note(instance), machine.failures()});
+    }
+    if (changed) consider_exit(instance);
+}
+
+// --- waiters -------------------------------------------------------------------------------------
+
+std::optional<Outcome> Roster::judge(const Instance& instance, Goal goal) const {
+    const Machine& machine = instance.machine();
+    const bool task = instance.program().type == conf::ProgramType::task;
+    switch (goal) {
+        case Goal::up:
+            switch (instance.state()) {
+                case State::starting:
+                    return std::nullopt;
+                case State::running:
+                    return task ? std::nullopt : std::optional{Outcome{true, {}}};
+                case State::stopping:
+                    // By itself: what becomes of it is not decided yet.
+                    if (machine.desired() == model::Desired::up) return std::nullopt;
+                    return Outcome{false, "is being stopped"};
+                case State::exited:
+                    return Outcome{task, note(instance)};
+                case State::stopped:
+                case State::waiting:
+                case State::backoff:
+                case State::failed:
+                    return Outcome{false, note(instance)};
+            }
+            break;
+        case Goal::down:
+            switch (instance.state()) {
+                case State::stopped:
+                case State::exited:
+                case State::failed:
+                    return Outcome{true, {}};
+                case State::stopping:
+                    if (machine.desired() == model::Desired::down) return std::nullopt;
+                    return Outcome{false, "is to be started again"};
+                case State::waiting:
+                case State::starting:
+                case State::running:
+                case State::backoff:
+                    return Outcome{false, "was started again"};
+            }
+            break;
+    }
+    return std::nullopt;
+}
+
+void Roster::settle_waiters() {
+    // A callback may await and cancel as it likes: the answered ones are taken out first, and one
+    // that is cancelled meanwhile is looked for before it is called.
+    struct Answer {
+        Waiter waiter;
+        Outcome outcome;
+    };
+    std::vector<Answer> answers;
+    for (Instance* instance : std::exchange(due_, {})) {
+        auto [entry, end] = waiters_.equal_range(instance);
+        while (entry != end) {
+            auto outcome = judge(*instance, entry->second.goal);
+            if (!outcome) {
+                ++entry;
+                continue;
+            }
+            answers.push_back({std::move(entry->second), std::move(*outcome)});
+            entry = waiters_.erase(entry);
+        }
+    }
+    answering_ = true;
+    for (Answer& answer : answers) {
+        if (!cancelled_.contains(answer.waiter.id)) answer.waiter.done(answer.outcome);
+    }
+    answering_ = false;
+    cancelled_.clear();
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+bool Roster::exits_on(conf::ExitOn reason) const {
+    return std::ranges::find(settings_.exit_on, reason) != settings_.exit_on.end();
+}
+
+// An instance came to rest: is it a reason for reeve to end?
+void Roster::consider_exit(const Instance& instance) {
+    if (shutdown_.under_way() || !ended_for_good(instance)) return;
+    const std::string story = instance.name() + ": " + note(instance);
+    if (instance.program().essential && exits_on(conf::ExitOn::essential)) {
+        begin_shutdown("essential program " + story, exit_code_of(instance));
+    } else if (instance.state() == State::failed && exits_on(conf::ExitOn::failed)) {
+        begin_shutdown("program " + story, exit_code_of(instance));
+    } else if (exits_on(conf::ExitOn::all_done)) {
+        consider_all_done();
+    }
+}
+
+// Every program has ended by itself.  One that was stopped on request has not, and keeps reeve
+// alive for the operator; one that was never started doesn't count.
+void Roster::consider_all_done() {
+    const Instance* first_failure = nullptr;
+    bool any = false;
+    for (const auto& instance : instances_) {
+        if (instance->run_number() == 0 && instance->state() == State::stopped) continue;
+        if (!ended_for_good(*instance)) return;
+        any = true;
+        const bool failed = instance->state() == State::failed;
+        if (failed &&
+            (!first_failure || instance->since_monotonic() < first_failure->since_monotonic())) {
+            first_failure = instance.get();
+        }
+    }
+    if (!any) return;
+    begin_shutdown(first_failure ? "all programs have ended, " + first_failure->name() + " badly"
+                                 : std::string{"all programs have ended well"},
+                   first_failure ? exit_code_of(*first_failure) : 0);
+}
+
+void Roster::shut_down(std::string reason, const Actor&) {
+    if (shutdown_.under_way()) {
+        kill_everything();
+        return;
+    }
+    begin_shutdown(std::move(reason), 0);
+    advance_shutdown();
+    update_wake();
+}
+
+void Roster::begin_shutdown(std::string reason, int exit_code) {
+    if (shutdown_.under_way()) return;
+    shutdown_.begin(reason, exit_code, host_.now() + settings_.stop_timeout);
+    events_.publish(host_.wall_now(), {}, event::SupervisorStopping{std::move(reason), exit_code});
+    for (const auto& instance : instances_) step(*instance, model::StopRequested{});
+}
+
+void Roster::kill_everything() {
+    if (!shutdown_.under_way() || shutdown_.killing() ||
+        shutdown_.phase() == Shutdown::Phase::finished) {
+        return;
+    }
+    shutdown_.kill_begins(host_.now());
+    events_.publish(host_.wall_now(), {},
+                    event::SupervisorStopping{"killing " + names_of_those_left(),
+                                              shutdown_.planned_exit_code()});
+    for (const auto& instance : instances_) step(*instance, model::KillRequested{});
+    if (shutdown_.phase() == Shutdown::Phase::rest) host_.end_rest(true);
+    advance_shutdown();
+    update_wake();
+}
+
+void Roster::give_up_waiting() {
+    events_.publish(
+        host_.wall_now(), {},
+        event::SupervisorStopping{"cannot be killed, and left behind: " + names_of_those_left(),
+                                  shutdown_.planned_exit_code()});
+    shutdown_.finish();
+    if (finished_) finished_(*shutdown_.exit_code());
+}
+
+// Who is holding up the shutdown, for the log.
+std::string Roster::names_of_those_left() const {
+    constexpr std::size_t kNamed = 10;
+    std::string names;
+    std::size_t count = 0;
+    for (const auto& instance : instances_) {
+        if (instance->state() == State::stopped) continue;
+        if (++count > kNamed) continue;
+        if (!names.empty()) names += ", ";
+        names += instance->name();
+        const pid_t pid = instance->run() ? instance->run()->pid : 0;
+        if (pid != 0) names += " (pid " + std::to_string(pid) + ")";
+    }
+    if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " more";
+    return count == 0 ? "descendants that no program owns any more" : names;
+}
+
+void Roster::set_last_words(std::uint32_t slot, std::uint64_t run, std::string line) {
+    if (slot >= instances_.size() || instances_[slot]->runs_ != run) return;
+    instances_[slot]->last_words_ = std::move(line);
+}
+
+void Roster::advance_shutdown() {
+    if (shutdown_.phase() != Shutdown::Phase::programs) return;
+    const bool all_down = std::ranges::all_of(
+        instances_, [](const auto& instance) { return instance->state() == State::stopped; });
+    if (!all_down) return;
+    shutdown_.rest_begins();
+    host_.end_rest(shutdown_.killing());
+}
+
+void Roster::update_wake() {
+    std::optional<model::TimePoint> when;
+    const auto sooner = [&](model::TimePoint time) {
+        if (!when || time < *when) when = time;
+    };
+    if (!deadlines_.empty()) sooner(deadlines_.begin()->first);
+    if (const auto deadline = shutdown_.deadline()) sooner(*deadline);
+    if (!due_.empty()) sooner(host_.now());
+    host_.wake_at(when);
+}
+
+}  // namespace reeve::core

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "conf/config.h"
+#include "supervisor/core/event.h"
+#include "supervisor/core/host.h"
+#include "supervisor/core/instance.h"
+#include "supervisor/core/shutdown.h"
+#include "supervisor/model/selector.h"
+
+namespace reeve::core {
+
+struct Usage {
+    double cpu_seconds = 0;
+    std::uint64_t max_memory_bytes = 0;
+};
+
+// All instances, and everything that is done with them.  Lives on the supervision loop, makes no
+// system call and never blocks; whatever it wants of the machine it asks of the Host.
+class Roster {
+public:
+    struct Settings {
+        std::vector<conf::ExitOn> exit_on;
+        conf::Duration stop_timeout{std::chrono::seconds{25}};
+    };
+
+    // `config` is copied from.  `host` and `events` must outlive the roster.
+    Roster(Host& host, EventLog& events, const conf::Config& config, Settings settings);
+    ~Roster();
+    Roster(const Roster&) = delete;
+    Roster& operator=(const Roster&) = delete;
+
+    // Starts what is to be started by itself.
+    void start_autostart();
+
+    // --- for those who look -------------------------------------------------------------------
+
+    // In the order of the configuration; index = Instance::slot().  Stable until the roster ends.
+    const std::vector<std::unique_ptr<Instance>>& instances() const { return instances_; }
+    Expected<std::vector<Instance*>, model::NoSuchTarget> select(std::string_view target) const;
+    const Shutdown& shutdown() const { return shutdown_; }
+    EventLog& events() { return events_; }
+    std::string note(const Instance& instance) const;
+    std::uint64_t runs_reaped() const { return runs_reaped_; }
+
+    // --- for those who command ----------------------------------------------------------------
+
+    // While reeve is shutting down nothing can be started: then false, and nothing happened.
+    bool start(Instance& instance, const Actor& actor);
+    void stop(Instance& instance, const Actor& actor);
+    bool restart(Instance& instance, const Actor& actor);
+    bool reset(Instance& instance, const Actor& actor);
+    // False when it has no process.
+    bool signal(Instance& instance, int signal, conf::StopScope scope, const Actor& actor);
+
+    // Calls back once, never from inside this call: when the goal is reached, or it is clear that
+    // it won't be.  What is true already is told at the next wake-up, which this asks for.
+    using WaitId = std::uint64_t;
+    using Done = std::function<void(const Outcome&)>;
+    WaitId await(Instance& instance, Goal goal, Done done);
+    // After this the callback is not called any more.
+    void cancel(WaitId id);
+
+    // Orderly end of everything; asked a second time, kills what is left at once.
+    void shut_down(std::string reason, const Actor& actor);
+    void kill_everything();
+    // When nothing is left: the code to exit with.
+    std::optional<int> exit_code() const { return shutdown_.exit_code(); }
+    // Called once when exit_code() has become known.
+    void on_finished(std::function<void(int)> finished) { finished_ = std::move(finished); }
+
+    // --- what the host reports ----------------------------------------------------------------
+
+    void on_spawned(RunId run, pid_t pid);  // there is a process; it has not executed yet
+    void on_executed(RunId run);
+    void on_spawn_failed(RunId run, const model::SpawnFailed& failure);
+    void on_main_exited(RunId run, const model::ExitStatus& status, const Usage& usage);
+    void on_emptied(RunId run);
+    void on_left_behind(RunId run, int count);
+    void on_rest_gone();
+    void on_wake();
+
+    // The last line that a run wrote before it failed, for the note; asked for by whoever owns the
+    // output, after program.failed.
+    void set_last_words(std::uint32_t slot, std::uint64_t run, std::string line);
+
+private:
+    struct Waiter {
+        WaitId id;
+        Goal goal;
+        Done done;
+    };
+
+    Instance* find(RunId run);
+    void step(Instance& instance, const model::MachineEvent& event);
+    void rearm(Instance& instance);
+    void carry_out(Instance& instance, const model::Effects& effects);
+    void begin_run(Instance& instance);
+    void end_run(Instance& instance);
+    void record_end(Instance& instance, std::optional<model::ExitStatus> status, std::string reason,
+                    const Usage& usage);
+    void record_request(Instance& instance, std::string verb, const Actor& actor);
+    void tell_change(Instance& instance, model::State from, bool was_ready, bool new_run);
+    std::optional<Outcome> judge(const Instance& instance, Goal goal) const;
+    void settle_waiters();
+    bool exits_on(conf::ExitOn reason) const;
+    void consider_exit(const Instance& instance);
+    void consider_all_done();
+    void begin_shutdown(std::string reason, int exit_code);
+    void give_up_waiting();
+    std::string names_of_those_left() const;
+    void advance_shutdown();
+    void update_wake();
+
+    Host& host_;
+    EventLog& events_;
+    Settings settings_;
+    std::vector<std::unique_ptr<Instance>> instances_;
+    std::unordered_map<RunId, Instance*> runs_;
+    RunId last_run_ = 0;
+    std::uint64_t runs_reaped_ = 0;
+    std::set<std::pair<model::TimePoint, Instance*>> deadlines_;
+    std::multimap<Instance*, Waiter> waiters_;
+    // Instances with waiters that may have their answer now.
+    std::set<Instance*> due_;
+    WaitId last_wait_ = 0;
+    bool answering_ = false;
+    std::set<WaitId> cancelled_;  // while answering_
+    Shutdown shutdown_;
+    std::function<void(int)> finished_;
+};
+
+}  // namespace reeve::core
