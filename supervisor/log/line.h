@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace reeve::log {
+
+// The caller's number for an instance; never used for another while it is open here.
+using InstanceId = std::uint32_t;
+
+// Wall-clock time in milliseconds since 1970: for people, and for sorting lines of several
+// programs.
+using WallTime = std::chrono::milliseconds;
+
+enum class Source : std::uint8_t { out, err };
+
+struct Line {
+    enum class Kind : std::uint8_t {
+        text,       // a line; `text` is without its newline
+        piece,      // the beginning or middle of a line too long to be held; its rest follows
+        partial,    // only in the answer to a query: what has been written since the last newline
+        run_begin,  // a mark: run `run` begins, with process `number`
+        run_end,    // a mark: run `run` has ended
+        missed,     // a mark: `number` lines were here that the asker could not be given
+    };
+
+    WallTime time{0};
+    InstanceId instance = 0;
+    std::uint32_t run = 0;
+    Source source = Source::out;
+    Kind kind = Kind::text;
+    std::uint64_t number = 0;
+    std::string text;  // bytes as they came: any encoding, NULs and escapes included
+};
+
+// What a reader wants of the lines in memory.  Marks are not counted as lines.
+struct Query {
+    std::vector<InstanceId> instances;
+    std::optional<std::size_t> last_lines = 100;  // over all instances; nullopt: all
+    std::optional<WallTime> since;
+    std::optional<WallTime> until;
+    std::optional<std::uint32_t> run;  // of every instance asked for
+    std::optional<Source> source;
+    // More than this is not held for one asker: the oldest are left out, with a `missed` mark.
+    std::size_t most_bytes = 16 * 1024 * 1024;
+};
+
+}  // namespace reeve::log

@@ -1,0 +1,150 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "conf/config.h"
+#include "supervisor/base/fd.h"
+#include "supervisor/log/console.h"
+#include "supervisor/log/line.h"
+#include "supervisor/log/own_log.h"
+#include "supervisor/loop/async.h"
+#include "supervisor/loop/loop.h"
+#include "supervisor/loop/timer.h"
+
+namespace reeve::log {
+
+class Engine;
+class OutputPipe;
+
+struct Owner {
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+
+// What a program's stdout and stderr become.  Borrowed: valid until close_instance().  The same
+// number twice when stderr is merged.  They are close-on-exec; the spawn dup2()s them.
+struct OutputFds {
+    int out = -1;
+    int err = -1;
+};
+
+struct StreamCounters {
+    std::uint64_t bytes = 0;
+    std::uint64_t lines = 0;
+    std::uint64_t dropped_lines = 0;
+};
+
+struct InstanceCounters {
+    InstanceId instance = 0;
+    StreamCounters out;
+    StreamCounters err;
+};
+
+// The supervision loop's end of the log thread.  Nothing here waits for that thread; callbacks come
+// on the supervision loop, and none after the LogThread (or the Follower) has died.
+//
+// A line's way: program -> pipe -> log thread -> ring in memory, followers, sink.  A stream whose
+// sink has no room is not read, so that its program waits; nobody else does.  With more than one
+// program (set_prefix) each line on reeve's own stdout or stderr is "NAME | text", NAME padded to
+// the longest name that is open (24 at most).
+class LogThread {
+public:
+    // Fails for want of a descriptor or a thread.  `loop` is the caller's; `console` and `own_log`
+    // must outlive this.
+    static base::OsExpected<std::unique_ptr<LogThread>> start(loop::Loop& loop, Console& console,
+                                                              OwnLog& own_log);
+    ~LogThread();
+    LogThread(const LogThread&) = delete;
+    LogThread& operator=(const LogThread&) = delete;
+
+    // Makes the pipes of an instance, once for all its runs, owned by the program's user so that it
+    // can open /dev/stdout again.  `owner` nullopt: reeve's own user.  Asked again for an id that
+    // is open it answers with the same descriptors and changes the sinks to these.
+    base::OsExpected<OutputFds> open_instance(InstanceId id, std::string name,
+                                              const conf::Output& out, const conf::Output& err,
+                                              std::optional<Owner> owner);
+
+    // Call it before the spawn: what is in the pipe until then belongs to the run before, what
+    // comes from then on to this one.  Output waits for its sink (again).
+    void begin_run(InstanceId id, std::uint32_t run);
+    // After the spawn: the mark gets its pid.
+    void set_pid(InstanceId id, std::uint32_t run, pid_t pid);
+    // When the run's main process has been reaped, before anything new is spawned.  What is in the
+    // pipe is still the run's; a last line without newline is completed.
+    void end_run(InstanceId id, std::uint32_t run);
+
+    // The program is stopping and its time is up: until the next begin_run() what its sink doesn't
+    // take is dropped and counted.
+    void stop_waiting(InstanceId id);
+
+    // Takes what is left in the pipes, then forgets the instance, its lines included.
+    void close_instance(InstanceId id);
+
+    // SIGUSR1: files are opened anew, under the names that they have in the configuration.
+    void reopen_files();
+
+    void set_prefix(bool prefix);
+
+    // The instances' pipes are read first (what their sinks allow), so the last words of a program
+    // that has just died are in the answer.  In the order of time.
+    void query(Query query, std::function<void(std::vector<Line>)> answer);
+
+    void counters(std::function<void(std::vector<InstanceCounters>)> answer);
+
+    // Live lines, from `query` on; `last_lines` = 0 for none of the past (until and run are only
+    // for the past).  The first batch is that past, perhaps empty.  The follower has at most
+    // `most_bytes` (here 1 MiB at most) on their way to it; when it doesn't say took(), it is given
+    // a `missed` mark instead of lines, and no program waits for it.
+    class Follower {
+    public:
+        ~Follower();
+        Follower(const Follower&) = delete;
+        Follower& operator=(const Follower&) = delete;
+
+        // So many entries of the vectors given are dealt with.
+        void took(std::size_t lines);
+
+    private:
+        friend class LogThread;
+        Follower(std::weak_ptr<LogThread*> thread, std::uint64_t id)
+            : thread_{std::move(thread)}, id_{id} {}
+
+        std::weak_ptr<LogThread*> thread_;
+        std::uint64_t id_;
+    };
+    std::unique_ptr<Follower> follow(Query query, std::function<void(std::vector<Line>)> on_lines);
+
+    // At shutdown, with no program left: takes what is in the pipes and brings it to the sinks.
+    // `done(true)` when all is there, `done(false)` at the deadline.
+    void drain(std::chrono::milliseconds at_most, std::function<void(bool complete)> done);
+
+private:
+    struct Instance;
+
+    explicit LogThread(loop::Loop& loop);
+    void post_to_engine(std::function<void(Engine&)> task);
+    void run_thread();
+
+    loop::Async from_engine_;
+    loop::Timer drain_deadline_;
+    std::function<void(bool)> drain_done_;
+    std::map<InstanceId, std::unique_ptr<Instance>> instances_;
+    std::map<std::uint64_t, std::function<void(std::vector<Line>)>> followers_;
+    std::uint64_t next_follower_ = 1;
+    std::shared_ptr<LogThread*> self_;
+
+    std::unique_ptr<Engine> engine_;  // of the log thread while that runs
+    std::thread thread_;
+};
+
+}  // namespace reeve::log
