@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "supervisor/base/fd.h"
+#include "supervisor/os/spawn_stage.h"
 
 // Starting a child without waiting for its exec.
 //
@@ -86,25 +87,6 @@ std::vector<std::string> find_candidates(std::string_view argv0, std::string_vie
 
 inline constexpr std::string_view kDefaultPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-// In the order in which the child goes through them.
-enum class SpawnStage : std::uint8_t {
-    session,
-    process_group,
-    input,
-    output,
-    error,
-    nofile,
-    tag,
-    nice,
-    oom_score_adj,
-    groups,
-    gid,
-    uid,
-    directory,
-    death_signal,
-    exec,
-};
 
 // What kept a child from executing its program.
 struct SpawnFailure {

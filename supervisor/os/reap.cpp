@@ -1,0 +1,93 @@
+#include "supervisor/os/reap.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace reeve::os {
+namespace {
+
+ExitStatus status_of(const siginfo_t& info) {
+    if (info.si_code == CLD_EXITED) return ExitStatus::exited(info.si_status);
+    return ExitStatus::killed(info.si_status, info.si_code == CLD_DUMPED);
+}
+
+std::chrono::microseconds duration(const timeval& time) {
+    return std::chrono::seconds{time.tv_sec} + std::chrono::microseconds{time.tv_usec};
+}
+
+// waitid(2) as the kernel has it: glibc's leaves out the usage.
+int wait_for(idtype_t type, pid_t pid, siginfo_t& info, int options, rusage* usage) {
+    info.si_pid = 0;
+    long result;
+    do {
+        result = ::syscall(SYS_waitid, type, pid, &info, options, usage);
+    } while (result < 0 && errno == EINTR);
+    return static_cast<int>(result);
+}
+
+}  // namespace
+
+ExitStatus ExitStatus::from_wait_status(int status) {
+    if (WIFSIGNALED(status)) return killed(WTERMSIG(status), WCOREDUMP(status));
+    return exited(WEXITSTATUS(status));
+}
+
+std::optional<int> ExitStatus::code() const {
+    if (kind_ != Kind::code) return std::nullopt;
+    return number_;
+}
+
+std::optional<int> ExitStatus::signal() const {
+    if (kind_ == Kind::code) return std::nullopt;
+    return number_;
+}
+
+int ExitStatus::shell_code() const {
+    return kind_ == Kind::code ? number_ : 128 + number_;
+}
+
+std::string ExitStatus::text() const {
+    if (kind_ == Kind::code) return "exit " + std::to_string(number_);
+    std::string text = "killed by " + signal_name(number_);
+    if (kind_ == Kind::core) text += " (core dumped)";
+    return text;
+}
+
+std::string signal_name(int signal) {
+    if (const char* name = ::sigabbrev_np(signal)) return std::string{"SIG"} + name;
+    if (signal == SIGRTMIN) return "SIGRTMIN";
+    if (signal > SIGRTMIN && signal <= SIGRTMAX) {
+        return "SIGRTMIN+" + std::to_string(signal - SIGRTMIN);
+    }
+    return "signal " + std::to_string(signal);
+}
+
+std::optional<Zombie> peek_zombie() {
+    siginfo_t info;
+    if (wait_for(P_ALL, 0, info, WEXITED | WNOHANG | WNOWAIT, nullptr) != 0 || info.si_pid == 0) {
+        return std::nullopt;
+    }
+    return Zombie{info.si_pid, info.si_uid, status_of(info)};
+}
+
+bool have_children() {
+    siginfo_t info;
+    return wait_for(P_ALL, 0, info, WEXITED | WNOHANG | WNOWAIT, nullptr) == 0;
+}
+
+std::optional<Reaped> take_zombie(pid_t pid) {
+    siginfo_t info;
+    rusage usage{};
+    if (wait_for(P_PID, pid, info, WEXITED | WNOHANG, &usage) != 0 || info.si_pid == 0) {
+        return std::nullopt;
+    }
+    return Reaped{status_of(info), duration(usage.ru_utime) + duration(usage.ru_stime),
+                  static_cast<std::uint64_t>(usage.ru_maxrss) * 1024, usage};
+}
+
+}  // namespace reeve::os

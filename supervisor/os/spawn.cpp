@@ -1,0 +1,555 @@
+#include "supervisor/os/spawn.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "supervisor/os/pidfd.h"
+#include "supervisor/os/spawn_child.h"
+
+namespace reeve::os {
+
+using base::Fd;
+using base::OsError;
+using base::OsExpected;
+
+namespace {
+
+// The child's frames are small; the rest is room for a debugger's or a probe's.
+constexpr std::size_t kStackPages = 4;
+
+// Between the stack and whatever lies below it, and left in place when the stack is given back.
+constexpr std::size_t kGuardPages = 1;
+
+std::size_t page_size() {
+    static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return size;
+}
+
+// Blocks every signal, glibc's own two included, which sigprocmask(3) would leave out.
+class AllSignalsBlocked {
+public:
+    AllSignalsBlocked() { change(~std::uint64_t{0}, &before_); }
+    ~AllSignalsBlocked() { change(before_, nullptr); }
+    AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+    AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+
+private:
+    static void change(std::uint64_t mask, std::uint64_t* before) {
+        ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, before, sizeof mask);
+    }
+
+    std::uint64_t before_ = 0;
+};
+
+// fs.suid_dumpable = 1 lets a user trace any process that took on his uid: then a child that shares
+// our memory must not.
+bool id_change_exposes_memory() {
+    const Fd file{::open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC)};
+    char value = '0';
+    return file && ::read(file.get(), &value, 1) == 1 && value == '1';
+}
+
+// Whether setgroups would change nothing; where it would not, the right to call it is not needed.
+bool has_groups(std::vector<gid_t> wanted) {
+    const int count = ::getgroups(0, nullptr);
+    if (count < 0) return false;
+    std::vector<gid_t> present(static_cast<std::size_t>(count));
+    if (::getgroups(count, present.data()) != count) return false;
+    std::sort(present.begin(), present.end());
+    std::sort(wanted.begin(), wanted.end());
+    return present == wanted;
+}
+
+void point_to(const std::vector<std::string>& strings, std::vector<const char*>& pointers) {
+    pointers.clear();
+    pointers.reserve(strings.size() + 1);
+    for (const std::string& string : strings) pointers.push_back(string.c_str());
+    pointers.push_back(nullptr);
+}
+
+// The directories that `candidates` were looked for in, as PATH has them.
+std::string searched_path(const std::vector<std::string>& candidates) {
+    std::string path;
+    for (const std::string& file : candidates) {
+        if (!path.empty()) path += ':';
+        path += file.substr(0, std::max<std::size_t>(file.rfind('/'), 1));
+    }
+    return path;
+}
+
+std::string join(const std::vector<gid_t>& groups) {
+    std::string text;
+    for (const gid_t group : groups) {
+        if (!text.empty()) text += ' ';
+        text += std::to_string(group);
+    }
+    return text;
+}
+
+bool is_shortage(int number) {
+    return number == EAGAIN || number == ENOMEM || number == EMFILE || number == ENFILE;
+}
+
+}  // namespace
+
+// One child's request, its stack, and where it reports to.
+struct Spawner::Slot {
+    explicit Slot(Hangar* owner) : hangar{owner} {}
+    ~Slot() { unmap_stack(); }
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+
+    bool map_stack();
+    void unmap_stack();
+    void* stack_top() const;
+
+    // Fills in `plan` from `request`.
+    void make_plan(int status_fd, pid_t parent);
+
+    SpawnFailure describe(const ChildReport& report) const;
+
+    Hangar* hangar;
+    SpawnRequest request;
+    ChildPlan plan{};
+    Fd status;
+    bool changes_ids = false;  // in our memory, and so our dumpable flag with it
+
+private:
+    void* mapping_ = nullptr;
+    std::vector<const char*> argv_;
+    std::vector<const char*> environment_;
+    std::vector<const char*> candidates_;
+    std::string oom_score_adj_;
+};
+
+// All slots.  Outlives its Spawner while a flight is in the air.
+struct Spawner::Hangar {
+    Hangar();
+    ~Hangar();
+    Hangar(const Hangar&) = delete;
+    Hangar& operator=(const Hangar&) = delete;
+
+    Slot* take_slot();
+    void land(Slot* slot);
+    void abandon(Slot* slot);
+
+    // Lands those abandoned ones whose child has let go.
+    void sweep();
+
+    std::vector<std::unique_ptr<Slot>> slots;
+    std::vector<Slot*> idle;       // last used, first taken
+    std::vector<Slot*> abandoned;  // nobody waits for their outcome
+    std::size_t in_flight = 0;
+    std::size_t changing_ids = 0;
+    bool spawner_gone = false;
+    bool clone_makes_pidfds = true;
+    const bool fork_for_ids = id_change_exposes_memory();
+    const int dumpable = ::prctl(PR_GET_DUMPABLE);
+    const pid_t self = ::getpid();
+
+    // Those that outlived their Spawner, so that they can be found (by a leak checker, too).
+    static Hangar* first_parked;
+    Hangar* next_parked = nullptr;
+};
+
+Spawner::Hangar* Spawner::Hangar::first_parked = nullptr;
+
+bool Spawner::Slot::map_stack() {
+    if (mapping_) return true;
+    const std::size_t guard = kGuardPages * page_size();
+    const std::size_t size = guard + kStackPages * page_size();
+    void* mapping =
+        ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (mapping == MAP_FAILED) return false;
+    if (::mprotect(static_cast<char*>(mapping) + guard, size - guard, PROT_READ | PROT_WRITE) !=
+        0) {
+        const int number = errno;
+        ::munmap(mapping, size);
+        errno = number;
+        return false;
+    }
+    mapping_ = mapping;
+    return true;
+}
+
+void Spawner::Slot::unmap_stack() {
+    if (mapping_)
+        ::munmap(std::exchange(mapping_, nullptr), (kGuardPages + kStackPages) * page_size());
+}
+
+void* Spawner::Slot::stack_top() const {
+    return static_cast<char*>(mapping_) + (kGuardPages + kStackPages) * page_size();
+}
+
+void Spawner::Slot::make_plan(int status_fd, pid_t parent) {
+    point_to(request.argv, argv_);
+    point_to(request.environment, environment_);
+    point_to(request.candidates, candidates_);
+
+    plan = ChildPlan{};
+    plan.argv = argv_.data();
+    plan.environment = environment_.data();
+    plan.candidates = candidates_.data();
+    if (!request.directory.empty()) plan.directory = request.directory.c_str();
+    switch (request.input.kind) {
+        case SpawnRequest::Input::Kind::null:
+            plan.input = "/dev/null";
+            break;
+        case SpawnRequest::Input::Kind::file:
+            plan.input = request.input.path.c_str();
+            break;
+        case SpawnRequest::Input::Kind::inherit:
+            break;
+    }
+    plan.status_fd = status_fd;
+    plan.stdout_fd = request.stdout_fd;
+    plan.stderr_fd = request.stderr_fd;
+    plan.new_session = request.new_session;
+    plan.death_signal = request.parent_death_signal;
+    plan.parent = parent;
+    if (request.ids) {
+        plan.set_ids = true;
+        plan.uid = request.ids->uid;
+        plan.gid = request.ids->gid;
+        if (request.ids->groups && !has_groups(*request.ids->groups)) {
+            plan.set_groups = true;
+            plan.groups = request.ids->groups->data();
+            plan.group_count = request.ids->groups->size();
+        }
+    }
+    if (request.umask) {
+        plan.set_umask = true;
+        plan.umask = *request.umask;
+    }
+    if (request.nice) {
+        plan.set_nice = true;
+        plan.nice = *request.nice;
+    }
+    if (request.oom_score_adj) {
+        oom_score_adj_ = std::to_string(*request.oom_score_adj);
+        plan.oom_score_adj = oom_score_adj_.c_str();
+        plan.oom_score_adj_length = oom_score_adj_.size();
+    }
+    if (request.tag) {
+        plan.set_tag = true;
+        plan.tag = *request.tag;
+    }
+    if (request.nofile) {
+        plan.set_nofile = true;
+        plan.nofile_soft = request.nofile->rlim_cur;
+        plan.nofile_hard = request.nofile->rlim_max;
+    }
+}
+
+SpawnFailure Spawner::Slot::describe(const ChildReport& report) const {
+    SpawnFailure failure;
+    failure.stage = static_cast<SpawnStage>(report.stage);
+    failure.number = report.number;
+    switch (failure.stage) {
+        case SpawnStage::session:
+        case SpawnStage::process_group:
+        case SpawnStage::output:
+        case SpawnStage::error:
+            break;
+        case SpawnStage::input:
+            failure.subject = plan.input;
+            break;
+        case SpawnStage::nofile:
+            failure.subject = std::to_string(plan.nofile_soft);
+            break;
+        case SpawnStage::tag:
+            failure.subject = std::to_string(plan.tag);
+            break;
+        case SpawnStage::nice:
+            failure.subject = std::to_string(plan.nice);
+            break;
+        case SpawnStage::oom_score_adj:
+            failure.subject = oom_score_adj_;
+            break;
+        case SpawnStage::groups:
+            failure.subject = join(*request.ids->groups);
+            break;
+        case SpawnStage::gid:
+            failure.subject = std::to_string(plan.gid);
+            break;
+        case SpawnStage::uid:
+            failure.subject = std::to_string(plan.uid);
+            break;
+        case SpawnStage::directory:
+            failure.subject = request.directory;
+            break;
+        case SpawnStage::death_signal:
+            failure.subject = std::to_string(plan.death_signal);
+            break;
+        case SpawnStage::exec:
+            failure.subject = request.candidates[report.candidate];
+            if (report.no_interpreter != 0) {
+                failure.hint = "the file is there, but not its interpreter";
+            } else if (failure.number == ENOEXEC) {
+                failure.hint = "a script needs a #! line";
+            } else if (failure.number == ENOENT &&
+                       request.argv.front().find('/') == std::string::npos) {
+                failure.subject = request.argv.front();
+                failure.hint = "not found in PATH " + searched_path(request.candidates);
+            }
+            break;
+    }
+    return failure;
+}
+
+Spawner::Hangar::Hangar() {
+    // So that landing never allocates.
+    slots.reserve(kMaxFlights);
+    idle.reserve(kMaxFlights);
+    abandoned.reserve(kMaxFlights);
+}
+
+Spawner::Hangar::~Hangar() {
+    if (!spawner_gone) return;
+    Hangar** link = &first_parked;
+    while (*link != this) link = &(*link)->next_parked;
+    *link = next_parked;
+}
+
+Spawner::Slot* Spawner::Hangar::take_slot() {
+    if (idle.empty()) {
+        slots.push_back(std::make_unique<Slot>(this));
+        idle.push_back(slots.back().get());
+    }
+    Slot* slot = idle.back();
+    idle.pop_back();
+    ++in_flight;
+    return slot;
+}
+
+void Spawner::Hangar::land(Slot* slot) {
+    slot->status.reset();
+    slot->request = SpawnRequest{};
+    // Taking on other ids made the child's memory, and that is ours, undumpable.  Restored only
+    // when nobody flies with ids any more: undumpable is what keeps that user from tracing the
+    // child.
+    if (std::exchange(slot->changes_ids, false) && --changing_ids == 0 && dumpable == 1) {
+        ::prctl(PR_SET_DUMPABLE, dumpable);
+    }
+    idle.push_back(slot);
+    if (--in_flight > 0) return;
+
+    if (spawner_gone) {
+        delete this;
+        return;
+    }
+    // A single start does without mapping; what a burst took goes back.
+    idle.clear();
+    slots.resize(1);
+    idle.push_back(slots.front().get());
+}
+
+void Spawner::Hangar::abandon(Slot* slot) {
+    abandoned.push_back(slot);
+}
+
+void Spawner::Hangar::sweep() {
+    for (std::size_t i = abandoned.size(); i-- > 0;) {
+        Slot* slot = abandoned[i];
+        ChildReport report;
+        ssize_t got;
+        do {
+            got = ::read(slot->status.get(), &report, sizeof report);
+        } while (got > 0);
+        if (got != 0) continue;
+        abandoned.erase(abandoned.begin() + static_cast<std::ptrdiff_t>(i));
+        land(slot);
+    }
+}
+
+Spawner::Spawner() : hangar_{std::make_unique<Hangar>()} {}
+
+Spawner::~Spawner() {
+    hangar_->sweep();
+    if (hangar_->in_flight == 0) return;
+    Hangar* parked = hangar_.release();
+    parked->spawner_gone = true;
+    parked->next_parked = std::exchange(Hangar::first_parked, parked);
+}
+
+bool Spawner::can_spawn() {
+    if (hangar_->in_flight == kMaxFlights) hangar_->sweep();
+    return hangar_->in_flight < kMaxFlights;
+}
+
+std::size_t Spawner::flights() const {
+    hangar_->sweep();
+    return hangar_->in_flight;
+}
+
+OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
+    if (request.argv.empty() || request.candidates.empty()) {
+        return Unexpected<OsError>{OsError{"spawn", "", EINVAL}};
+    }
+    hangar_->sweep();
+    if (!can_spawn()) return Unexpected<OsError>{OsError{"spawn", request.argv.front(), EBUSY}};
+
+    // Non-blocking at both ends: the child's one record always fits.
+    auto pipe = base::make_pipe(O_NONBLOCK);
+    if (!pipe) return Unexpected<OsError>{pipe.error()};
+
+    Slot* slot = hangar_->take_slot();
+    const auto give_up = [&](const char* call) {
+        auto error = base::os_error(call, slot->request.argv.front());
+        hangar_->land(slot);
+        return error;
+    };
+    slot->request = std::move(request);
+    if (!slot->map_stack()) return give_up("mmap");
+    slot->make_plan(pipe->write.get(), hangar_->self);
+
+    // The kernel would write the value to everybody who shares the child's memory, us included
+    // (__set_oom_adj): such a child gets a copy.
+    const bool copy_memory =
+        slot->plan.oom_score_adj != nullptr || (slot->plan.set_ids && hangar_->fork_for_ids);
+    const int flags = SIGCHLD | (copy_memory ? 0 : CLONE_VM);
+    if (slot->plan.set_ids && !copy_memory) {
+        slot->changes_ids = true;
+        ++hangar_->changing_ids;
+    }
+
+    pid_t pid = -1;
+    int pidfd = -1;
+    {
+        AllSignalsBlocked guard;
+        if (hangar_->clone_makes_pidfds) {
+            pid = ::clone(run_child, slot->stack_top(), flags | CLONE_PIDFD, &slot->plan, &pidfd);
+            if (pid < 0 && (errno == ENOSYS || errno == EPERM || errno == EINVAL)) {
+                hangar_->clone_makes_pidfds = false;
+            }
+        }
+        if (!hangar_->clone_makes_pidfds) {
+            pid = ::clone(run_child, slot->stack_top(), flags, &slot->plan);
+        }
+    }
+    if (pid < 0) return give_up("clone");
+
+    Fd handle{pidfd};
+    if (!handle) {
+        // The pid is held by the child until we take it: this cannot hit another.
+        if (auto opened = open_pidfd(pid)) handle = std::move(*opened);
+    }
+    slot->status = std::move(pipe->read);
+    return Spawned{pid, std::move(handle), Flight{slot}};
+}
+
+Flight& Flight::operator=(Flight&& other) noexcept {
+    if (this != &other) {
+        abandon();
+        slot_ = std::exchange(other.slot_, nullptr);
+    }
+    return *this;
+}
+
+int Flight::status_fd() const {
+    return slot_ ? slot_->status.get() : -1;
+}
+
+std::optional<SpawnOutcome> Flight::outcome() {
+    if (!slot_) return std::nullopt;
+    ChildReport report;
+    ssize_t got;
+    do {
+        got = ::read(slot_->status.get(), &report, sizeof report);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) return std::nullopt;
+
+    SpawnOutcome outcome;
+    if (got == sizeof report) {
+        outcome.failure = slot_->describe(report);
+        // The child still has to leave its stack; the end of the pipe will say so.
+        abandon();
+    } else {
+        Spawner::Slot* landed = std::exchange(slot_, nullptr);
+        landed->hangar->land(landed);
+    }
+    return outcome;
+}
+
+void Flight::abandon() {
+    if (!slot_) return;
+    Spawner::Slot* slot = std::exchange(slot_, nullptr);
+    slot->hangar->abandon(slot);
+}
+
+std::vector<std::string> find_candidates(std::string_view argv0, std::string_view path) {
+    if (argv0.find('/') != std::string_view::npos || argv0.empty()) return {std::string{argv0}};
+    if (path.empty()) path = kDefaultPath;
+
+    std::vector<std::string> candidates;
+    for (;;) {
+        const std::size_t colon = path.find(':');
+        std::string_view directory = path.substr(0, colon);
+        if (directory.empty()) directory = ".";
+        std::string candidate{directory};
+        if (candidate.back() != '/') candidate += '/';
+        candidate += argv0;
+        candidates.push_back(std::move(candidate));
+        if (colon == std::string_view::npos) return candidates;
+        path.remove_prefix(colon + 1);
+    }
+}
+
+std::string SpawnFailure::text() const {
+    // By SpawnStage.
+    static constexpr std::array<const char*, 15> kNames{
+        "setsid",        "setpgid",
+        "stdin",         "stdout",
+        "stderr",        "limit nofile",
+        "limit locks",   "nice",
+        "oom_score_adj", "setgroups",
+        "setgid",        "setuid",
+        "chdir",         "parent death signal",
+        "exec",
+    };
+    static_assert(kNames.size() == static_cast<std::size_t>(SpawnStage::exec) + 1);
+
+    std::string text = OsError{kNames[static_cast<std::size_t>(stage)], subject, number}.text();
+    if (!hint.empty()) text += " (" + hint + ")";
+    return text;
+}
+
+bool SpawnFailure::is_transient() const {
+    return is_shortage(number);
+}
+
+bool SpawnFailure::can_retry_mend() const {
+    switch (number) {
+        case EINVAL:
+        case E2BIG:
+        case ENAMETOOLONG:
+        case ENOEXEC:
+            return false;
+        case EPERM:
+        case EACCES:
+            // A right that we lack.  A file's may be given.
+            return stage == SpawnStage::input || stage == SpawnStage::directory ||
+                   stage == SpawnStage::exec;
+        default:
+            return true;
+    }
+}
+
+int SpawnFailure::shell_code() const {
+    return stage == SpawnStage::exec && (number == ENOENT || number == ENOTDIR) ? 127 : 126;
+}
+
+bool is_transient(const OsError& error) {
+    return is_shortage(error.number);
+}
+
+}  // namespace reeve::os

@@ -1,0 +1,276 @@
+#include "supervisor/os/spawn_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <type_traits>
+
+#include "supervisor/os/spawn_stage.h"
+
+// This file runs in a child that shares our memory, and our thread's storage with errno in it,
+// while we go on.  So it calls nothing but the kernel, writes to nothing but its own stack, and is
+// compiled without sanitizers and stack protector (CMakeLists.txt).  glibc's setuid family is out
+// for another reason too: it would change the ids of all our threads.
+
+namespace reeve::os {
+namespace {
+
+constexpr int kFirstFreeFd = 3;
+constexpr int kLastSignal = 64;
+constexpr std::size_t kSignalSetSize = 8;
+
+// Signals whose default is to dump core.
+constexpr std::uint64_t bit(int signal) {
+    return std::uint64_t{1} << (signal - 1);
+}
+constexpr std::uint64_t kCoreSignals = bit(SIGQUIT) | bit(SIGILL) | bit(SIGTRAP) | bit(SIGABRT) |
+                                       bit(SIGBUS) | bit(SIGFPE) | bit(SIGSEGV) | bit(SIGXCPU) |
+                                       bit(SIGXFSZ) | bit(SIGSYS);
+
+// The kernel's own answer: a negated errno on failure.
+inline long raw_syscall(long number, long a, long b, long c, long d, long e) {
+#if defined(__x86_64__)
+    long result;
+    register long r10 asm("r10") = d;
+    register long r8 asm("r8") = e;
+    asm volatile("syscall"
+                 : "=a"(result)
+                 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                 : "rcx", "r11", "memory");
+    return result;
+#elif defined(__aarch64__)
+    register long x8 asm("x8") = number;
+    register long x0 asm("x0") = a;
+    register long x1 asm("x1") = b;
+    register long x2 asm("x2") = c;
+    register long x3 asm("x3") = d;
+    register long x4 asm("x4") = e;
+    asm volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory", "cc");
+    return x0;
+#else
+#error "no system call sequence for this processor yet"
+#endif
+}
+
+template <typename Argument>
+inline long word(Argument argument) {
+    if constexpr (std::is_pointer_v<Argument>) {
+        return reinterpret_cast<long>(argument);
+    } else {
+        return static_cast<long>(argument);
+    }
+}
+
+template <typename... Arguments>
+inline long sys(long number, Arguments... arguments) {
+    const long words[5] = {word(arguments)...};
+    return raw_syscall(number, words[0], words[1], words[2], words[3], words[4]);
+}
+
+struct Limit {
+    std::uint64_t soft;
+    std::uint64_t hard;
+};
+
+class Child {
+public:
+    explicit Child(const ChildPlan& plan) : plan_{plan}, status_fd_{plan.status_fd} {}
+
+    [[noreturn]] void run() {
+        // 0, 1 and 2 are about to be replaced: what we still need moves out of the way first.
+        if (status_fd_ < kFirstFreeFd) {
+            const long moved = sys(SYS_fcntl, status_fd_, F_DUPFD_CLOEXEC, kFirstFreeFd);
+            if (moved < 0) leave();
+            status_fd_ = static_cast<int>(moved);
+        }
+        const int out = out_of_the_way(plan_.stdout_fd, 1, SpawnStage::output);
+        const int err = out_of_the_way(plan_.stderr_fd, 2, SpawnStage::error);
+
+        enter_session();
+        open_input();
+        take_foreground();
+        put(out, 1, SpawnStage::output);
+        put(err, 2, SpawnStage::error);
+
+        // All of ours are close-on-exec from birth: this is for what a library opened without.
+        // Where it is refused (before Linux 5.11, some seccomp filters) we rely on that.
+        sys(SYS_close_range, kFirstFreeFd, ~0U, CLOSE_RANGE_CLOEXEC);
+
+        set_limits();
+        if (plan_.set_nice) {
+            check(SpawnStage::nice, sys(SYS_setpriority, PRIO_PROCESS, 0, plan_.nice));
+        }
+        write_oom_score_adj();
+        set_ids();
+        if (plan_.set_umask) sys(SYS_umask, plan_.umask);
+        if (plan_.directory) check(SpawnStage::directory, sys(SYS_chdir, plan_.directory));
+        set_death_signal();
+        reset_signals();
+        execute();
+    }
+
+private:
+    [[noreturn]] static void leave() {
+        for (;;) sys(SYS_exit_group, 127);
+    }
+
+    [[noreturn]] void fail(SpawnStage stage, long error, unsigned candidate = 0,
+                           bool no_interpreter = false) {
+        ChildReport report;
+        report.number = static_cast<std::int32_t>(-error);
+        report.candidate = static_cast<std::uint16_t>(candidate);
+        report.stage = static_cast<std::uint8_t>(stage);
+        report.no_interpreter = no_interpreter;
+        sys(SYS_write, status_fd_, &report, sizeof report);
+        leave();
+    }
+
+    long check(SpawnStage stage, long result) {
+        if (result < 0) fail(stage, result);
+        return result;
+    }
+
+    int out_of_the_way(int fd, int target, SpawnStage stage) {
+        if (fd < 0 || fd >= kFirstFreeFd || fd == target) return fd;
+        return static_cast<int>(check(stage, sys(SYS_fcntl, fd, F_DUPFD_CLOEXEC, kFirstFreeFd)));
+    }
+
+    void put(int fd, int target, SpawnStage stage) {
+        if (fd < 0) return;
+        // dup3 refuses to copy a descriptor onto itself.
+        check(stage, fd == target ? sys(SYS_fcntl, fd, F_SETFD, 0) : sys(SYS_dup3, fd, target, 0));
+    }
+
+    void enter_session() {
+        if (plan_.new_session) {
+            check(SpawnStage::session, sys(SYS_setsid));
+        } else {
+            check(SpawnStage::process_group, sys(SYS_setpgid, 0, 0));
+        }
+    }
+
+    void open_input() {
+        if (!plan_.input) return;
+        const long fd = check(SpawnStage::input,
+                              sys(SYS_openat, AT_FDCWD, plan_.input, O_RDONLY | O_NOCTTY, 0));
+        if (fd == 0) return;
+        check(SpawnStage::input, sys(SYS_dup3, fd, 0, 0));
+        sys(SYS_close, fd);
+    }
+
+    // Allowed from the background because SIGTTOU is blocked, as everything is.
+    void take_foreground() {
+        if (plan_.new_session) return;
+        const int group = static_cast<int>(sys(SYS_getpid));
+        sys(SYS_ioctl, 0, TIOCSPGRP, &group);  // ENOTTY: no terminal, or not ours
+    }
+
+    void set_limits() {
+        if (plan_.set_nofile) {
+            const Limit limit{plan_.nofile_soft, plan_.nofile_hard};
+            check(SpawnStage::nofile, sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, 0));
+        }
+        if (plan_.set_tag) {
+            const Limit limit{plan_.tag, plan_.tag};
+            check(SpawnStage::tag, sys(SYS_prlimit64, 0, RLIMIT_LOCKS, &limit, 0));
+        }
+    }
+
+    void write_oom_score_adj() {
+        if (!plan_.oom_score_adj) return;
+        const long fd =
+            check(SpawnStage::oom_score_adj,
+                  sys(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0));
+        check(SpawnStage::oom_score_adj,
+              sys(SYS_write, fd, plan_.oom_score_adj, plan_.oom_score_adj_length));
+        sys(SYS_close, fd);
+    }
+
+    void set_ids() {
+        if (plan_.set_groups) {
+            check(SpawnStage::groups, sys(SYS_setgroups, plan_.group_count, plan_.groups));
+        }
+        if (plan_.set_ids) {
+            check(SpawnStage::gid, sys(SYS_setresgid, plan_.gid, plan_.gid, plan_.gid));
+            check(SpawnStage::uid, sys(SYS_setresuid, plan_.uid, plan_.uid, plan_.uid));
+        }
+    }
+
+    // Not earlier: a change of ids clears it.
+    void set_death_signal() {
+        if (plan_.death_signal == 0) return;
+        check(SpawnStage::death_signal,
+              sys(SYS_prctl, PR_SET_PDEATHSIG, plan_.death_signal, 0, 0, 0));
+        if (sys(SYS_getppid) != plan_.parent) leave();  // it died before we asked
+    }
+
+    void reset_signals() {
+        // The kernel's struct sigaction, all zero: SIG_DFL.  Handlers too, though exec resets
+        // those: one must not run in our memory between the unblocking and the exec.
+        const std::uint64_t by_default[4] = {0, 0, 0, 0};
+        for (int signal = 1; signal <= kLastSignal; ++signal) {
+            sys(SYS_rt_sigaction, signal, by_default, 0, kSignalSetSize);
+        }
+
+        // Before Linux 5.16 a core dump kills everybody who shares the memory, and that is us.  So
+        // whoever already has such a signal coming dies of another.
+        std::uint64_t pending = 0;
+        sys(SYS_rt_sigpending, &pending, kSignalSetSize);
+        if ((pending & kCoreSignals) != 0) sys(SYS_kill, sys(SYS_getpid), SIGKILL);
+
+        const std::uint64_t none = 0;
+        sys(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, kSignalSetSize);
+    }
+
+    [[noreturn]] void execute() {
+        long kept_error = -ENOENT;
+        unsigned kept_candidate = 0;
+        bool kept_no_interpreter = false;
+        for (unsigned i = 0; plan_.candidates[i]; ++i) {
+            const char* file = plan_.candidates[i];
+            const long error = sys(SYS_execve, file, plan_.argv, plan_.environment);
+            bool no_interpreter = false;
+            switch (-error) {
+                case ENOENT:
+                    no_interpreter = sys(SYS_faccessat, AT_FDCWD, file, 0 /* F_OK */) == 0;
+                    break;
+                case EACCES:
+                case ENOTDIR:
+                // A directory on a file server that has gone.
+                case ESTALE:
+                case ENODEV:
+                case ETIMEDOUT:
+                    break;
+                default:
+                    fail(SpawnStage::exec, error, i);
+            }
+            // The first that says more than "not here" is the one to tell about.
+            const bool says_more = no_interpreter || (error != -ENOENT && error != -ENOTDIR);
+            if (says_more && kept_error == -ENOENT && !kept_no_interpreter) {
+                kept_error = error;
+                kept_candidate = i;
+                kept_no_interpreter = no_interpreter;
+            } else if (i == 0) {
+                kept_error = error;
+            }
+        }
+        fail(SpawnStage::exec, kept_error, kept_candidate, kept_no_interpreter);
+    }
+
+    const ChildPlan& plan_;
+    int status_fd_;
+};
+
+}  // namespace
+
+int run_child(void* plan) {
+    Child{*static_cast<const ChildPlan*>(plan)}.run();
+}
+
+}  // namespace reeve::os

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+namespace reeve::os {
+
+// In the order in which the child goes through them.
+enum class SpawnStage : std::uint8_t {
+    session,
+    process_group,
+    input,
+    output,
+    error,
+    nofile,
+    tag,
+    nice,
+    oom_score_adj,
+    groups,
+    gid,
+    uid,
+    directory,
+    death_signal,
+    exec,
+};
+
+}  // namespace reeve::os

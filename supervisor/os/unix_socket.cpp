@@ -1,0 +1,203 @@
+#include "supervisor/os/unix_socket.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+
+namespace reeve::os {
+
+using base::Fd;
+using base::OsError;
+using base::OsExpected;
+
+namespace {
+
+constexpr int kBacklog = 128;
+
+// How long to wait for another reeve that is looking at the same directory right now.
+constexpr int kLockTries = 100;
+constexpr timespec kLockPause{.tv_sec = 0, .tv_nsec = 10'000'000};
+
+Unexpected<ListenError> failed(const std::string& path, const char* call, const std::string& on) {
+    const int number = errno;
+    return Unexpected<ListenError>{
+        ListenError{ListenError::Kind::failed, path, OsError{call, on, number}}};
+}
+
+std::string directory_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return ".";
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+bool fill_address(const std::string& path, sockaddr_un& address) {
+    address = {};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) return false;
+    std::copy(path.begin(), path.end(), address.sun_path);
+    return true;
+}
+
+const sockaddr* as_sockaddr(const sockaddr_un& address) {
+    return reinterpret_cast<const sockaddr*>(&address);
+}
+
+// Every directory of `path` that is missing.
+OsExpected<void> make_directories(const std::string& path) {
+    const mode_t mode = ::geteuid() == 0 ? 0755 : 0700;
+    for (std::size_t slash = 0; slash != std::string::npos;) {
+        slash = path.find('/', slash + 1);
+        const std::string directory = path.substr(0, slash);
+        if (::mkdir(directory.c_str(), mode) == 0) {
+            // Whatever our umask took away.
+            if (::chmod(directory.c_str(), mode) != 0) return base::os_error("chmod", directory);
+            continue;
+        }
+        const int number = errno;
+        struct stat info;
+        if (::stat(directory.c_str(), &info) == 0) continue;  // EEXIST, EROFS, EACCES
+        errno = number;
+        return base::os_error("mkdir", directory);
+    }
+    return {};
+}
+
+// Two that start at once must not both find the old socket dead.  Best effort: whoever may read the
+// directory may hold its lock, and that shall not keep us from starting.
+Fd lock_directory(const std::string& directory) {
+    Fd fd{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!fd) return fd;
+    for (int i = 0; i < kLockTries; ++i) {
+        if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return fd;
+        ::nanosleep(&kLockPause, nullptr);
+    }
+    return fd;
+}
+
+enum class Occupant { nobody, dead_socket, live_socket, something_else };
+
+OsExpected<Occupant> look(const std::string& path, const sockaddr_un& address) {
+    struct stat info;
+    if (::lstat(path.c_str(), &info) != 0) {
+        if (errno == ENOENT) return Occupant::nobody;
+        return base::os_error("stat", path);
+    }
+    if (!S_ISSOCK(info.st_mode)) return Occupant::something_else;
+
+    const Fd probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    if (!probe) return base::os_error("socket");
+    if (::connect(probe.get(), as_sockaddr(address), sizeof address) == 0) {
+        return Occupant::live_socket;
+    }
+    switch (errno) {
+        case ECONNREFUSED:
+            return Occupant::dead_socket;
+        case ENOENT:
+            return Occupant::nobody;
+        case EAGAIN:      // its backlog is full
+        case EPROTOTYPE:  // a datagram socket, bound
+            return Occupant::live_socket;
+        default:
+            return base::os_error("connect", path);
+    }
+}
+
+}  // namespace
+
+std::string ListenError::text() const {
+    switch (kind) {
+        case Kind::in_use:
+            return "another reeve answers on " + path;
+        case Kind::not_a_socket:
+            return path + " is there, but not a socket";
+        case Kind::too_long:
+            return "socket path " + path + " is longer than the " +
+                   std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes that Linux allows";
+        case Kind::failed:
+            return cause.text();
+    }
+    return {};
+}
+
+Expected<ListeningSocket, ListenError> listen_at(const ListenRequest& request) {
+    const std::string& path = request.path;
+    const std::string directory = directory_of(path);
+    // Bound under another name first: it takes its place only when it answers, and has its mode.
+    const std::string new_path = directory + "/." + std::to_string(::getpid());
+    sockaddr_un address;
+    sockaddr_un new_address;
+    if (!fill_address(path, address) || !fill_address(new_path, new_address)) {
+        return Unexpected<ListenError>{ListenError{ListenError::Kind::too_long, path, {}}};
+    }
+
+    if (auto made = make_directories(directory); !made) {
+        return Unexpected<ListenError>{ListenError{ListenError::Kind::failed, path, made.error()}};
+    }
+    const Fd lock = lock_directory(directory);
+
+    const auto occupant = look(path, address);
+    if (!occupant) {
+        return Unexpected<ListenError>{
+            ListenError{ListenError::Kind::failed, path, occupant.error()}};
+    }
+    switch (*occupant) {
+        case Occupant::nobody:
+        case Occupant::dead_socket:
+            break;
+        case Occupant::live_socket:
+            return Unexpected<ListenError>{ListenError{ListenError::Kind::in_use, path, {}}};
+        case Occupant::something_else:
+            return Unexpected<ListenError>{ListenError{ListenError::Kind::not_a_socket, path, {}}};
+    }
+
+    ListeningSocket listening;
+    listening.path = path;
+    listening.fd = Fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    if (!listening.fd) return failed(path, "socket", "");
+
+    ::unlink(new_path.c_str());  // of an earlier process with our pid
+    if (::bind(listening.fd.get(), as_sockaddr(new_address), sizeof new_address) != 0) {
+        return failed(path, "bind", path);
+    }
+    const auto give_up = [&](const char* call) {
+        auto error = failed(path, call, path);
+        ::unlink(new_path.c_str());
+        return error;
+    };
+    // Nobody can connect before listen(), so the umask that bind() obeyed does not matter.
+    if (request.group && ::lchown(new_path.c_str(), static_cast<uid_t>(-1), *request.group) != 0) {
+        return give_up("chown");
+    }
+    if (::chmod(new_path.c_str(), request.mode) != 0) return give_up("chmod");
+    struct stat info;
+    if (::lstat(new_path.c_str(), &info) != 0) return give_up("stat");
+    listening.device = info.st_dev;
+    listening.inode = info.st_ino;
+    if (::listen(listening.fd.get(), kBacklog) != 0) return give_up("listen");
+    if (::rename(new_path.c_str(), path.c_str()) != 0) return give_up("rename");
+    return listening;
+}
+
+void remove_socket_file(const ListeningSocket& socket) {
+    struct stat info;
+    if (::lstat(socket.path.c_str(), &info) != 0) return;
+    if (info.st_dev == socket.device && info.st_ino == socket.inode) ::unlink(socket.path.c_str());
+}
+
+OsExpected<PeerCredentials> peer_credentials(int fd) {
+    ucred credentials{};
+    socklen_t size = sizeof credentials;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+        return base::os_error("getsockopt", "SO_PEERCRED");
+    }
+    return PeerCredentials{credentials.pid, credentials.uid, credentials.gid};
+}
+
+}  // namespace reeve::os
