@@ -35,6 +35,6 @@ function(reeve_discover folder program arguments timeout)
         string(REGEX REPLACE "([][\\\\,\"*~])" "\\\\\\1" specification "${name}")
         add_test("${folder}: ${name}" "${program}" "${specification}" ${arguments})
         set_tests_properties("${folder}: ${name}" PROPERTIES
-            TIMEOUT ${timeout} LABELS ${folder} SKIP_REGULAR_EXPRESSION "reeve test skipped:")
+            TIMEOUT ${timeout} LABELS "${folder}" SKIP_REGULAR_EXPRESSION "reeve test skipped:")
     endwhile()
 endfunction()
