@@ -56,16 +56,30 @@ struct Output {
     };
     Kind kind = Kind::inherit;
     std::string path;  // absolute; only for `file`
+    // Where ${instance} gives each copy a file of its own: one an instance; else empty.
+    std::vector<std::string> instance_paths{};
+
+    const std::string& path_of(int instance) const {  // instance 1 is the first
+        return instance_paths.empty() ? path
+                                      : instance_paths[static_cast<std::size_t>(instance - 1)];
+    }
 };
 
 struct Input {
     enum class Kind { null, file, inherit };
     Kind kind = Kind::null;
-    std::string path;  // absolute; only for `file`
+    std::string path;                           // absolute; only for `file`
+    std::vector<std::string> instance_paths{};  // as in Output
+
+    const std::string& path_of(int instance) const {
+        return instance_paths.empty() ? path
+                                      : instance_paths[static_cast<std::size_t>(instance - 1)];
+    }
 };
 
 struct Program {
     std::string name;
+    Place place;  // of its table
     std::string description;
     ProgramType type = ProgramType::service;
 
@@ -120,7 +134,9 @@ struct Program {
     std::optional<int> oom_score_adj;
 
     // The keys that were written for it, in the table's order, with their place: what
-    // `GET /v1/programs/NAME` shows.  The value is as in the file, TOML-printed, secrets redacted.
+    // `GET /v1/programs/NAME` shows: its own and those of [defaults].  The value is as in the file,
+    // TOML-printed, secrets redacted.  Each variable of the environment is a key of its own,
+    // "environment.PORT".
     struct Key {
         std::string name;
         std::string value;
@@ -131,6 +147,7 @@ struct Program {
 
 struct Group {
     std::string name;
+    Place place;
     std::vector<std::string> programs;  // names of programs that exist
 };
 

@@ -1,0 +1,531 @@
+#include "conf/keys.h"
+
+#include "conf/nearest.h"
+#include "conf/quote.h"
+
+namespace reeve::conf {
+
+namespace {
+
+using enum KeyType;
+
+constexpr std::string_view kExitOn[] = {"essential", "failed", "all-done"};
+constexpr std::string_view kLogLevels[] = {"trace", "debug", "info", "warn", "error"};
+constexpr std::string_view kTypes[] = {"service", "task"};
+constexpr std::string_view kRestart[] = {"always", "on-failure", "never"};
+constexpr std::string_view kScopes[] = {"main", "group", "tree"};
+constexpr std::string_view kLeftovers[] = {"kill", "keep"};
+constexpr std::string_view kInputs[] = {"null", "inherit"};
+constexpr std::string_view kOutputs[] = {"inherit", "null"};
+constexpr std::string_view kErrorOutputs[] = {"stdout", "inherit", "null"};
+
+constexpr Key kKeys[] = {
+    {.table = Table::top,
+     .name = "include",
+     .type = texts,
+     .fallback = "[]",
+     .sentence = "More files to read, as paths or globs relative to this file; each glob's matches "
+                 "are read in alphabetical order.",
+     .example = R"(["conf.d/*.toml"])"},
+
+    {.table = Table::supervisor,
+     .name = "exit_on",
+     .type = list_of,
+     .fallback = "",
+     .sentence = "When reeve ends by itself: an essential program ended for good, any program "
+                 "failed, every program has ended by itself; [] is never. Default: all three as "
+                 "PID 1, else [\"essential\"].",
+     .example = R"(["essential", "failed"])",
+     .allowed = kExitOn},
+    {.table = Table::supervisor,
+     .name = "stop_timeout",
+     .type = duration,
+     .fallback = "",
+     .sentence = "The time that the whole shutdown may take before everything left is killed. "
+                 "Default: \"9s\" as PID 1, else \"25s\".",
+     .example = R"("9s")"},
+    {.table = Table::supervisor,
+     .name = "log_level",
+     .type = one_of,
+     .fallback = R"("info")",
+     .sentence = "How much reeve says in its own log.",
+     .example = R"("debug")",
+     .allowed = kLogLevels},
+    {.table = Table::supervisor,
+     .name = "environment",
+     .type = environment,
+     .fallback = "{ }",
+     .sentence = "Variables for every program, below those of [defaults] and of the program.",
+     .example = R"({ TZ = "UTC" })",
+     .expanded = true},
+
+    {.table = Table::control,
+     .name = "socket",
+     .type = text,
+     .fallback = "",
+     .sentence =
+         "Where reevectl connects to. Default: /run/reeve/reeve.sock for root, else "
+         "$XDG_RUNTIME_DIR/reeve.sock, and /tmp/reeve-UID/reeve.sock without that variable.",
+     .example = R"("/run/reeve/reeve.sock")",
+     .expanded = true},
+    {.table = Table::control,
+     .name = "mode",
+     .type = mode,
+     .fallback = "",
+     .sentence = "The socket's permissions. Default: \"0600\", or \"0660\" with a group.",
+     .example = R"("0660")"},
+    {.table = Table::control,
+     .name = "group",
+     .type = name_or_number,
+     .fallback = "",
+     .sentence = "The group that owns the socket.",
+     .example = R"("ops")"},
+
+    {.table = Table::program,
+     .name = "command",
+     .type = command,
+     .fallback = "",
+     .sentence =
+         "What to run: the words, or one string that is split as a POSIX shell does, though "
+         "no shell is run. A path that is relative is so to the program's directory.",
+     .example = R"(["nginx", "-g", "daemon off;"])",
+     .expanded = true},
+    {.table = Table::program,
+     .name = "shell",
+     .type = boolean,
+     .fallback = "false",
+     .sentence = "Give the command, which must then be one string, to /bin/sh -c.",
+     .example = "false"},
+    {.table = Table::program,
+     .name = "type",
+     .type = one_of,
+     .fallback = R"("service")",
+     .sentence = "A service runs until it is stopped; a task runs to completion.",
+     .example = R"("service")",
+     .allowed = kTypes},
+    {.table = Table::program,
+     .name = "description",
+     .type = text,
+     .fallback = "",
+     .sentence = "What it is, for people.",
+     .example = R"("front end")"},
+    {.table = Table::program,
+     .name = "directory",
+     .type = text,
+     .fallback = "",
+     .sentence = "Where it runs; relative to the configuration file. Default: where reeve runs.",
+     .example = R"("/srv")",
+     .expanded = true},
+    {.table = Table::program,
+     .name = "user",
+     .type = name_or_number,
+     .fallback = "",
+     .sentence =
+         "Who runs it: a name or a number, which needs no entry in the user database. HOME, "
+         "USER, LOGNAME and SHELL follow it unless they are set in environment.",
+     .example = R"("www-data")"},
+    {.table = Table::program,
+     .name = "group",
+     .type = name_or_number,
+     .fallback = "",
+     .sentence = "Its group. Default: the user's.",
+     .example = R"("www-data")"},
+    {.table = Table::program,
+     .name = "supplementary_groups",
+     .type = names_or_numbers,
+     .fallback = "",
+     .sentence = "Its other groups. Default: the user's.",
+     .example = R"(["adm"])"},
+    {.table = Table::program,
+     .name = "umask",
+     .type = mode,
+     .fallback = "",
+     .sentence = "Which permissions new files don't get.",
+     .example = R"("022")"},
+    {.table = Table::program,
+     .name = "environment",
+     .type = environment,
+     .fallback = "{ }",
+     .sentence = "Its variables. Where a variable names itself, as in PATH = \"/opt/bin:${PATH}\", "
+                 "the value below it is meant.",
+     .example = R"({ PORT = "8080" })",
+     .expanded = true},
+    {.table = Table::program,
+     .name = "inherit_environment",
+     .type = inherit,
+     .fallback = "true",
+     .sentence = "Which variables of reeve's own environment it gets: all, none, or those that "
+                 "these names (globs) match.",
+     .example = R"(["PATH", "LC_*"])"},
+    {.table = Table::program,
+     .name = "enabled",
+     .type = boolean_or_text,
+     .fallback = "true",
+     .sentence = "false: as if the table were not there. A string is expanded and must then be "
+                 "true, false, 1, 0, yes, no, on or off.",
+     .example = R"("${ENABLE_WEB:-true}")",
+     .expanded = true},
+    {.table = Table::program,
+     .name = "autostart",
+     .type = boolean,
+     .fallback = "true",
+     .sentence = "Start it when reeve starts.",
+     .example = "false"},
+    {.table = Table::program,
+     .name = "instances",
+     .type = integer,
+     .fallback = "1",
+     .sentence = "How many copies run, named NAME@1, NAME@2 and so on when there are several.",
+     .example = "4",
+     .least = 1,
+     .most = 1000},
+    {.table = Table::program,
+     .name = "essential",
+     .type = boolean,
+     .fallback = "false",
+     .sentence = "When it ends for good, everything stops and reeve exits with its code.",
+     .example = "true"},
+    {.table = Table::program,
+     .name = "restart",
+     .type = one_of,
+     .fallback = R"("on-failure")",
+     .sentence = "When to start it again after it ended by itself. Tasks default to \"never\".",
+     .example = R"("always")",
+     .allowed = kRestart},
+    {.table = Table::program,
+     .name = "success_exit_codes",
+     .type = exits,
+     .fallback = "[0]",
+     .sentence = "The exit codes, and signals, that count as a good end.",
+     .example = R"([0, 3, "TERM"])"},
+    {.table = Table::program,
+     .name = "restart_delay",
+     .type = duration,
+     .fallback = R"("200ms")",
+     .sentence = "How long to wait before it is started again; doubles with every short run, up to "
+                 "restart_delay_max, with up to 10 % more at random. \"0s\" is at once.",
+     .example = R"("1s")"},
+    {.table = Table::program,
+     .name = "restart_delay_max",
+     .type = duration,
+     .fallback = R"("30s")",
+     .sentence = "The longest wait before it is started again.",
+     .example = R"("1m")"},
+    {.table = Table::program,
+     .name = "max_failures",
+     .type = integer,
+     .fallback = "10",
+     .sentence = "After so many failures in a row it is left failed; 0 is never.",
+     .example = "5",
+     .least = 0,
+     .most = 1000000},
+    {.table = Table::program,
+     .name = "healthy_after",
+     .type = duration,
+     .fallback = R"("10s")",
+     .sentence = "A run that was ready for this long resets the delay and the count of failures.",
+     .example = R"("1m")"},
+    {.table = Table::program,
+     .name = "start_timeout",
+     .type = duration,
+     .fallback = R"("90s")",
+     .sentence = "How long it may take to become ready; a program is ready after one second.",
+     .example = R"("30s")"},
+    {.table = Table::program,
+     .name = "stop_signal",
+     .type = signal_or_steps,
+     .fallback = R"("TERM")",
+     .sentence = "What asks it to stop: a signal, or steps of a signal and a time to wait, after "
+                 "the last of which it is killed.",
+     .example = R"([{ signal = "QUIT", wait = "5s" }, { signal = "TERM", wait = "5s" }])"},
+    {.table = Table::program,
+     .name = "stop_timeout",
+     .type = duration,
+     .fallback = R"("10s")",
+     .sentence = "How long it may take to stop before it is killed. With steps in stop_signal this "
+                 "is for its leftovers alone.",
+     .example = R"("30s")"},
+    {.table = Table::program,
+     .name = "stop_scope",
+     .type = one_of,
+     .fallback = R"("main")",
+     .sentence = "Who gets the stop signal: the main process, its process group, or all its "
+                 "descendants.",
+     .example = R"("group")",
+     .allowed = kScopes},
+    {.table = Table::program,
+     .name = "leftovers",
+     .type = one_of,
+     .fallback = R"("kill")",
+     .sentence = "What happens to descendants when the main process has gone: they are ended, or "
+                 "live on, listed and reaped, until reeve itself shuts down.",
+     .example = R"("keep")",
+     .allowed = kLeftovers},
+    {.table = Table::program,
+     .name = "stdin",
+     .type = input,
+     .fallback = R"("null")",
+     .sentence = "What it reads: nothing, a file, or reeve's own standard input, which one program "
+                 "can have.",
+     .example = R"("/dev/zero")",
+     .allowed = kInputs,
+     .expanded = true},
+    {.table = Table::program,
+     .name = "stdout",
+     .type = output,
+     .fallback = R"("inherit")",
+     .sentence = "Where its output goes: line by line to reeve's own, nowhere, or to a file, "
+                 "relative to the configuration file.",
+     .example = R"("/var/log/web.log")",
+     .allowed = kOutputs,
+     .expanded = true},
+    {.table = Table::program,
+     .name = "stderr",
+     .type = output,
+     .fallback = R"("stdout")",
+     .sentence = "Where its errors go: into its stdout, or as there.",
+     .example = R"("null")",
+     .allowed = kErrorOutputs,
+     .expanded = true},
+    {.table = Table::program,
+     .name = "nice",
+     .type = integer,
+     .fallback = "",
+     .sentence = "Its scheduling priority, from -20 (first) to 19 (last).",
+     .example = "5",
+     .least = -20,
+     .most = 19},
+    {.table = Table::program,
+     .name = "oom_score_adj",
+     .type = integer,
+     .fallback = "",
+     .sentence = "How soon the kernel kills it when memory runs out, from -1000 (never) to 1000 "
+                 "(first).",
+     .example = "500",
+     .least = -1000,
+     .most = 1000},
+
+    {.table = Table::group,
+     .name = "programs",
+     .type = texts,
+     .fallback = "",
+     .sentence = "The programs that belong to it.",
+     .example = R"(["web", "db"])"},
+};
+
+constexpr AbsentKey kAbsentKeys[] = {
+    {Table::top, "socket", "let the program open its own socket"},
+    {Table::top, "on_event", "follow \"reevectl events\" instead"},
+
+    {Table::supervisor, "log_format", "the log is text"},
+    {Table::supervisor, "log", "the log goes to stderr"},
+    {Table::supervisor, "pids_warn", ""},
+
+    {Table::control, "access",
+     "root and reeve's own user may do everything, others what mode and "
+     "group let them"},
+    {Table::control, "listen", "use the Unix socket"},
+    {Table::control, "token_file", "use the Unix socket"},
+
+    {Table::program, "pid_file", "reeve finds daemons without one"},
+    {Table::program, "environment_file", "write the variables into environment"},
+    {Table::program, "depends_on", "let restart mend the order"},
+    {Table::program, "stop_command", "use stop_signal"},
+    {Table::program, "start_pre", "use shell = true and \"… && exec …\" in command"},
+    {Table::program, "stop_post", ""},
+    {Table::program, "reload_signal", "use \"reevectl signal HUP NAME\""},
+    {Table::program, "reload_command", "use \"reevectl signal HUP NAME\""},
+    {Table::program, "tty", "programs get pipes"},
+    {Table::program, "cpu_affinity", "put taskset before the command"},
+    {Table::program, "schedule", ""},
+    {Table::program, "overlap", ""},
+    {Table::program, "watch", ""},
+    {Table::program, "ready", "a program is ready after one second"},
+    {Table::program, "health", ""},
+    {Table::program, "limits", "put prlimit before the command"},
+    {Table::program, "guard", ""},
+    {Table::program, "security", "put setpriv before the command"},
+};
+
+struct AbsentValue {
+    std::string_view key;
+    AbsentKey value;
+};
+
+constexpr AbsentValue kAbsentValues[] = {
+    {"type",
+     {Table::program, "forking",
+      "use \"service\" and keep the command in the foreground, or "
+      "\"task\" with leftovers = \"keep\""}},
+    {"stdout", {Table::program, "direct", "use \"inherit\", \"null\" or a path"}},
+    {"stdout", {Table::program, "syslog", "use \"inherit\", \"null\" or a path"}},
+    {"stdout", {Table::program, "journal", "use \"inherit\", \"null\" or a path"}},
+    {"stderr", {Table::program, "direct", "use \"stdout\", \"inherit\", \"null\" or a path"}},
+    {"stderr", {Table::program, "syslog", "use \"stdout\", \"inherit\", \"null\" or a path"}},
+    {"stderr", {Table::program, "journal", "use \"stdout\", \"inherit\", \"null\" or a path"}},
+};
+
+// How supervisord, systemd, docker compose and others call what we have.
+struct Alias {
+    Table table;
+    std::string_view theirs;
+    std::string_view ours;
+};
+
+constexpr Alias kAliases[] = {
+    {Table::program, "args", "command"},
+    {Table::program, "autorestart", "restart"},
+    {Table::program, "cmd", "command"},
+    {Table::program, "cwd", "directory"},
+    {Table::program, "enable", "enabled"},
+    {Table::program, "env", "environment"},
+    {Table::program, "exec", "command"},
+    {Table::program, "exec_start", "command"},
+    {Table::program, "exitcodes", "success_exit_codes"},
+    {Table::program, "numprocs", "instances"},
+    {Table::program, "redirect_stderr", "stderr"},
+    {Table::program, "replicas", "instances"},
+    {Table::program, "restart_sec", "restart_delay"},
+    {Table::program, "startretries", "max_failures"},
+    {Table::program, "startsecs", "healthy_after"},
+    {Table::program, "stderr_logfile", "stderr"},
+    {Table::program, "stdout_logfile", "stdout"},
+    {Table::program, "stop_grace_period", "stop_timeout"},
+    {Table::program, "stopasgroup", "stop_scope"},
+    {Table::program, "stopsignal", "stop_signal"},
+    {Table::program, "stopwaitsecs", "stop_timeout"},
+    {Table::program, "working_dir", "directory"},
+    {Table::program, "working_directory", "directory"},
+    {Table::program, "workdir", "directory"},
+    {Table::supervisor, "loglevel", "log_level"},
+    {Table::control, "chmod", "mode"},
+    {Table::control, "file", "socket"},
+    {Table::control, "path", "socket"},
+};
+
+}  // namespace
+
+std::span<const Key> all_keys() {
+    return kKeys;
+}
+
+const Key* find_key(Table table, std::string_view name) {
+    for (const Key& key : kKeys) {
+        if (key.table == table && key.name == name) return &key;
+    }
+    return nullptr;
+}
+
+const AbsentKey* find_absent_key(Table table, std::string_view name) {
+    for (const AbsentKey& key : kAbsentKeys) {
+        if (key.table == table && key.name == name) return &key;
+    }
+    return nullptr;
+}
+
+const AbsentKey* find_absent_value(const Key& key, std::string_view value) {
+    for (const AbsentValue& absent : kAbsentValues) {
+        if (absent.value.table == key.table && absent.key == key.name &&
+            absent.value.name == value) {
+            return &absent.value;
+        }
+    }
+    return nullptr;
+}
+
+std::string_view name_of(Table table) {
+    switch (table) {
+        case Table::top:
+            return "the top level";
+        case Table::supervisor:
+            return "[supervisor]";
+        case Table::control:
+            return "[control]";
+        case Table::program:
+            return "[program.NAME]";
+        case Table::group:
+            return "[group.NAME]";
+    }
+    return "";
+}
+
+std::string list_words(std::span<const std::string_view> words) {
+    std::string text;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (i != 0) text += i + 1 == words.size() ? " or " : ", ";
+        text += quoted(words[i]);
+    }
+    return text;
+}
+
+std::string what_it_takes(const Key& key) {
+    switch (key.type) {
+        case text:
+            return "a string";
+        case boolean:
+            return "true or false";
+        case boolean_or_text:
+            return "true, false, or a string such as " + std::string{key.example};
+        case integer:
+            return "an integer from " + std::to_string(key.least) + " to " +
+                   std::to_string(key.most);
+        case name_or_number:
+            return "a name or a number";
+        case names_or_numbers:
+            return "an array of names or numbers, such as " + std::string{key.example};
+        case duration:
+            return "a duration in quotes, such as " + std::string{key.example};
+        case mode:
+            return "octal digits in quotes, such as " + std::string{key.example};
+        case one_of:
+            return list_words(key.allowed);
+        case list_of:
+            return "an array of " + list_words(key.allowed);
+        case texts:
+            return "an array of strings, such as " + std::string{key.example};
+        case command:
+            return "an array of strings, or one string";
+        case environment:
+            return "a table of strings, such as " + std::string{key.example};
+        case inherit:
+            return "true, false, or an array of names such as " + std::string{key.example};
+        case signal_or_steps:
+            return "a signal such as \"TERM\", or an array of steps such as "
+                   "[{ signal = \"TERM\", wait = \"5s\" }]";
+        case exits:
+            return "an array of exit codes and signals, such as " + std::string{key.example};
+        case input:
+        case output:
+            return list_words(key.allowed) + ", or a path";
+    }
+    return "";
+}
+
+std::string suggest_key(Table table, std::string_view written) {
+    for (const Alias& alias : kAliases) {
+        if (alias.table == table && alias.theirs == written) {
+            return "did you mean " + quoted(alias.ours) + "?";
+        }
+    }
+    Nearest nearest{written};
+    for (const Key& key : kKeys) {
+        if (key.table == table) nearest.offer(key.name);
+    }
+    if (nearest.found()) return "did you mean " + quoted(*nearest.found()) + "?";
+
+    for (const Key& key : kKeys) {
+        if (key.name == written) return "it belongs in " + std::string{name_of(key.table)};
+    }
+
+    std::string names;
+    int count = 0;
+    for (const Key& key : kKeys) {
+        if (key.table != table) continue;
+        names += (count++ == 0 ? "" : ", ") + std::string{key.name};
+    }
+    // A program has too many keys for one line.
+    if (count > 8) return "\"reeve schema\" lists the keys";
+    return (count == 1 ? "the only key here is " : "the keys here are ") + names;
+}
+
+}  // namespace reeve::conf

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+// Every key of the configuration, once.  The loader, the JSON schema, the manual and the tests read
+// this table; what is not in it is refused.
+namespace reeve::conf {
+
+// [defaults] takes the keys of [program.NAME].
+enum class Table { top, supervisor, control, program, group };
+
+enum class KeyType {
+    text,
+    boolean,
+    boolean_or_text,   // a text is expanded and must then say true or false
+    integer,           // `least` to `most`
+    name_or_number,    // a user or group
+    names_or_numbers,  // an array of them
+    duration,
+    mode,
+    one_of,       // of `allowed`
+    list_of,      // an array of `allowed`
+    texts,        // an array of strings
+    command,      // an array of words, or one line
+    environment,  // a table of strings
+    inherit,      // true, false, or an array of names
+    signal_or_steps,
+    exits,   // an array of exit codes and signals
+    input,   // a word of `allowed`, or a path
+    output,  // the same
+};
+
+struct Key {
+    Table table;
+    std::string_view name;
+    KeyType type;
+    std::string_view fallback;  // the default as it would be written; empty: nothing is set
+    std::string_view sentence;  // what it does
+    std::string_view example;   // a value that is right, as TOML
+    std::span<const std::string_view> allowed{};
+    std::int64_t least = 0;
+    std::int64_t most = 0;
+    bool expanded = false;  // ${VAR} is replaced in it
+};
+
+// In the order in which they are shown.
+std::span<const Key> all_keys();
+const Key* find_key(Table table, std::string_view name);
+
+// "an integer from 0 to 7", `"always", "on-failure" or "never"`: completes "should be …".
+std::string what_it_takes(const Key& key);
+
+// A key that other versions of reeve have or will have, and that this one must refuse: what it asks
+// for would silently not happen.
+struct AbsentKey {
+    Table table;
+    std::string_view name;
+    std::string_view instead;  // completes "remove it; …"; may be empty
+};
+const AbsentKey* find_absent_key(Table table, std::string_view name);
+// The same for a value: type = "forking", stdout = "syslog".  Null when the value is just wrong.
+const AbsentKey* find_absent_value(const Key& key, std::string_view value);
+
+// What to say in brackets about a key that is in no table: another tool's name for one of ours, a
+// near name, or the table it belongs to.
+std::string suggest_key(Table table, std::string_view written);
+
+// "[program.NAME]", for messages and manuals.
+std::string_view name_of(Table table);
+
+// `"a", "b" or "c"`
+std::string list_words(std::span<const std::string_view> words);
+
+}  // namespace reeve::conf

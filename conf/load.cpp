@@ -1,0 +1,601 @@
+#include "conf/load.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <map>
+
+#include "conf/nearest.h"
+#include "conf/problems.h"
+#include "conf/program_table.h"
+#include "conf/quote.h"
+#include "conf/settings.h"
+#include "conf/toml_reader.h"
+#include "conf/validate.h"
+#include "conf/variables.h"
+
+namespace reeve::conf {
+
+namespace {
+
+constexpr std::size_t kMostFiles = 10000;
+constexpr std::size_t kDeepestInclude = 32;
+constexpr std::size_t kLongestName = 64;
+constexpr std::size_t kLongestSocket = 107;  // sockaddr_un::sun_path less its NUL
+
+constexpr std::string_view kTopTables[] = {"supervisor", "control", "defaults", "program", "group"};
+
+bool is_name(std::string_view name) {
+    constexpr std::string_view kStart = "abcdefghijklmnopqrstuvwxyz0123456789";
+    if (name.empty() || name.size() > kLongestName) return false;
+    if (kStart.find(name.front()) == std::string_view::npos) return false;
+    return std::all_of(name.begin(), name.end(), [&](char c) {
+        return kStart.find(c) != std::string_view::npos || c == '_' || c == '.' || c == '-';
+    });
+}
+
+std::vector<std::string> real_glob(const std::string& pattern) {
+    std::vector<std::string> paths;
+    glob_t found{};
+    if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
+        for (std::size_t i = 0; i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i]);
+    }
+    ::globfree(&found);
+    std::sort(paths.begin(), paths.end());
+    return paths;
+}
+
+// So that glob(3) takes the directory of the including file as it is.
+std::string escape_glob(std::string_view path) {
+    std::string escaped;
+    for (const char c : path) {
+        if (c == '*' || c == '?' || c == '[' || c == '\\') escaped += '\\';
+        escaped += c;
+    }
+    return escaped;
+}
+
+struct CloseAtEnd {
+    int fd;
+    ~CloseAtEnd() {
+        if (fd != STDIN_FILENO) ::close(fd);
+    }
+};
+
+std::string current_directory() {
+    char* const directory = ::getcwd(nullptr, 0);
+    std::string text = directory ? directory : "/";
+    std::free(directory);
+    return text;
+}
+
+class Loader {
+public:
+    explicit Loader(const LoadRequest& request) : request_{request} {}
+
+    Expected<Config, std::vector<ConfigError>> load() {
+        read_file(request_.path, nullptr);
+        for (const Value& document : documents_) read_document(document);
+        read_programs();
+        read_groups();
+        check_names();
+        validate(config_, written_, problems_);
+        for (Group& group : config_.groups) drop_disabled(group);
+
+        if (whole_file_error_ || !problems_.empty()) {
+            return Unexpected<std::vector<ConfigError>>{errors()};
+        }
+        return std::move(config_);
+    }
+
+private:
+    // ---- files
+
+    std::string shown(std::uint32_t file) const { return config_.files[file]; }
+    std::string shown(Place place) const {
+        return shown(place.file) + ":" + std::to_string(place.line) + ":" +
+               std::to_string(place.column);
+    }
+
+    // `include` is where a file was asked for; null for the main one.
+    void read_file(const std::string& path, const Place* include) {
+        const auto index = static_cast<std::uint32_t>(config_.files.size());
+        Expected<std::string, std::string> text = !include && request_.text ? *request_.text
+                                                  : request_.read           ? request_.read(path)
+                                                                  : read_config_file(path);
+        if (!text) {
+            written_.complete = false;
+            const std::string problem = quoted(path) + " can't be read: " + text.error();
+            if (include) {
+                problems_.add(*include, problem + " (mend or remove the include)");
+            } else {
+                config_.files.push_back(path);
+                whole_file_error_ = ConfigError{path, 0, 0, "can't be read: " + text.error()};
+            }
+            return;
+        }
+        config_.files.push_back(path);
+        const std::string directory = path == "-" ? "." : directory_of(path);
+        directories_.push_back(join_path(current_directory(), directory));
+        documents_.emplace_back();
+
+        auto document = read_toml(*text, index);
+        if (!document) {
+            written_.complete = false;
+            problems_.add(document.error().place, std::move(document.error().text));
+            return;
+        }
+        documents_[index] = std::move(*document);
+        // A deque's elements stay where they are while included files are added.
+        if (const Value::Entry* entry = documents_[index].find("include")) {
+            open_.push_back({identity(path), path});
+            read_includes(*entry, directory);
+            open_.pop_back();
+        }
+    }
+
+    // One file by any of its names.
+    std::string identity(const std::string& path) const {
+        if (request_.read) return join_path("", path);
+        char* const real = ::realpath(path.c_str(), nullptr);
+        std::string text = real ? real : path;
+        std::free(real);
+        return text;
+    }
+
+    void read_includes(const Value::Entry& entry, const std::string& directory) {
+        SettingReader reader{problems_};
+        const Setting setting{find_key(Table::top, "include"), &entry.value, entry.place};
+        if (!entry.value.is(Value::Type::array)) {
+            reader.wrong_type(setting);
+            return;
+        }
+        for (const Value& item : entry.value.items) {
+            if (!reader.is_text(item, "an item of \"include\"", "a string")) continue;
+            if (item.text.empty()) {
+                problems_.add(item.place, "an item of \"include\" is empty (should be a path)");
+                continue;
+            }
+            if (item.text.find_first_of("*?[") == std::string::npos) {
+                include(join_path(directory, item.text), item.place);
+                continue;
+            }
+            const std::string pattern = join_path(escape_glob(directory), item.text);
+            for (const std::string& path :
+                 request_.glob ? request_.glob(pattern) : real_glob(pattern)) {
+                include(path, item.place);
+            }
+        }
+    }
+
+    void include(const std::string& path, Place place) {
+        const std::string id = identity(path);
+        for (std::size_t i = 0; i < open_.size(); ++i) {
+            if (open_[i].identity != id) continue;
+            std::string chain;
+            for (std::size_t j = i; j < open_.size(); ++j) chain += open_[j].path + " -> ";
+            problems_.add(place, "files include each other: " + chain + path +
+                                     " (remove one of these includes)");
+            return;
+        }
+        if (const auto [first, added] = included_.emplace(id, place); !added) {
+            problems_.add(
+                place, quoted(path) + " is included twice (first at " + shown(first->second) + ")");
+            return;
+        }
+        if (open_.size() > kDeepestInclude || config_.files.size() >= kMostFiles) {
+            problems_.add(place, quoted(path) + " is one include too many (at most " +
+                                     std::to_string(kMostFiles) + " files, " +
+                                     std::to_string(kDeepestInclude) + " within each other)");
+            return;
+        }
+        read_file(path, &place);
+    }
+
+    // ---- tables
+
+    void read_document(const Value& document) {
+        for (const Value::Entry& entry : document.entries) {
+            const std::string& key = entry.key;
+            if (key == "include") continue;
+            const bool known = std::find(std::begin(kTopTables), std::end(kTopTables), key) !=
+                               std::end(kTopTables);
+            if (!known) {
+                unknown_top(entry);
+            } else if (!entry.value.is(Value::Type::table)) {
+                const bool many = key == "program" || key == "group";
+                const bool tables = entry.value.is(Value::Type::array) &&
+                                    !entry.value.items.empty() &&
+                                    entry.value.items.front().is(Value::Type::table);
+                problems_.add(
+                    entry.place,
+                    quoted(key) + " is " +
+                        (tables ? "an array of tables" : std::string{name_of(entry.value.type)}) +
+                        " (should be a table: [" + key + (many ? ".NAME" : "") + "])");
+            } else if (key == "supervisor") {
+                read_supervisor(entry.value);
+            } else if (key == "control") {
+                read_control(entry.value);
+            } else if (key == "defaults") {
+                read_defaults(entry.value);
+            } else {
+                collect(entry, key == "program" ? program_tables_ : group_tables_);
+            }
+        }
+    }
+
+    void unknown_top(const Value::Entry& entry) {
+        if (const AbsentKey* absent = find_absent_key(Table::top, entry.key)) {
+            problems_.add(entry.place,
+                          quoted(entry.key) +
+                              " is not supported by this version of reeve (remove it; " +
+                              std::string{absent->instead} + ")");
+            return;
+        }
+        const bool table = entry.value.is(Value::Type::table);
+        Nearest nearest{entry.key};
+        for (const std::string_view name : kTopTables) nearest.offer(name);
+        nearest.offer("include");
+
+        std::string hint;
+        if (nearest.found()) {
+            hint = table ? "did you mean [" + *nearest.found() +
+                               (*nearest.found() == "program" || *nearest.found() == "group"
+                                    ? ".NAME]?"
+                                    : "]?")
+                         : "did you mean " + quoted(*nearest.found()) + "?";
+        } else if (table && entry.value.find("command")) {
+            hint = "did you mean [program." + print_key(entry.key) + "]?";
+        } else if (table) {
+            hint =
+                "the tables are [supervisor], [control], [defaults], [program.NAME] and "
+                "[group.NAME]";
+        } else {
+            for (const Key& key : all_keys()) {
+                if (key.name == entry.key && key.table != Table::top) {
+                    hint = "it belongs in " + std::string{name_of(key.table)};
+                    break;
+                }
+            }
+            if (hint.empty()) hint = "the only key outside of tables is include";
+        }
+        problems_.add(entry.place,
+                      std::string{table ? "unknown table [" : "unknown key "} +
+                          (table ? print_key(entry.key) + "]" : quoted_short(entry.key)) + " (" +
+                          hint + ")");
+    }
+
+    // A key of a table that may be written in several files, but not the same key in two.
+    Settings once(Table kind, const Value& table, std::string_view name) {
+        Settings settings;
+        for (const Setting& setting :
+             read_settings(kind, table, "[" + std::string{name} + "]", problems_)) {
+            const std::string key = std::string{name} + "." + std::string{setting.key->name};
+            const auto [first, added] = first_places_.emplace(key, setting.place);
+            if (added) {
+                settings.push_back(setting);
+            } else {
+                problems_.add(setting.place, quoted(setting.key->name) + " in [" +
+                                                 std::string{name} + "] is set twice (first at " +
+                                                 shown(first->second) + ")");
+            }
+        }
+        return settings;
+    }
+
+    void read_supervisor(const Value& table) {
+        SettingReader reader{problems_};
+        Supervisor& supervisor = config_.supervisor;
+        for (const Setting& setting : once(Table::supervisor, table, "supervisor")) {
+            const std::string_view name = setting.key->name;
+            if (name == "exit_on") {
+                constexpr std::array kExitOn{ExitOn::essential, ExitOn::failed, ExitOn::all_done};
+                if (const auto words = reader.list_of(setting)) {
+                    supervisor.exit_on.emplace();
+                    for (const std::size_t word : *words) {
+                        supervisor.exit_on->push_back(kExitOn[word]);
+                    }
+                }
+            } else if (name == "stop_timeout") {
+                supervisor.stop_timeout = reader.duration(setting);
+            } else if (name == "log_level") {
+                constexpr std::array kLevels{LogLevel::trace, LogLevel::debug, LogLevel::info,
+                                             LogLevel::warn, LogLevel::error};
+                if (const auto word = reader.one_of(setting)) {
+                    supervisor.log_level = kLevels[*word];
+                }
+            } else if (name == "environment") {
+                if (!setting.value->is(Value::Type::table)) {
+                    reader.wrong_type(setting);
+                } else {
+                    check_environment(*setting.value);
+                    surroundings_.environment = setting.value;
+                }
+            }
+        }
+    }
+
+    void read_control(const Value& table) {
+        SettingReader reader{problems_};
+        for (const Setting& setting : once(Table::control, table, "control")) {
+            const std::string_view name = setting.key->name;
+            if (name == "socket") {
+                if (const auto text = reader.text(setting)) read_socket(reader, setting, *text);
+            } else if (name == "mode") {
+                config_.control.mode = reader.mode(setting, 0777);
+            } else if (name == "group") {
+                config_.control.group = reader.name_or_number(setting).value_or("");
+            }
+        }
+    }
+
+    void read_socket(SettingReader& reader, const Setting& setting, const std::string& text) {
+        const std::uint32_t file = setting.place.file;
+        Lookup look_up =
+            [&](std::string_view name) -> Expected<std::optional<std::string>, std::string> {
+            if (name == "config_dir") return directories_[file];
+            const auto found = request_.environment.find(name);
+            if (found == request_.environment.end()) return std::nullopt;
+            return found->second;
+        };
+        const auto path = expand(text, look_up);
+        if (!path) {
+            problems_.add(setting.value->place, "\"socket\": " + path.error());
+        } else if (path->empty()) {
+            reader.wrong(setting, "is empty (should be a path)");
+        } else {
+            config_.control.socket = join_path(directories_[file], *path);
+            const std::size_t length = config_.control.socket.size();
+            if (length > kLongestSocket) {
+                reader.wrong(setting, "is " + std::to_string(length) +
+                                          " bytes long (a socket's path can have " +
+                                          std::to_string(kLongestSocket) + ")");
+            }
+        }
+    }
+
+    void read_defaults(const Value& table) {
+        for (const Setting& setting : once(Table::program, table, "defaults")) {
+            if (setting.key->type == KeyType::environment &&
+                setting.value->is(Value::Type::table)) {
+                check_environment(*setting.value);
+            }
+            surroundings_.defaults.push_back(setting);
+        }
+    }
+
+    void check_environment(const Value& table) {
+        SettingReader reader{problems_};
+        for (const Value::Entry& entry : table.entries) {
+            if (entry.key.empty() ||
+                entry.key.find_first_of(std::string_view{"=\0", 2}) != std::string::npos) {
+                problems_.add(entry.place, quoted_short(entry.key) +
+                                               " can't name a variable (write letters, digits and "
+                                               "_)");
+            }
+            reader.is_text(entry.value, quoted("environment." + print_key(entry.key)), "a string");
+        }
+    }
+
+    // ---- programs and groups
+
+    struct NamedTable {
+        std::string name;
+        Place place;
+        const Value* value;
+    };
+
+    void collect(const Value::Entry& tables, std::vector<NamedTable>& into) {
+        for (const Value::Entry& entry : tables.value.entries) {
+            const std::string full = "[" + tables.key + "." + print_key(entry.key) + "]";
+            if (!is_name(entry.key)) {
+                problems_.add(entry.place,
+                              quoted_short(entry.key) + " can't name a " + tables.key +
+                                  " (use a-z, 0-9, \"_\", \".\" and \"-\", a letter or digit "
+                                  "first, 64 characters at most)");
+            }
+            if (!entry.value.is(Value::Type::table)) {
+                problems_.add(entry.place, quoted_short(tables.key + "." + entry.key) + " is " +
+                                               std::string{name_of(entry.value.type)} +
+                                               " (should be a table: " + full + ")");
+                continue;
+            }
+            into.push_back({entry.key, entry.place, &entry.value});
+        }
+    }
+
+    void read_programs() {
+        surroundings_.own = &request_.environment;
+        surroundings_.directories = &directories_;
+        check_settings(surroundings_.defaults, surroundings_, problems_);
+
+        for (const NamedTable& table : program_tables_) {
+            const auto [first, added] = program_places_.emplace(table.name, table.place);
+            if (!added) {
+                problems_.add(table.place, "program " + quoted_short(table.name) +
+                                               " is defined twice (first at " +
+                                               shown(first->second) + ")");
+            }
+            const std::size_t before_keys = problems_.size();
+            const Settings own = read_settings(
+                Table::program, *table.value, "[program." + print_key(table.name) + "]", problems_);
+            if (problems_.size() != before_keys) written_.misspelt.insert(table.name);
+            if (const Setting* setting = find(own, "environment");
+                setting && setting->value->is(Value::Type::table)) {
+                check_environment(*setting->value);
+            }
+            const std::size_t before = problems_.size();
+            auto program = read_program(table.name, table.place, own, surroundings_, problems_);
+            if (problems_.size() != before) written_.broken.insert(table.name);
+            if (!added) continue;
+            if (program) {
+                config_.programs.push_back(std::move(*program));
+            } else {
+                config_.disabled.push_back(table.name);
+            }
+        }
+    }
+
+    void read_groups() {
+        SettingReader reader{problems_};
+        for (const NamedTable& table : group_tables_) {
+            const std::string shown_name = "[group." + print_key(table.name) + "]";
+            const Settings settings =
+                read_settings(Table::group, *table.value, shown_name, problems_);
+            const auto [first, added] = group_places_.emplace(table.name, table.place);
+            if (!added) {
+                problems_.add(table.place, "group " + quoted_short(table.name) +
+                                               " is defined twice (first at " +
+                                               shown(first->second) + ")");
+                continue;
+            }
+            Group group{table.name, table.place, {}};
+            const Setting* programs = find(settings, "programs");
+            if (!programs) {
+                problems_.add(table.place, "group " + quoted_short(table.name) +
+                                               " has no programs (add programs = [\"NAME\"])");
+            } else if (!programs->value->is(Value::Type::array)) {
+                reader.wrong_type(*programs);
+            } else {
+                for (const Value& item : programs->value->items) {
+                    if (!reader.is_text(item, "an item of \"programs\"", "a string")) continue;
+                    written_.members.push_back({table.name, item.text, item.place});
+                    group.programs.push_back(item.text);
+                }
+            }
+            config_.groups.push_back(std::move(group));
+        }
+    }
+
+    // Programs and groups share one name space.
+    void check_names() {
+        for (const auto& [name, place] : group_places_) {
+            const auto program = program_places_.find(name);
+            if (program == program_places_.end()) continue;
+            const bool group_last = std::pair{program->second.file, program->second.line} <
+                                    std::pair{place.file, place.line};
+            problems_.add(group_last ? place : program->second,
+                          quoted(name) + " names both a program and a group (" +
+                              (group_last ? "the program is at " + shown(program->second)
+                                          : "the group is at " + shown(place)) +
+                              "; rename one of them)");
+        }
+    }
+
+    void drop_disabled(Group& group) const {
+        std::erase_if(group.programs, [&](const std::string& name) {
+            return std::find(config_.disabled.begin(), config_.disabled.end(), name) !=
+                   config_.disabled.end();
+        });
+    }
+
+    // ---- the result
+
+    std::vector<ConfigError> errors() const {
+        std::vector<ConfigError> errors;
+        if (whole_file_error_) errors.push_back(*whole_file_error_);
+        for (Problem& problem : problems_.sorted()) {
+            errors.push_back({shown(problem.place.file), problem.place.line, problem.place.column,
+                              std::move(problem.text)});
+        }
+        return errors;
+    }
+
+    struct OpenFile {
+        std::string identity;
+        std::string path;
+    };
+
+    const LoadRequest& request_;
+    Config config_;
+    Problems problems_;
+    AsWritten written_;
+    std::optional<ConfigError> whole_file_error_;
+
+    std::deque<Value> documents_;           // one a file
+    std::vector<std::string> directories_;  // the same
+    std::vector<OpenFile> open_;            // being read now, the main file first
+    std::map<std::string, Place> included_;
+
+    std::map<std::string, Place> first_places_;  // "supervisor.log_level"
+    std::vector<NamedTable> program_tables_;
+    std::vector<NamedTable> group_tables_;
+    std::map<std::string, Place> program_places_;
+    std::map<std::string, Place> group_places_;
+    ProgramSurroundings surroundings_;
+};
+
+}  // namespace
+
+Expected<Config, std::vector<ConfigError>> load(const LoadRequest& request) {
+    return Loader{request}.load();
+}
+
+std::string format_error(const ConfigError& error) {
+    std::string text = error.file;
+    if (error.line != 0) {
+        text += ":" + std::to_string(error.line) + ":" + std::to_string(error.column);
+    }
+    return text + ": " + error.text;
+}
+
+std::string format_errors(const std::vector<ConfigError>& errors) {
+    std::string text;
+    for (const ConfigError& error : errors) text += format_error(error) + "\n";
+    return text;
+}
+
+Expected<std::string, std::string> read_config_file(const std::string& path) {
+    const auto failed = [](int number) {
+        const char* text = ::strerrordesc_np(number);
+        return Unexpected<std::string>{text ? text : "errno " + std::to_string(number)};
+    };
+
+    int fd = STDIN_FILENO;
+    if (path != "-") {
+        // Not blocking: a FIFO that nobody writes to must not hold reeve up.
+        fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0) return failed(errno);
+    }
+    const CloseAtEnd close_at_end{fd};
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) return failed(errno);
+    if (S_ISDIR(status.st_mode)) return failed(EISDIR);
+
+    std::string text;
+    if (S_ISREG(status.st_mode) && status.st_size > 0) {
+        text.reserve(std::min(kLargestFile, static_cast<std::size_t>(status.st_size)) + 1);
+    }
+    std::array<char, 16 * 1024> chunk;
+    for (;;) {
+        const ssize_t count = ::read(fd, chunk.data(), chunk.size());
+        if (count == 0) return text;
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && errno == EAGAIN) {
+            constexpr int kPatience = 10000;  // milliseconds
+            struct pollfd ready {
+                fd, POLLIN, 0
+            };
+            if (::poll(&ready, 1, kPatience) == 0) {
+                return Unexpected<std::string>{std::string{"nothing came for 10 seconds"}};
+            }
+            continue;
+        }
+        if (count < 0) return failed(errno);
+        text.append(chunk.data(), static_cast<std::size_t>(count));
+        if (text.size() > kLargestFile) {
+            return Unexpected<std::string>{std::string{"it is larger than 16 MiB"}};
+        }
+    }
+}
+
+}  // namespace reeve::conf

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conf/config.h"
+#include "conf/paths.h"
+#include "supervisor/base/expected.h"
+
+namespace reeve::conf {
+
+// Larger files are refused, so that /dev/zero is an error and not the end of memory.
+constexpr std::size_t kLargestFile = 16 * 1024 * 1024;
+
+// What to load, and from what surroundings: everything the result depends on.
+struct LoadRequest {
+    std::string path;                 // "-" is standard input
+    std::optional<std::string> text;  // taken as the main file's content, which is then not read
+    EnvironmentMap environment;       // reeve's own; see own_environment()
+
+    // The file system; what is empty is the real one.  `read` gives a file's content or the reason
+    // why not ("Permission denied"); `glob` the paths that match, sorted.
+    std::function<Expected<std::string, std::string>(const std::string& path)> read;
+    std::function<std::vector<std::string>(const std::string& pattern)> glob;
+};
+
+struct ConfigError {
+    std::string file;
+    std::uint32_t line = 0;  // 0: the file as a whole, which could not be read
+    std::uint32_t column = 0;
+    std::string text;  // "what is wrong (what would be right)"
+};
+
+// The configuration, or everything that is wrong with it, in the order of the files and their
+// lines. Never throws, except for want of memory.
+Expected<Config, std::vector<ConfigError>> load(const LoadRequest& request);
+
+// "FILE:LINE:COLUMN: what is wrong (what would be right)"
+std::string format_error(const ConfigError& error);
+// One a line, each ended by a newline.
+std::string format_errors(const std::vector<ConfigError>& errors);
+
+// The whole file, up to kLargestFile; "-" is standard input.  The error is the reason alone.
+Expected<std::string, std::string> read_config_file(const std::string& path);
+
+}  // namespace reeve::conf

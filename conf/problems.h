@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "conf/config.h"
+
+namespace reeve::conf {
+
+// What is wrong, gathered while reading goes on.
+struct Problem {
+    Place place;
+    std::string text;
+};
+
+class Problems {
+public:
+    // In whatever order, and more than once where several programs share the value.
+    void add(Place place, std::string text) {
+        if (problems_.size() < kMost) problems_.push_back({place, std::move(text)});
+    }
+
+    std::size_t size() const { return problems_.size(); }
+    bool empty() const { return problems_.empty(); }
+
+    // By file, line and column, each once.
+    std::vector<Problem> sorted() const;
+
+private:
+    // Nobody reads more, and a file of 16 MiB can hold millions.
+    static constexpr std::size_t kMost = 10000;
+    std::vector<Problem> problems_;
+};
+
+}  // namespace reeve::conf

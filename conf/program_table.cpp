@@ -1,0 +1,408 @@
+#include "conf/program_table.h"
+
+#include <array>
+#include <csignal>
+
+#include "conf/command_line.h"
+#include "conf/nearest.h"
+#include "conf/quote.h"
+#include "conf/secret.h"
+#include "conf/units.h"
+#include "conf/variables.h"
+
+namespace reeve::conf {
+
+namespace {
+
+using std::string;
+
+class ProgramTable {
+public:
+    ProgramTable(string name, Place place, const Settings& own,
+                 const ProgramSurroundings& surroundings, Problems& problems)
+        : surroundings_{surroundings}, problems_{problems}, read_{problems} {
+        program_.name = std::move(name);
+        program_.place = place;
+        settings_ = own;
+        for (const Setting& setting : surroundings.defaults) {
+            if (!find(own, setting.key->name)) settings_.push_back(setting);
+        }
+        gather_environment(own);
+    }
+
+    // The values that mean the same whatever the surroundings.
+    void read_plain() {
+        if (const Setting* setting = at("type")) {
+            constexpr std::array kTypes{ProgramType::service, ProgramType::task};
+            if (const auto word = read_.one_of(*setting)) program_.type = kTypes[*word];
+        }
+        if (program_.type == ProgramType::task) program_.restart = RestartPolicy::never;
+
+        if (const Setting* setting = at("restart")) {
+            constexpr std::array kPolicies{RestartPolicy::always, RestartPolicy::on_failure,
+                                           RestartPolicy::never};
+            if (const auto word = read_.one_of(*setting)) program_.restart = kPolicies[*word];
+        }
+        if (const Setting* setting = at("stop_scope")) {
+            constexpr std::array kScopes{StopScope::main, StopScope::group, StopScope::tree};
+            if (const auto word = read_.one_of(*setting)) program_.stop_scope = kScopes[*word];
+        }
+        if (const Setting* setting = at("leftovers")) {
+            constexpr std::array kLeftovers{Leftovers::kill, Leftovers::keep};
+            if (const auto word = read_.one_of(*setting)) program_.leftovers = kLeftovers[*word];
+        }
+
+        take("description", program_.description, &SettingReader::text);
+        take("shell", program_.shell, &SettingReader::boolean);
+        take("autostart", program_.autostart, &SettingReader::boolean);
+        take("essential", program_.essential, &SettingReader::boolean);
+        take("user", program_.user, &SettingReader::name_or_number);
+        take("group", program_.group, &SettingReader::name_or_number);
+        take("supplementary_groups", program_.supplementary_groups,
+             &SettingReader::names_or_numbers);
+        take("instances", program_.instances, &SettingReader::integer);
+        take("max_failures", program_.max_failures, &SettingReader::integer);
+        take("nice", program_.nice, &SettingReader::integer);
+        take("oom_score_adj", program_.oom_score_adj, &SettingReader::integer);
+        take("success_exit_codes", program_.success_exit_codes, &SettingReader::exits);
+        take("restart_delay", program_.restart_delay, &SettingReader::duration);
+        take("restart_delay_max", program_.restart_delay_max, &SettingReader::duration);
+        take("healthy_after", program_.healthy_after, &SettingReader::duration);
+        take("start_timeout", program_.start_timeout, &SettingReader::duration);
+        take("stop_timeout", program_.stop_timeout, &SettingReader::duration);
+        if (const Setting* setting = at("umask")) {
+            if (const auto mode = read_.mode(*setting, 0777)) program_.umask = *mode;
+        }
+        read_inheritance();
+        read_stop();
+        read_words();
+        read_stream("stdin");
+        read_stream("stdout");
+        read_stream("stderr");
+    }
+
+    // Everything that is expanded.  False: the program is not enabled.
+    bool read_expanded() {
+        for (int instance = 1; instance <= program_.instances; ++instance) {
+            Variables variables{layers_, *surroundings_.own, *surroundings_.directories,
+                                program_.name, instance};
+            if (instance == 1 && !is_enabled(variables)) return false;
+            read_instance(variables);
+        }
+        settle(program_.input);
+        settle(program_.output);
+        settle(program_.error);
+        return true;
+    }
+
+    Program take_program() {
+        note_keys();
+        return std::move(program_);
+    }
+
+private:
+    const Setting* at(std::string_view name) const { return find(settings_, name); }
+
+    // Stores what `reader` makes of the key, where it is written and right.
+    template <typename Field, typename T>
+    void take(std::string_view name, Field& field,
+              std::optional<T> (SettingReader::*reader)(const Setting&)) {
+        if (const Setting* setting = at(name)) {
+            if (auto value = (read_.*reader)(*setting)) field = std::move(*value);
+        }
+    }
+
+    // Tables merge key by key, so the environment has layers and no one value.
+    void gather_environment(const Settings& own) {
+        const auto add = [&](const Settings& from) {
+            if (const Setting* setting = find(from, "environment")) {
+                if (setting->value->is(Value::Type::table)) {
+                    layers_.push_back(setting->value);
+                } else {
+                    read_.wrong_type(*setting);
+                }
+            }
+        };
+        add(own);
+        add(surroundings_.defaults);
+        own_layers_ = layers_.size();
+        if (surroundings_.environment) layers_.push_back(surroundings_.environment);
+    }
+
+    void read_inheritance() {
+        const Setting* setting = at("inherit_environment");
+        if (!setting) return;
+        if (setting->value->is(Value::Type::boolean)) {
+            if (setting->value->integer == 0) program_.inherit_environment.emplace();
+        } else if (setting->value->is(Value::Type::array)) {
+            program_.inherit_environment = read_.texts(*setting);
+        } else {
+            read_.wrong_type(*setting);
+        }
+    }
+
+    void read_stop() {
+        int signal = SIGTERM;
+        if (const Setting* setting = at("stop_signal")) {
+            if (auto stop = read_.stop(*setting)) {
+                program_.stop_steps = std::move(stop->steps);
+                if (stop->signal) signal = *stop->signal;
+            }
+        }
+        if (program_.stop_steps.empty()) program_.stop_steps = {{signal, program_.stop_timeout}};
+    }
+
+    void read_words() {
+        const Setting* setting = at("command");
+        if (!setting) return;
+        const Value& value = *setting->value;
+        if (value.is(Value::Type::string)) {
+            if (!read_.is_text(value, "\"command\"", "a string")) return;
+            if (program_.shell) {
+                words_ = {value.text};
+                if (value.text.find_first_not_of(" \t\r\n") == string::npos) words_.clear();
+            } else {
+                auto words = split_command(value.text);
+                if (!words) {
+                    problems_.add(value.place, "\"command\": " + words.error());
+                    return;
+                }
+                words_ = std::move(*words);
+            }
+        } else if (!value.is(Value::Type::array)) {
+            read_.wrong_type(*setting);
+            return;
+        } else if (program_.shell) {
+            read_.wrong(*setting, "is an array (should be one string, since shell = true)");
+            return;
+        } else {
+            for (const Value& item : value.items) {
+                if (!read_.is_text(item, "a word of \"command\"", "a string")) return;
+                words_.push_back(item.text);
+            }
+        }
+        if (words_.empty() || words_.front().empty()) {
+            read_.wrong(*setting, words_.empty()
+                                      ? "is empty (should be the program to run and its arguments)"
+                                      : "starts with an empty word (should be the program to run)");
+            words_.clear();
+        }
+    }
+
+    // One of the words of the key, or a path, which is left to read_instance().
+    void read_stream(std::string_view name) {
+        const Setting* setting = at(name);
+        if (!setting) return;
+        const Value& value = *setting->value;
+        const Key& key = *setting->key;
+        if (value.is(Value::Type::table) || value.is(Value::Type::array)) {
+            read_.wrong(*setting,
+                        "is " + string{name_of(value.type)} +
+                            ", which is not supported by this version of reeve (should be " +
+                            what_it_takes(key) + ")");
+            return;
+        }
+        if (!read_.is_text(value, quoted(name), what_it_takes(key))) return;
+
+        for (const std::string_view word : key.allowed) {
+            if (value.text != word) continue;
+            if (name == "stdin") {
+                program_.input.kind = word == "null" ? Input::Kind::null : Input::Kind::inherit;
+            } else {
+                Output& output = name == "stdout" ? program_.output : program_.error;
+                output.kind = word == "null"      ? Output::Kind::null
+                              : word == "inherit" ? Output::Kind::inherit
+                                                  : Output::Kind::merged;
+            }
+            return;
+        }
+        if (const AbsentKey* absent = find_absent_value(key, value.text)) {
+            problems_.add(value.place, quoted(name) + " = " + quoted(value.text) +
+                                           " is not supported by this version of reeve (" +
+                                           string{absent->instead} + ")");
+            return;
+        }
+
+        // "inhert" would make a file of that name; nobody means that.
+        Nearest nearest{value.text};
+        for (const std::string_view word : key.allowed) nearest.offer(word);
+        const bool bare = value.text.find_first_of("/.$") == string::npos;
+        if (value.text.empty() || value.text == "stdout" || value.text == "stderr" ||
+            (bare && nearest.found())) {
+            read_.wrong(
+                *setting,
+                "is " + quoted(value.text) + " (" +
+                    (nearest.found() && bare ? "did you mean " + quoted(*nearest.found()) + "? "
+                                             : "") +
+                    "it can be " + list_words(key.allowed) + ", or a path such as " +
+                    quoted("./" + (value.text.empty() ? "web.log" : value.text)) + ")");
+            return;
+        }
+        if (name == "stdin") {
+            program_.input.kind = Input::Kind::file;
+        } else {
+            (name == "stdout" ? program_.output : program_.error).kind = Output::Kind::file;
+        }
+    }
+
+    std::optional<string> expanded(Variables& variables, const Setting& setting,
+                                   std::string_view text, Place place) {
+        auto result = variables.expand(text, place.file);
+        if (!result) {
+            problems_.add(place, quoted(setting.key->name) + ": " + result.error());
+            return std::nullopt;
+        }
+        return std::move(*result);
+    }
+
+    // The same for a path, which comes out absolute.
+    std::optional<string> expanded_path(Variables& variables, const Setting& setting) {
+        const Value& value = *setting.value;
+        auto path = expanded(variables, setting, value.text, value.place);
+        if (!path) return std::nullopt;
+        if (path->empty()) {
+            read_.wrong(setting, value.text.empty() ? "is empty (should be a path)"
+                                                    : "expands to nothing (should be a path)");
+            return std::nullopt;
+        }
+        return join_path(surroundings_.directories->at(value.place.file), *path);
+    }
+
+    bool is_enabled(Variables& variables) {
+        const Setting* setting = at("enabled");
+        if (!setting) return true;
+        if (setting->value->is(Value::Type::boolean)) return setting->value->integer != 0;
+        if (!setting->value->is(Value::Type::string)) {
+            read_.wrong_type(*setting);
+            return true;
+        }
+        auto text = expanded(variables, *setting, setting->value->text, setting->value->place);
+        if (!text) return true;
+        string lower = *text;
+        for (char& c : lower) {
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+        }
+        for (const std::string_view word : {"true", "1", "yes", "on"}) {
+            if (lower == word) return true;
+        }
+        for (const std::string_view word : {"false", "0", "no", "off"}) {
+            if (lower == word) return false;
+        }
+        read_.wrong(*setting, (lower == setting->value->text ? "is " : "expands to ") +
+                                  quoted_short(*text) +
+                                  " (should be true, false, 1, 0, yes, no, on or off)");
+        return true;
+    }
+
+    void read_instance(Variables& variables) {
+        std::vector<Variables::Failure> failures;
+        program_.environments.push_back(variables.environment(failures));
+        for (Variables::Failure& failure : failures) {
+            problems_.add(failure.place, std::move(failure.text));
+        }
+
+        if (const Setting* setting = at("command"); setting && !words_.empty()) {
+            std::vector<string> command;
+            for (const string& word : words_) {
+                if (auto text = expanded(variables, *setting, word, setting->value->place)) {
+                    command.push_back(std::move(*text));
+                }
+            }
+            if (command.size() == words_.size() && command.front().empty()) {
+                read_.wrong(*setting, "has " + quoted_short(words_.front()) +
+                                          " for the program to run, which expands to nothing (set "
+                                          "the variable, or give a default)");
+            }
+            if (program_.shell) command.insert(command.begin(), {"/bin/sh", "-c"});
+            program_.commands.push_back(std::move(command));
+        }
+
+        string directory;
+        if (const Setting* setting = at("directory")) {
+            if (read_.is_text(*setting->value, "\"directory\"", "a string")) {
+                directory = expanded_path(variables, *setting).value_or("");
+            }
+        }
+        program_.directories.push_back(std::move(directory));
+
+        read_path(variables, "stdin", program_.input, program_.input.kind == Input::Kind::file);
+        read_path(variables, "stdout", program_.output, program_.output.kind == Output::Kind::file);
+        read_path(variables, "stderr", program_.error, program_.error.kind == Output::Kind::file);
+    }
+
+    template <typename Stream>
+    void read_path(Variables& variables, std::string_view name, Stream& stream, bool is_file) {
+        if (!is_file) return;
+        auto path = expanded_path(variables, *at(name));
+        stream.instance_paths.push_back(path.value_or(""));
+    }
+
+    // One path where all instances have the same.
+    template <typename Stream>
+    static void settle(Stream& stream) {
+        if (stream.instance_paths.empty()) return;
+        stream.path = stream.instance_paths.front();
+        for (const string& path : stream.instance_paths) {
+            if (path != stream.path) return;
+        }
+        stream.instance_paths = {};
+    }
+
+    void note_keys() {
+        for (const Key& key : all_keys()) {
+            if (key.table != Table::program) continue;
+            if (key.type == KeyType::environment) {
+                note_environment();
+            } else if (const Setting* setting = at(key.name)) {
+                program_.keys.push_back(
+                    {string{key.name}, print_toml(*setting->value), setting->place});
+            }
+        }
+        program_.keys.shrink_to_fit();
+    }
+
+    void note_environment() {
+        const std::size_t first = program_.keys.size();
+        for (std::size_t layer = 0; layer < own_layers_; ++layer) {
+            for (const Value::Entry& entry : layers_[layer]->entries) {
+                string name = "environment." + print_key(entry.key);
+                bool overridden = false;
+                for (std::size_t i = first; i < program_.keys.size(); ++i) {
+                    overridden = overridden || program_.keys[i].name == name;
+                }
+                if (overridden) continue;
+                program_.keys.push_back(
+                    {std::move(name),
+                     is_secret_name(entry.key) ? quoted(kRedacted) : print_toml(entry.value),
+                     entry.place});
+            }
+        }
+    }
+
+    const ProgramSurroundings& surroundings_;
+    Problems& problems_;
+    SettingReader read_;
+    Program program_;
+    Settings settings_;                 // its own, then those of [defaults] that it leaves open
+    std::vector<const Value*> layers_;  // of the environment, the strongest first
+    std::size_t own_layers_ = 0;        // without that of [supervisor]
+    std::vector<string> words_;
+};
+
+}  // namespace
+
+std::optional<Program> read_program(const string& name, Place place, const Settings& own,
+                                    const ProgramSurroundings& surroundings, Problems& problems) {
+    ProgramTable table{name, place, own, surroundings, problems};
+    table.read_plain();
+    if (!table.read_expanded()) return std::nullopt;
+    return table.take_program();
+}
+
+void check_settings(const Settings& settings, const ProgramSurroundings& surroundings,
+                    Problems& problems) {
+    ProgramTable table{"", {}, settings, surroundings, problems};
+    table.read_plain();
+}
+
+}  // namespace reeve::conf

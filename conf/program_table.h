@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "conf/config.h"
+#include "conf/paths.h"
+#include "conf/problems.h"
+#include "conf/settings.h"
+
+namespace reeve::conf {
+
+// What all programs share: read once, before the first of them.
+struct ProgramSurroundings {
+    Settings defaults;                                      // of [defaults]
+    const Value* environment = nullptr;                     // of [supervisor]; may be null
+    const EnvironmentMap* own = nullptr;                    // reeve's own environment
+    const std::vector<std::string>* directories = nullptr;  // of each file, absolute
+};
+
+// Makes a Program of [program.NAME].  nullopt: it is not enabled.  What is wrong goes to
+// `problems`, and then the Program is not to be used.
+std::optional<Program> read_program(const std::string& name, Place place, const Settings& own,
+                                    const ProgramSurroundings& surroundings, Problems& problems);
+
+// Checks the values of a table that no program is made of: [defaults] alone.
+void check_settings(const Settings& settings, const ProgramSurroundings& surroundings,
+                    Problems& problems);
+
+}  // namespace reeve::conf

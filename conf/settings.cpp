@@ -1,0 +1,359 @@
+#include "conf/settings.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "conf/nearest.h"
+#include "conf/quote.h"
+#include "conf/units.h"
+
+namespace reeve::conf {
+
+namespace {
+
+std::string show(const Key& key) {
+    return quoted(key.name);
+}
+
+}  // namespace
+
+std::vector<Problem> Problems::sorted() const {
+    std::vector<Problem> all = problems_;
+    const auto rank = [](const Problem& problem) {
+        return std::tuple{problem.place.file, problem.place.line, problem.place.column};
+    };
+    std::stable_sort(all.begin(), all.end(),
+                     [&](const Problem& a, const Problem& b) { return rank(a) < rank(b); });
+    std::vector<Problem> once;
+    for (Problem& problem : all) {
+        // Equal ones share a place, and few do.
+        bool seen = false;
+        for (auto other = once.rbegin(); other != once.rend() && rank(*other) == rank(problem);
+             ++other) {
+            seen = seen || other->text == problem.text;
+        }
+        if (!seen) once.push_back(std::move(problem));
+    }
+    return once;
+}
+
+const Setting* find(const Settings& settings, std::string_view name) {
+    for (const Setting& setting : settings) {
+        if (setting.key->name == name) return &setting;
+    }
+    return nullptr;
+}
+
+Settings read_settings(Table kind, const Value& table, std::string_view shown, Problems& problems) {
+    Settings settings;
+    for (const Value::Entry& entry : table.entries) {
+        if (const Key* key = find_key(kind, entry.key)) {
+            settings.push_back({key, &entry.value, entry.place});
+        } else if (const AbsentKey* absent = find_absent_key(kind, entry.key)) {
+            problems.add(
+                entry.place,
+                quoted(entry.key) + " is not supported by this version of reeve (remove it" +
+                    (absent->instead.empty() ? "" : "; " + std::string{absent->instead}) + ")");
+        } else {
+            problems.add(entry.place, "unknown key " + quoted_short(entry.key) + " in " +
+                                          std::string{shown} + " (" + suggest_key(kind, entry.key) +
+                                          ")");
+        }
+    }
+    return settings;
+}
+
+void SettingReader::wrong(const Setting& setting, std::string text) {
+    note(setting.value->place, show(*setting.key) + " " + std::move(text));
+}
+
+void SettingReader::wrong_type(const Setting& setting) {
+    wrong(setting, "is " + std::string{name_of(setting.value->type)} + " (should be " +
+                       what_it_takes(*setting.key) + ")");
+}
+
+bool SettingReader::is_text(const Value& value, const std::string& what,
+                            std::string_view should_be) {
+    if (!value.is(Value::Type::string)) {
+        std::string hint{should_be};
+        const bool plain = value.is(Value::Type::integer) || value.is(Value::Type::boolean) ||
+                           value.is(Value::Type::floating);
+        if (plain) hint += ": " + quoted(print_toml(value));
+        note(value.place,
+             what + " is " + std::string{name_of(value.type)} + " (should be " + hint + ")");
+        return false;
+    }
+    if (value.text.find('\0') != std::string::npos) {
+        note(value.place, what + " has a NUL byte in it (no program could be given that)");
+        return false;
+    }
+    return true;
+}
+
+std::optional<std::string> SettingReader::text(const Setting& setting) {
+    if (!is_text(*setting.value, show(*setting.key), "a string")) return std::nullopt;
+    return setting.value->text;
+}
+
+std::optional<bool> SettingReader::boolean(const Setting& setting) {
+    if (!setting.value->is(Value::Type::boolean)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    return setting.value->integer != 0;
+}
+
+std::optional<int> SettingReader::integer(const Setting& setting) {
+    if (!setting.value->is(Value::Type::integer)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    const std::int64_t number = setting.value->integer;
+    if (number < setting.key->least || number > setting.key->most) {
+        wrong(setting,
+              "is " + std::to_string(number) + " (should be " + what_it_takes(*setting.key) + ")");
+        return std::nullopt;
+    }
+    return static_cast<int>(number);
+}
+
+std::optional<Duration> SettingReader::duration(const Setting& setting) {
+    if (!setting.value->is(Value::Type::string)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    const auto parsed = parse_duration(setting.value->text);
+    if (!parsed) {
+        note(setting.value->place, show(*setting.key) + ": " + parsed.error());
+        return std::nullopt;
+    }
+    return *parsed;
+}
+
+std::optional<mode_t> SettingReader::mode(const Setting& setting, mode_t most) {
+    if (!setting.value->is(Value::Type::string)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    const auto parsed = parse_mode(setting.value->text);
+    if (!parsed) {
+        note(setting.value->place, show(*setting.key) + ": " + parsed.error());
+        return std::nullopt;
+    }
+    if (*parsed > most) {
+        wrong(setting, "is " + quoted(setting.value->text) + " (should be at most " +
+                           quoted(format_mode(most)) + ")");
+        return std::nullopt;
+    }
+    return *parsed;
+}
+
+std::optional<std::string> SettingReader::name(const Setting& setting, const Value& value) {
+    if (value.is(Value::Type::integer)) {
+        // The last number means "leave as it is" to chown(2) and setresuid(2).
+        if (value.integer < 0 || value.integer > 4294967294) {
+            note(value.place, show(*setting.key) + " is " + std::to_string(value.integer) +
+                                  " (should be a name, or a number from 0 to 4294967294)");
+            return std::nullopt;
+        }
+        return std::to_string(value.integer);
+    }
+    if (!value.is(Value::Type::string)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    const bool printable = std::all_of(value.text.begin(), value.text.end(), [](char c) {
+        return static_cast<unsigned char>(c) > ' ' && c != ':' && c != '/' && c != 0x7f;
+    });
+    if (value.text.empty() || !printable) {
+        note(value.place, show(*setting.key) + ": " + quoted_short(value.text) +
+                              " is not a name (write one without blanks, : and /, or a number)");
+        return std::nullopt;
+    }
+    return value.text;
+}
+
+std::optional<std::string> SettingReader::name_or_number(const Setting& setting) {
+    return name(setting, *setting.value);
+}
+
+std::optional<std::vector<std::string>> SettingReader::names_or_numbers(const Setting& setting) {
+    if (!setting.value->is(Value::Type::array)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    std::vector<std::string> names;
+    for (const Value& item : setting.value->items) {
+        if (auto one = name(setting, item)) names.push_back(std::move(*one));
+    }
+    return names;
+}
+
+std::optional<std::vector<std::string>> SettingReader::texts(const Setting& setting) {
+    if (!setting.value->is(Value::Type::array)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    std::vector<std::string> texts;
+    for (const Value& item : setting.value->items) {
+        if (is_text(item, "an item of " + show(*setting.key), "a string")) {
+            texts.push_back(item.text);
+        }
+    }
+    return texts;
+}
+
+std::optional<std::vector<SuccessExit>> SettingReader::exits(const Setting& setting) {
+    if (!setting.value->is(Value::Type::array)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    std::vector<SuccessExit> exits;
+    for (const Value& item : setting.value->items) {
+        if (item.is(Value::Type::integer)) {
+            if (item.integer < 0 || item.integer > 255) {
+                note(item.place, "an item of " + show(*setting.key) + " is " +
+                                     std::to_string(item.integer) +
+                                     " (should be an exit code from 0 to 255)");
+                continue;
+            }
+            exits.push_back({SuccessExit::Kind::code, static_cast<int>(item.integer)});
+        } else if (item.is(Value::Type::string)) {
+            const auto signal = parse_signal(item.text);
+            if (!signal) {
+                note(item.place, "an item of " + show(*setting.key) + ": " + signal.error());
+                continue;
+            }
+            exits.push_back({SuccessExit::Kind::signal, *signal});
+        } else {
+            note(item.place, "an item of " + show(*setting.key) + " is " +
+                                 std::string{name_of(item.type)} +
+                                 " (should be an exit code, or a signal such as \"TERM\")");
+        }
+    }
+    return exits;
+}
+
+std::optional<std::size_t> SettingReader::word(const Setting& setting, const Value& value) {
+    const Key& key = *setting.key;
+    for (std::size_t i = 0; i < key.allowed.size(); ++i) {
+        if (key.allowed[i] == value.text) return i;
+    }
+    if (const AbsentKey* absent = find_absent_value(key, value.text)) {
+        note(value.place, show(key) + " = " + quoted(value.text) +
+                              " is not supported by this version of reeve (" +
+                              std::string{absent->instead} + ")");
+        return std::nullopt;
+    }
+    Nearest nearest{value.text};
+    for (const std::string_view allowed : key.allowed) nearest.offer(allowed);
+    note(value.place,
+         show(key) + " is " + quoted_short(value.text) + " (" +
+             (nearest.found() ? "did you mean " + quoted(*nearest.found()) + "? " : "") +
+             "it can be " + list_words(key.allowed) + ")");
+    return std::nullopt;
+}
+
+std::optional<std::size_t> SettingReader::one_of(const Setting& setting) {
+    if (!setting.value->is(Value::Type::string)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    return word(setting, *setting.value);
+}
+
+std::optional<std::vector<std::size_t>> SettingReader::list_of(const Setting& setting) {
+    if (!setting.value->is(Value::Type::array)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    std::vector<std::size_t> words;
+    for (const Value& item : setting.value->items) {
+        if (!is_text(item, "an item of " + show(*setting.key), list_words(setting.key->allowed))) {
+            continue;
+        }
+        if (const auto one = word(setting, item)) words.push_back(*one);
+    }
+    return words;
+}
+
+std::optional<SettingReader::Stop> SettingReader::stop(const Setting& setting) {
+    const Value& value = *setting.value;
+    const std::string shown = show(*setting.key);
+    const auto signal_of = [&](const Value& from) -> std::optional<int> {
+        if (from.is(Value::Type::integer)) {
+            if (from.integer >= 1 && from.integer <= 64) return static_cast<int>(from.integer);
+            note(from.place, shown + " is " + std::to_string(from.integer) +
+                                 " (should be a signal from 1 to 64)");
+            return std::nullopt;
+        }
+        const auto parsed = parse_signal(from.text);
+        if (parsed) return *parsed;
+        note(from.place, shown + ": " + parsed.error());
+        return std::nullopt;
+    };
+
+    Stop stop;
+    if (value.is(Value::Type::string) || value.is(Value::Type::integer)) {
+        stop.signal = signal_of(value);
+        if (!stop.signal) return std::nullopt;
+        return stop;
+    }
+    if (!value.is(Value::Type::array)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+
+    constexpr std::size_t kMostSteps = 16;
+    if (value.items.empty() || value.items.size() > kMostSteps) {
+        wrong(setting, "has " + std::to_string(value.items.size()) + " steps (should be 1 to 16)");
+        return std::nullopt;
+    }
+    constexpr std::string_view kStep = "{ signal = \"TERM\", wait = \"5s\" }";
+    bool good = true;
+    for (const Value& item : value.items) {
+        if (!item.is(Value::Type::table)) {
+            note(item.place, "a step of " + shown + " is " + std::string{name_of(item.type)} +
+                                 " (should be a table such as " + std::string{kStep} + ")");
+            good = false;
+            continue;
+        }
+        StopStep step;
+        for (const Value::Entry& entry : item.entries) {
+            const bool text = entry.value.is(Value::Type::string);
+            if (entry.key == "signal" && (text || entry.value.is(Value::Type::integer))) {
+                const auto signal = signal_of(entry.value);
+                if (signal) step.signal = *signal;
+                good = good && signal;
+            } else if (entry.key == "wait" && text) {
+                const auto wait = parse_duration(entry.value.text);
+                if (wait) {
+                    step.wait = *wait;
+                } else {
+                    note(entry.value.place, shown + ": " + wait.error());
+                    good = false;
+                }
+            } else if (entry.key == "signal" || entry.key == "wait") {
+                note(entry.value.place, "\"" + entry.key + "\" in a step of " + shown + " is " +
+                                            std::string{name_of(entry.value.type)} +
+                                            " (should be as in " + std::string{kStep} + ")");
+                good = false;
+            } else {
+                note(entry.place, "unknown key " + quoted_short(entry.key) + " in a step of " +
+                                      shown + " (should be as in " + std::string{kStep} + ")");
+                good = false;
+            }
+        }
+        for (const std::string_view needed : {"signal", "wait"}) {
+            if (item.find(needed)) continue;
+            note(item.place, "a step of " + shown + " has no " + std::string{needed} +
+                                 " (should be as in " + std::string{kStep} + ")");
+            good = false;
+        }
+        stop.steps.push_back(step);
+    }
+    if (!good) return std::nullopt;
+    return stop;
+}
+
+}  // namespace reeve::conf

@@ -1,0 +1,84 @@
+#include "conf/variables.h"
+
+#include <algorithm>
+
+namespace reeve::conf {
+
+namespace {
+
+constexpr std::size_t kDeepest = 64;  // variables that need variables that need …
+
+}  // namespace
+
+Expected<std::string, std::string> Variables::expand(std::string_view text, std::uint32_t file) {
+    return conf::expand(text, [&](std::string_view name) { return look_up(name, file, {}, 0); });
+}
+
+std::map<std::string, std::string> Variables::environment(std::vector<Failure>& failures) {
+    std::map<std::string, std::string> all;
+    for (const Value* layer : layers_) {
+        for (const Value::Entry& entry : layer->entries) {
+            if (all.contains(entry.key)) continue;
+            if (auto value = resolve(entry.key, 0); value && *value) {
+                all.emplace(entry.key, std::move(**value));
+            }
+        }
+    }
+    failures = failures_;
+    return all;
+}
+
+// `self` is the variable whose value, in the layer just above `below`, is being expanded.
+Variables::Result Variables::look_up(std::string_view name, std::uint32_t file,
+                                     std::string_view self, std::size_t below) {
+    if (name == "program") return program_;
+    if (name == "instance") return std::to_string(instance_);
+    if (name == "config_dir") return directories_.at(file);
+    return resolve(name, name == self ? below : 0);
+}
+
+Variables::Result Variables::resolve(std::string_view name, std::size_t from) {
+    for (std::size_t layer = from; layer < layers_.size(); ++layer) {
+        const Value::Entry* entry = layers_[layer]->find(name);
+        if (!entry || !entry->value.is(Value::Type::string)) continue;
+
+        const Slot slot{std::string{name}, layer};
+        if (const auto known = known_.find(slot); known != known_.end()) return known->second;
+
+        // The same name twice is a cycle, unless it is in a row: PATH = "…${PATH}".
+        const auto first = std::find(open_.begin(), open_.end(), name);
+        const bool cycle = std::any_of(first, open_.end(),
+                                       [&](const std::string& other) { return other != name; });
+        if (cycle || open_.size() >= kDeepest) {
+            std::string chain;
+            for (auto link = cycle ? first : open_.begin(); link != open_.end(); ++link) {
+                chain += *link + " -> ";
+            }
+            return Unexpected<std::string>{"variables need each other: " + chain +
+                                           std::string{name} +
+                                           " (give one of them a value of its own)"};
+        }
+
+        open_.emplace_back(name);
+        const std::uint32_t file = entry->value.place.file;
+        auto value = conf::expand(entry->value.text, [&](std::string_view other) {
+            return look_up(other, file, name, layer + 1);
+        });
+        open_.pop_back();
+
+        if (!value) {
+            // Said once, where it was written; whoever needs the variable gets on without.
+            failures_.push_back({entry->value.place,
+                                 "\"environment." + std::string{name} + "\": " + value.error()});
+            value = std::string{};
+        }
+        known_.emplace(slot, *value);
+        return *value;
+    }
+
+    const auto own = own_.find(name);
+    if (own == own_.end()) return std::nullopt;
+    return own->second;
+}
+
+}  // namespace reeve::conf
