@@ -1,0 +1,39 @@
+import signal
+
+from supervisors import Supervisor
+
+
+class Respawn(Supervisor):
+    """Starts, and starts again; by vfork, or by clone(CLONE_VM) without waiting for the exec."""
+
+    stop_signal = signal.SIGTERM
+
+    def __init__(self, how):
+        self.how = how
+        self.name = "floor" if how == "vfork" else f"floor-{how}"
+
+    def prepare(self, run, commands, capture):
+        notes = commands[0][1].rpartition(":")[0]
+        return [run.workshop.tool("floor"), "respawn", self.how, len(commands), commands[0][0], notes]
+
+
+class Reap(Supervisor):
+    """Reaps, and with "proc" reads one file of /proc for each that it reaps."""
+
+    is_subreaper = True
+    stop_signal = signal.SIGTERM
+
+    def __init__(self, how):
+        self.how = how
+        self.name = "floor" if how == "bare" else f"floor-{how}"
+
+    def prepare(self, run, commands, capture):
+        return [run.workshop.tool("floor"), "reap", self.how, *commands[0]]
+
+
+class Cat(Supervisor):
+    name = "floor (cat)"
+
+    def prepare(self, run, commands, capture):
+        command, argument = commands[0]
+        return ["/bin/sh", "-c", f"{command} {argument} | cat > {run.logs}/cat.log"]

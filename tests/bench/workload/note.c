@@ -1,0 +1,11 @@
+// The supervised program of most cells: says when its first instruction ran, then does nothing.
+
+#include "tests/bench/workload/notes.h"
+
+int main(int argc, char** argv) {
+    const uint64_t born = now_ns();
+    if (argc < 2) return 64;
+    const struct job job = parse_job(argv[1]);
+    take_note(job.notes, born, job.index);
+    for (;;) pause();
+}
