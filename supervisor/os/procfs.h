@@ -71,6 +71,10 @@ std::vector<Kinship> scan_processes();
 // zombie and for whoever has none.  Empty: gone.
 std::string read_command_line(pid_t pid, std::size_t limit = 4096);
 
+// Of the resident memory, what may be shared with others: files and shared memory (the third field
+// of /proc/PID/statm).
+std::optional<std::uint64_t> read_shared_bytes(pid_t pid);
+
 // The real uid.
 std::optional<uid_t> read_uid(pid_t pid);
 

@@ -1,0 +1,568 @@
+#include "supervisor/os/spawn.h"
+
+#include <fcntl.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+
+#include "supervisor/os/pidfd.h"
+#include "supervisor/os/procfs.h"
+#include "supervisor/os/subreaper.h"
+#include "tests/os/children.h"
+#include "tests/support/catch.h"
+
+using namespace reeve::os;
+using namespace reeve::os::test;
+using reeve::base::Fd;
+
+namespace {
+
+using Strings = std::vector<std::string>;
+
+// The line of /proc/PID/status or limits that starts with `key`.
+std::string line_of(const std::string& text, const std::string& key) {
+    std::istringstream lines{text};
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with(key)) return line;
+    }
+    return "";
+}
+
+// A request whose child stays before its exec until somebody opens `fifo` for writing.
+SpawnRequest stuck_on(const std::string& fifo) {
+    SpawnRequest request = command({"true"});
+    request.input = {SpawnRequest::Input::Kind::file, fifo};
+    return request;
+}
+
+std::string make_fifo(const TemporaryDirectory& directory) {
+    const std::string fifo = directory / "fifo";
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    return fifo;
+}
+
+// Lets those through that are stuck there now.
+void open_gate(const std::string& fifo) {
+    REQUIRE(eventually([&] { return Fd{::open(fifo.c_str(), O_WRONLY | O_NONBLOCK)}.get() >= 0; }));
+}
+
+std::size_t count_mappings() {
+    const std::string maps = read_file("/proc/self/maps");
+    return static_cast<std::size_t>(std::count(maps.begin(), maps.end(), '\n'));
+}
+
+}  // namespace
+
+TEST_CASE("a child gets exactly its arguments and its environment") {
+    SpawnRequest request = shell("echo \"$0|$1|$2\"; env");
+    request.argv.insert(request.argv.end(), {"zero", "one two", ""});
+    request.environment = {"A=1", "B=two words"};
+
+    const Result result = run(request);
+
+    CHECK_FALSE(result.failure);
+    CHECK(result.status == ExitStatus::exited(0));
+    // PWD is the shell's own.
+    CHECK(result.output.starts_with("zero|one two|\n"));
+    CHECK(line_of(result.output, "A=") == "A=1");
+    CHECK(line_of(result.output, "B=") == "B=two words");
+    CHECK(line_of(result.output, "HOME=") == "");
+}
+
+TEST_CASE("a stage that fails is named with its subject and the kernel's reason") {
+    TemporaryDirectory directory;
+    SpawnRequest request = command({"/bin/true"});
+
+    SECTION("a directory that is not there") {
+        request.directory = "/srv/nosuch";
+        CHECK(failure_text(request) == "chdir /srv/nosuch: No such file or directory");
+    }
+    SECTION("a standard input that is not there") {
+        request.input = {SpawnRequest::Input::Kind::file, "/nosuch/input"};
+        CHECK(failure_text(request) == "stdin /nosuch/input: No such file or directory");
+    }
+    SECTION("an output that is no descriptor") {
+        request.stdout_fd = 99999;
+        CHECK(failure_text(request) == "stdout: Bad file descriptor");
+    }
+    SECTION("an error output that is no descriptor") {
+        request.stderr_fd = 99999;
+        CHECK(failure_text(request) == "stderr: Bad file descriptor");
+    }
+    SECTION("a soft limit above the hard one") {
+        request.nofile = rlimit{20, 10};
+        CHECK(failure_text(request) == "limit nofile 20: Invalid argument");
+    }
+    SECTION("an oom_score_adj out of range") {
+        request.oom_score_adj = 5000;
+        CHECK(failure_text(request) == "oom_score_adj 5000: Invalid argument");
+    }
+    SECTION("a death signal that does not exist") {
+        request.parent_death_signal = 99;
+        CHECK(failure_text(request) == "parent death signal 99: Invalid argument");
+    }
+    SECTION("a program in no directory of PATH") {
+        request.argv = {"nosuch"};
+        request.candidates = find_candidates("nosuch", "/usr/bin:/bin:");
+        CHECK(failure_text(request) ==
+              "exec nosuch: No such file or directory (not found in PATH /usr/bin:/bin:.)");
+    }
+    SECTION("a program that is named by its path") {
+        CHECK(failure_text(command({"/nosuch/app"})) ==
+              "exec /nosuch/app: No such file or directory");
+    }
+    SECTION("a file that nobody may execute") {
+        const std::string file = directory.write("app", "", 0644);
+        CHECK(failure_text(command({file})) == "exec " + file + ": Permission denied");
+    }
+    SECTION("a script without its first line") {
+        const std::string file = directory.write("app", "echo hello\n", 0755);
+        CHECK(failure_text(command({file})) ==
+              "exec " + file + ": Exec format error (a script needs a #! line)");
+    }
+    SECTION("a script whose interpreter is not there") {
+        const std::string file = directory.write("app", "#!/nosuch/python\n", 0755);
+        CHECK(failure_text(command({file})) ==
+              "exec " + file +
+                  ": No such file or directory (the file is there, but not its interpreter)");
+    }
+    SECTION("a file that somebody is writing") {
+        const std::string file = directory.write("app", "#!/bin/sh\n", 0755);
+        const Fd writer{::open(file.c_str(), O_WRONLY | O_CLOEXEC)};
+        CHECK(failure_text(command({file})) == "exec " + file + ": Text file busy");
+    }
+    SECTION("an argument longer than the kernel takes") {
+        request.argv.push_back(std::string(200'000, 'x'));
+        CHECK(failure_text(request) == "exec /bin/true: Argument list too long");
+    }
+}
+
+TEST_CASE("what only root may do fails for others by name") {
+    if (!am_root()) REEVE_SKIP("needs root");
+    const auto as_others = [](const std::function<void(SpawnRequest&)>& change) {
+        return as_nobody([&] {
+            SpawnRequest request = command({"/bin/true"});
+            change(request);
+            return failure_text(request);
+        });
+    };
+
+    CHECK(as_others([](SpawnRequest& r) { r.nice = -5; }) == "nice -5: Permission denied");
+    CHECK(as_others([](SpawnRequest& r) { r.oom_score_adj = -500; }) ==
+          "oom_score_adj -500: Permission denied");
+    CHECK(as_others([](SpawnRequest& r) {
+              r.ids = {65534, 65534, {{4, 24}}};
+          }) == "setgroups 4 24: Operation not permitted");
+    CHECK(as_others([](SpawnRequest& r) {
+              r.ids = {65534, 1234, {}};
+          }) == "setgid 1234: Operation not permitted");
+    CHECK(as_others([](SpawnRequest& r) {
+              r.ids = {1234, 65534, {}};
+          }) == "setuid 1234: Operation not permitted");
+    CHECK(as_others([](SpawnRequest& r) {
+              const rlimit low{10, 10};
+              ::setrlimit(RLIMIT_LOCKS, &low);
+              r.tag = 20;
+          }) == "limit locks 20: Operation not permitted");
+    CHECK(as_others([](SpawnRequest& r) {
+              r.ids = {65534, 65534, std::vector<gid_t>{}};
+          }) == "executed");
+}
+
+TEST_CASE("a failure says whether it is the machine's, and whether a retry may mend it") {
+    const auto failure = [](SpawnStage stage, int number) {
+        return SpawnFailure{stage, number, "", ""};
+    };
+    CHECK(failure(SpawnStage::uid, EAGAIN).is_transient());
+    CHECK(failure(SpawnStage::exec, ENOMEM).is_transient());
+    CHECK(failure(SpawnStage::input, EMFILE).is_transient());
+    CHECK(failure(SpawnStage::input, ENFILE).is_transient());
+    CHECK_FALSE(failure(SpawnStage::exec, ENOENT).is_transient());
+
+    CHECK(failure(SpawnStage::exec, ENOENT).can_retry_mend());
+    CHECK(failure(SpawnStage::exec, EACCES).can_retry_mend());
+    CHECK(failure(SpawnStage::exec, ETXTBSY).can_retry_mend());
+    CHECK(failure(SpawnStage::directory, EACCES).can_retry_mend());
+    CHECK_FALSE(failure(SpawnStage::nofile, EINVAL).can_retry_mend());
+    CHECK_FALSE(failure(SpawnStage::uid, EPERM).can_retry_mend());
+    CHECK_FALSE(failure(SpawnStage::exec, ENOEXEC).can_retry_mend());
+
+    CHECK(failure(SpawnStage::exec, ENOENT).shell_code() == 127);
+    CHECK(failure(SpawnStage::exec, EACCES).shell_code() == 126);
+    CHECK(failure(SpawnStage::directory, ENOENT).shell_code() == 126);
+}
+
+TEST_CASE("candidates follow PATH, and a slash means no search") {
+    CHECK(find_candidates("ls", "/a:/b/") == Strings{"/a/ls", "/b/ls"});
+    CHECK(find_candidates("ls", ":/a::") == Strings{"./ls", "/a/ls", "./ls", "./ls"});
+    CHECK(find_candidates("./ls", "/a:/b") == Strings{"./ls"});
+    CHECK(find_candidates("/bin/ls", "") == Strings{"/bin/ls"});
+    CHECK(find_candidates("ls", "").front() == "/usr/local/sbin/ls");
+}
+
+TEST_CASE("the search goes on behind a file that may not be executed") {
+    TemporaryDirectory first;
+    TemporaryDirectory second;
+    const std::string locked = first.write("app", "#!/bin/sh\necho first\n", 0644);
+    SpawnRequest request = command({"app"});
+    request.candidates = find_candidates("app", first.path() + ":" + second.path());
+
+    SECTION("and takes the one after it") {
+        second.write("app", "#!/bin/sh\necho second\n", 0755);
+        CHECK(run(request).output == "second\n");
+    }
+    SECTION("and names it when there is no other") {
+        CHECK(failure_text(request) == "exec " + locked + ": Permission denied");
+    }
+}
+
+TEST_CASE("a relative program is looked up in its directory") {
+    TemporaryDirectory directory;
+    directory.write("app", "#!/bin/sh\npwd\n", 0755);
+    SpawnRequest request = command({"./app"});
+    request.directory = directory.path();
+
+    CHECK(run(request).output == directory.path() + "\n");
+}
+
+TEST_CASE("a child has no descriptor but 0, 1 and 2") {
+    std::vector<Fd> leaks;
+    for (int i = 0; i < 50; ++i) leaks.emplace_back(::open("/dev/null", O_RDONLY));
+
+    // 3 is what ls reads the directory by.
+    CHECK(run(command({"ls", "/proc/self/fd"})).output == "0\n1\n2\n3\n");
+    CHECK(run(command({"readlink", "/proc/self/fd/0"})).output == "/dev/null\n");
+}
+
+TEST_CASE("outputs may be lent under any number, 0 to 2 included") {
+    TemporaryDirectory directory;
+    const std::string out = directory / "out";
+    const std::string err = directory / "err";
+    const std::string script = "echo out; echo err >&2; readlink /proc/self/fd/0";
+
+    SECTION("each from where the other goes") {
+        in_fork([&]() -> std::string {
+            ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600), 1);
+            ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600), 2);
+            SpawnRequest request = shell(script);
+            request.stdout_fd = 2;
+            request.stderr_fd = 1;
+            return failure_text(request);
+        });
+        CHECK(read_file(out) == "out\n/dev/null\n");
+        CHECK(read_file(err) == "err\n");
+    }
+    SECTION("already in place, and close-on-exec") {
+        in_fork([&]() -> std::string {
+            ::dup3(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), 1, O_CLOEXEC);
+            ::dup3(::open(err.c_str(), O_WRONLY | O_CREAT, 0600), 2, O_CLOEXEC);
+            SpawnRequest request = shell(script);
+            request.stdout_fd = 1;
+            request.stderr_fd = 2;
+            return failure_text(request);
+        });
+        CHECK(read_file(out) == "out\n/dev/null\n");
+        CHECK(read_file(err) == "err\n");
+    }
+    SECTION("where we have none of the three ourselves") {
+        const std::string text = in_fork([&]() -> std::string {
+            const int report = ::fcntl(1, F_DUPFD_CLOEXEC, 10);
+            ::close(0);
+            ::close(1);
+            ::close(2);
+            const int file = ::open(out.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+            SpawnRequest request = shell(script);
+            request.stdout_fd = file;
+            request.stderr_fd = file;
+            std::string result = std::to_string(file) + " " + failure_text(request);
+            ::close(report);
+            return result;
+        });
+        CHECK(text == "0 executed");
+        CHECK(read_file(out) == "out\nerr\n/dev/null\n");
+    }
+}
+
+TEST_CASE("a child starts with no signal blocked and none ignored") {
+    const std::string status = in_fork([]() -> std::string {
+        sigset_t blocked;
+        ::sigemptyset(&blocked);
+        for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGRTMIN + 5}) {
+            ::sigaddset(&blocked, signal);
+        }
+        ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
+        ::signal(SIGPIPE, SIG_IGN);
+        ::signal(SIGHUP, SIG_IGN);
+        ::signal(SIGRTMAX, SIG_IGN);
+        ::signal(SIGUSR2, [](int) {});
+        return run(command({"cat", "/proc/self/status"})).output;
+    });
+
+    CHECK(line_of(status, "SigBlk") == "SigBlk:\t0000000000000000");
+    CHECK(line_of(status, "SigIgn") == "SigIgn:\t0000000000000000");
+    CHECK(line_of(status, "SigCgt") == "SigCgt:\t0000000000000000");
+}
+
+TEST_CASE("our own signal mask is as it was after a spawn") {
+    const std::string before = line_of(read_file("/proc/self/status"), "SigBlk");
+    run(command({"true"}));
+    CHECK(line_of(read_file("/proc/self/status"), "SigBlk") == before);
+}
+
+TEST_CASE("a child has a session of its own, or a process group in ours") {
+    SpawnRequest request = command({"cat", "/proc/self/stat"});
+    const auto own = parse_stat(run(request).output);
+    REQUIRE(own);
+    CHECK(own->session == own->pid);
+    CHECK(own->pgrp == own->pid);
+
+    request.new_session = false;
+    const auto shared = parse_stat(run(request).output);
+    REQUIRE(shared);
+    CHECK(shared->session == ::getsid(0));
+    CHECK(shared->pgrp == shared->pid);
+}
+
+TEST_CASE("a child that stays in our session gets the terminal's foreground") {
+    int terminal = -1;
+    const pid_t pid = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        // The leader of the terminal's session, as a shell is.
+        Spawner spawner;
+        SpawnRequest request = command({"sleep", "100"});
+        request.new_session = false;
+        request.input.kind = SpawnRequest::Input::Kind::inherit;
+        auto spawned = spawner.spawn(request);
+        if (!spawned || land(spawned->flight).failure) ::_exit(1);
+        const bool in_front = ::tcgetpgrp(0) == spawned->pid;
+        ::kill(spawned->pid, SIGKILL);
+        ::_exit(in_front ? 0 : 2);
+    }
+    int status = -1;
+    ::waitpid(pid, &status, 0);
+    ::close(terminal);
+    CHECK(status == 0);
+}
+
+TEST_CASE("limits, nice, umask and tag arrive") {
+    SpawnRequest request =
+        shell("umask; nice; cat /proc/self/limits; cat /proc/self/oom_score_adj");
+    request.umask = 027;
+    request.nice = 7;
+    request.nofile = rlimit{200, 300};
+    request.tag = 123456789;
+    request.oom_score_adj = 321;
+
+    const std::string output = run(request).output;
+
+    CHECK(output.starts_with("0027\n7\n"));
+    CHECK(line_of(output, "Max open files") ==
+          "Max open files            200                  300                  files     ");
+    CHECK(line_of(output, "Max file locks") ==
+          "Max file locks            123456789            123456789            locks     ");
+    CHECK(output.ends_with("\n321\n"));
+}
+
+TEST_CASE("a child's oom_score_adj leaves ours alone") {
+    const std::string before = read_file("/proc/self/oom_score_adj");
+    SpawnRequest request = command({"cat", "/proc/self/oom_score_adj"});
+    request.oom_score_adj = 777;
+
+    CHECK(run(request).output == "777\n");
+    CHECK(read_file("/proc/self/oom_score_adj") == before);
+}
+
+TEST_CASE("a child takes on its user, group and groups, and we keep ours") {
+    if (!am_root()) REEVE_SKIP("needs root");
+    SpawnRequest request = command({"cat", "/proc/self/status"});
+    request.ids = {1234, 1235, {{5, 6}}};
+    Spawner spawner;
+
+    const std::string status = run(spawner, request).output;
+
+    CHECK(line_of(status, "Uid") == "Uid:\t1234\t1234\t1234\t1234");
+    CHECK(line_of(status, "Gid") == "Gid:\t1235\t1235\t1235\t1235");
+    CHECK(line_of(status, "Groups") == "Groups:\t5 6 ");
+    CHECK(line_of(status, "CapEff") == "CapEff:\t0000000000000000");
+    CHECK(::geteuid() == 0);
+    // The kernel takes it away when one who shares our memory changes his ids.
+    CHECK(::prctl(PR_GET_DUMPABLE) == 1);
+}
+
+TEST_CASE("we stay undumpable while a child with other ids may still see our memory") {
+    if (!am_root()) REEVE_SKIP("needs root");
+    Spawner spawner;
+    SpawnRequest request = command({"true"});
+    request.ids = {1234, 1234, std::vector<gid_t>{}};
+    auto spawned = spawner.spawn(request);
+    REQUIRE(spawned);
+    wait_until_zombie(spawned->pid);
+
+    // It has executed, but nobody has asked yet: for all we know it still shares our memory.
+    CHECK(::prctl(PR_GET_DUMPABLE) != 1);
+    land(spawned->flight);
+    CHECK(::prctl(PR_GET_DUMPABLE) == 1);
+    wait_for(spawned->pid);
+}
+
+TEST_CASE("two hundred children at once all arrive") {
+    Spawner spawner;
+    struct Child {
+        pid_t pid;
+        Flight flight;
+        Fd output;
+    };
+    std::vector<Child> children;
+    for (int i = 0; i < 200; ++i) {
+        for (std::size_t flying = 0; !spawner.can_spawn(); ++flying) {
+            // The oldest lands first, but any may.
+            auto& flight = children[flying % children.size()].flight;
+            if (flight) {
+                CHECK_FALSE(land(flight).failure);
+            }
+        }
+        auto pipe = reeve::base::make_pipe();
+        REQUIRE(pipe);
+        SpawnRequest request = command({"echo", std::to_string(i)});
+        request.stdout_fd = pipe->write.get();
+        auto spawned = spawner.spawn(request);
+        REQUIRE(spawned);
+        children.push_back({spawned->pid, std::move(spawned->flight), std::move(pipe->read)});
+    }
+    for (std::size_t i = 0; i < children.size(); ++i) {
+        Child& child = children[i];
+        if (child.flight) {
+            CHECK_FALSE(land(child.flight).failure);
+        }
+        CHECK(wait_for(child.pid).status == ExitStatus::exited(0));
+        std::array<char, 16> text{};
+        REQUIRE(::read(child.output.get(), text.data(), text.size()) > 0);
+        CHECK(text.data() == std::to_string(i) + "\n");
+    }
+    CHECK(spawner.flights() == 0);
+}
+
+TEST_CASE("a child that hangs before its exec does not keep us from anything") {
+    TemporaryDirectory directory;
+    const std::string fifo = make_fifo(directory);
+    Spawner spawner;
+    auto stuck = spawner.spawn(stuck_on(fifo));
+    REQUIRE(stuck);
+
+    CHECK(run(spawner, command({"echo", "on we go"})).output == "on we go\n");
+    CHECK_FALSE(stuck->flight.outcome());
+    CHECK(spawner.flights() == 1);
+
+    SECTION("and comes through when it can") {
+        open_gate(fifo);
+        CHECK_FALSE(land(stuck->flight).failure);
+        CHECK(wait_for(stuck->pid).status == ExitStatus::exited(0));
+    }
+    SECTION("and can be killed") {
+        REQUIRE(send_signal(stuck->pidfd, SIGKILL));
+        CHECK_FALSE(land(stuck->flight).failure);
+        CHECK(wait_for(stuck->pid).status == ExitStatus::killed(SIGKILL));
+    }
+    SECTION("and dies of what it was sent meanwhile") {
+        REQUIRE(send_signal(stuck->pidfd, SIGTERM));
+        open_gate(fifo);
+        land(stuck->flight);
+        CHECK(wait_for(stuck->pid).status == ExitStatus::killed(SIGTERM));
+    }
+    SECTION("and is not let go on to dump our common core") {
+        REQUIRE(send_signal(stuck->pidfd, SIGQUIT));
+        open_gate(fifo);
+        land(stuck->flight);
+        CHECK(wait_for(stuck->pid).status == ExitStatus::killed(SIGKILL));
+    }
+    SECTION("and may be forgotten, its memory is not") {
+        stuck->flight = Flight{};
+        CHECK(spawner.flights() == 1);
+        open_gate(fifo);
+        CHECK(wait_for(stuck->pid).status == ExitStatus::exited(0));
+        CHECK(spawner.flights() == 0);
+    }
+    CHECK(spawner.flights() == 0);
+}
+
+TEST_CASE("a child in flight outlives its Spawner") {
+    TemporaryDirectory directory;
+    const std::string fifo = make_fifo(directory);
+    std::optional<Spawner> spawner{std::in_place};
+    auto stuck = spawner->spawn(stuck_on(fifo));
+    REQUIRE(stuck);
+    spawner.reset();
+
+    open_gate(fifo);
+
+    CHECK_FALSE(land(stuck->flight).failure);
+    CHECK(wait_for(stuck->pid).status == ExitStatus::exited(0));
+}
+
+TEST_CASE("only so many may hang, and what they took is given back") {
+    TemporaryDirectory directory;
+    const std::string fifo = make_fifo(directory);
+    Spawner spawner;
+    run(spawner, command({"true"}));
+    const std::size_t before = count_mappings();
+
+    std::vector<Spawned> stuck;
+    while (spawner.can_spawn()) {
+        auto spawned = spawner.spawn(stuck_on(fifo));
+        REQUIRE(spawned);
+        stuck.push_back(std::move(*spawned));
+    }
+    CHECK(stuck.size() == Spawner::kMaxFlights);
+    CHECK(count_mappings() >= before + Spawner::kMaxFlights);
+    const auto refused = spawner.spawn(command({"true"}));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().number == EBUSY);
+    CHECK_FALSE(is_transient(refused.error()));
+
+    for (Spawned& one : stuck) {
+        REQUIRE(send_signal(one.pidfd, SIGKILL));
+        land(one.flight);
+        wait_for(one.pid);
+    }
+    CHECK(spawner.flights() == 0);
+    CHECK(spawner.can_spawn());
+    // A few for what malloc and a sanitizer did meanwhile.
+    CHECK(count_mappings() <= before + 8);
+}
+
+TEST_CASE("a lack of processes is the machine's failure") {
+    if (!am_root()) REEVE_SKIP("needs root");
+    CHECK(as_nobody([] {
+              const rlimit none{0, 0};
+              ::setrlimit(RLIMIT_NPROC, &none);
+              Spawner spawner;
+              const auto spawned = spawner.spawn(command({"true"}));
+              if (spawned) return std::string{"spawned"};
+              return spawned.error().text() + (is_transient(spawned.error()) ? ", transient" : "") +
+                     ", flights " + std::to_string(spawner.flights());
+          }) == "clone true: Resource temporarily unavailable, transient, flights 0");
+}
+
+TEST_CASE("a child dies with us when it was asked to") {
+    REQUIRE(become_subreaper());
+    const std::string pid_text = in_fork([]() -> std::string {
+        Spawner spawner;
+        SpawnRequest request = command({"sleep", "100"});
+        request.parent_death_signal = SIGUSR1;
+        auto spawned = spawner.spawn(request);
+        land(spawned->flight);
+        return std::to_string(spawned->pid);
+    });
+
+    CHECK(wait_for(std::stoi(pid_text)).status == ExitStatus::killed(SIGUSR1));
+}
