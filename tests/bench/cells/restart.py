@@ -5,7 +5,7 @@ import time
 
 from report import Column, Table
 from run import Job, Run
-from supervisors.floor import Respawn
+from supervisors.floor import spawning
 
 # runit and s6 hold a service back that ran for less than a second, so every victim has run for more.
 ALIVE = 1.15
@@ -64,7 +64,7 @@ def measure_restart(bench):
                               Column("alone", "ms", "p99", within_ratio=2),
                               Column("beside 1000", "ms", within_ratio=1.3),
                               Column("beside 1000", "ms", "p99", within_ratio=2)])
-    contestants = [Respawn("vfork"), Respawn("vm"), *bench.peers, *bench.reeve()]
+    contestants = [*spawning(), *bench.peers, *bench.reeve()]
     alone(bench, table, contestants)
     beside(bench, table, contestants)
     return [table]
@@ -73,7 +73,7 @@ def measure_restart(bench):
 def measure_storm(bench):
     table = Table("storm", [Column("200 killed", "ms", within_ratio=1.5),
                             Column("and again", "ms", within_ratio=1.5)])
-    contestants = [Respawn("vfork"), Respawn("vm"), *bench.peers, *bench.reeve()]
+    contestants = [*spawning(), *bench.peers, *bench.reeve()]
     everyone = range(200)
     for contestant in table.rounds(contestants, "200 killed", bench.repeats, budget=12):
         with table.attempt(contestant.name, "200 killed"), \

@@ -2,13 +2,13 @@
 
 from report import Column, Table
 from run import Job, Run
-from supervisors.floor import Respawn
+from supervisors.floor import spawning
 
 
 def measure(bench):
     table = Table("start", [Column("N=1", "ms", within_ratio=2), Column("N=100", "ms"),
                             Column("N=1000", "ms", within_ratio=1.5)])
-    contestants = [Respawn("vfork"), Respawn("vm"), *bench.peers, *bench.reeve(),
+    contestants = [*spawning(), *bench.peers, *bench.reeve(),
                    *bench.reeve("captured", capture="usual")]
     for count, repeats in ((1, 3 * bench.repeats), (100, 2 * bench.repeats), (1000, bench.repeats)):
         series = f"N={count}"

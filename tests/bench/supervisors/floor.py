@@ -4,7 +4,8 @@ from supervisors import Supervisor
 
 
 class Respawn(Supervisor):
-    """Starts, and starts again; by vfork, or by clone(CLONE_VM) without waiting for the exec."""
+    """Starts, and starts again: by vfork, by clone(CLONE_VM) without waiting for the exec ("vm"), or
+    that with a session for each program ("session")."""
 
     stop_signal = signal.SIGTERM
 
@@ -15,6 +16,10 @@ class Respawn(Supervisor):
     def prepare(self, run, commands, capture):
         notes = commands[0][1].rpartition(":")[0]
         return [run.workshop.tool("floor"), "respawn", self.how, len(commands), commands[0][0], notes]
+
+
+def spawning():
+    return [Respawn("vfork"), Respawn("vm"), Respawn("session")]
 
 
 class Reap(Supervisor):

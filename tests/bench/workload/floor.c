@@ -1,8 +1,10 @@
 // The floors: the least that a C program can do that does the same work.
 //
-//   floor respawn vfork|vm COUNT NOTE NOTES   starts COUNT programs, starts again the one that dies
-//   floor reap bare|proc COMMAND ARGUMENT     runs COMMAND and reaps whatever comes home to it
+//   floor respawn HOW COUNT NOTE NOTES     starts COUNT programs, starts again the one that dies
+//   floor reap bare|proc COMMAND ARGUMENT  runs COMMAND and reaps whatever comes home to it
 //
+// HOW is vfork, vm (clone(CLONE_VM) that does not wait for the exec), or session (the same, each
+// program in a session of its own, as supervisors do it).
 // Both end on TERM, once all of theirs have gone.
 
 #define _GNU_SOURCE
@@ -24,6 +26,7 @@ static pid_t* programs;  // by index
 static uint32_t program_count;
 static volatile sig_atomic_t ending;
 static sigset_t no_signals, all_signals;
+static int own_session;
 
 static void die(const char* what) {
     perror(what);
@@ -61,6 +64,7 @@ static struct slot slots[SLOTS];
 
 static int run_in_child(void* argument) {
     struct slot* slot = argument;
+    if (own_session) syscall(SYS_setsid);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, 8);
     syscall(SYS_execve, slot->argv[0], slot->argv, environ);
     syscall(SYS_exit, 127);
@@ -103,7 +107,8 @@ static pid_t spawn_by_clone_vm(char* note, const char* notes, uint32_t index) {
 
 static int respawn(const char* how, uint32_t count, char* note, const char* notes) {
     pid_t (*const spawn)(char*, const char*, uint32_t) =
-        strcmp(how, "vm") == 0 ? spawn_by_clone_vm : spawn_by_vfork;
+        strcmp(how, "vfork") == 0 ? spawn_by_vfork : spawn_by_clone_vm;
+    own_session = strcmp(how, "session") == 0;
     programs = calloc(count, sizeof *programs);
     if (!programs) die("calloc");
     program_count = count;
@@ -176,7 +181,6 @@ int main(int argc, char** argv) {
     if (argc == 6 && strcmp(argv[1], "respawn") == 0)
         return respawn(argv[2], (uint32_t)strtoul(argv[3], NULL, 10), argv[4], argv[5]);
     if (argc == 5 && strcmp(argv[1], "reap") == 0) return reap(argv[2], argv + 3);
-    fprintf(stderr,
-            "usage: floor respawn vfork|vm COUNT NOTE NOTES | reap bare|proc COMMAND ARG\n");
+    fprintf(stderr, "usage: floor respawn HOW COUNT NOTE NOTES | reap bare|proc COMMAND ARG\n");
     return 64;
 }
