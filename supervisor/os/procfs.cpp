@@ -279,6 +279,14 @@ std::string read_command_line(pid_t pid, std::size_t limit) {
     return "[" + std::string{stat->comm()} + "]";
 }
 
+std::optional<std::uint64_t> read_shared_bytes(pid_t pid) {
+    std::array<char, 256> buffer;
+    std::string_view rest = read_whole(path_of(pid, "statm"), buffer);
+    std::uint64_t pages = 0;
+    if (!skip(rest, 2) || !next(rest, pages)) return std::nullopt;
+    return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 std::optional<uid_t> read_uid(pid_t pid) {
     // The owner of /proc/PID will not do: of an undumpable process that is root.
     std::array<char, 2048> buffer;

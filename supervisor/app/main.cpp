@@ -1,0 +1,79 @@
+#include <malloc.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "conf/load.h"
+#include "conf/paths.h"
+#include "conf/schema.h"
+#include "conf/starter.h"
+#include "supervisor/app/options.h"
+#include "supervisor/app/supervise.h"
+
+// The map: what was asked for, and who does it.
+namespace {
+
+using namespace reeve;
+
+// Whole, or a reason not to exit 0: `reeve schema > /dev/full` must not look well.
+int print(const std::string& text) {
+    const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+    if (whole && std::fflush(stdout) == 0) return 0;
+    std::perror("reeve: standard output");
+    return app::kExitSystem;
+}
+
+// The configuration that was asked for; complains by itself.
+Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int exit_code) {
+    const auto path = conf::find_config(wanted);
+    if (!path) {
+        std::fprintf(stderr, "reeve: %s\n", path.error().c_str());
+        return Unexpected<int>{exit_code};
+    }
+    auto config = conf::load({.path = *path,
+                              .text = {},
+                              .environment = conf::own_environment(),
+                              .read = {},
+                              .glob = {}});
+    if (!config) {
+        std::fputs(conf::format_errors(config.error()).c_str(), stderr);
+        return Unexpected<int>{exit_code};
+    }
+    return std::move(*config);
+}
+
+int check(const std::optional<std::string>& wanted) {
+    const auto config = load(wanted, 1);
+    if (!config) return config.error();
+    std::string text = config->files.front() + ": " + std::to_string(config->programs.size()) +
+                       (config->programs.size() == 1 ? " program" : " programs") + ", no errors\n";
+    for (const std::string& name : config->disabled) text += "disabled: " + name + "\n";
+    return print(text);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    // One heap for all threads: each of glibc's arenas costs pages, and nothing here allocates
+    // fast enough to miss them.
+    mallopt(M_ARENA_MAX, 1);
+
+    const app::Parsed parsed = app::parse_options(argc, argv);
+    if (!parsed.options) return parsed.exit_code;
+    const app::Options& options = *parsed.options;
+    switch (options.verb) {
+        case app::Options::Verb::check:
+            return check(options.config);
+        case app::Options::Verb::init:
+            return print(std::string{conf::starter()});
+        case app::Options::Verb::schema:
+            return print(conf::schema());
+        case app::Options::Verb::supervise: {
+            auto config = load(options.config, app::kExitConfig);
+            if (!config) return config.error();
+            return app::supervise(std::move(*config));
+        }
+    }
+    return app::kExitInternal;
+}

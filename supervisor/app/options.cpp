@@ -1,0 +1,90 @@
+#include "supervisor/app/options.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string_view>
+
+namespace reeve::app {
+
+namespace {
+
+constexpr const char* kFooter =
+    "\nExamples:\n"
+    "  reeve init > reeve.toml              a commented file to start from\n"
+    "  reeve check                          what is wrong with it, all at once\n"
+    "  reeve                                supervise what ./reeve.toml names, until ^C\n"
+    "  reeve --config /srv/site.toml        … what that file names\n"
+    "  reevectl status                      how it goes, from another terminal\n"
+    "\n"
+    "The file is looked for in this order: --config, $REEVE_CONFIG, ./reeve.toml, for a\n"
+    "non-root user $XDG_CONFIG_HOME/reeve/reeve.toml, /etc/reeve/reeve.toml; - is standard\n"
+    "input.\n"
+    "\n"
+    "Signals: TERM, INT orderly shutdown, a second one kills; USR1 reopens log files; QUIT\n"
+    "writes the state to the log.\n"
+    "Exit codes: 0 after a requested shutdown; the code of the program that ended it; 64\n"
+    "usage; 70 internal; 71 the system refused; 78 bad configuration.  See reeve(8).\n";
+
+// Of the contract, and not built yet: refused by name rather than as an unknown word.
+bool is_of_a_later_version(std::string_view word) {
+    return word == "run" || word == "import" || word == "--";
+}
+
+}  // namespace
+
+Parsed parse_options(int argc, const char* const* argv) {
+    if (argc > 1 && is_of_a_later_version(argv[1])) {
+        const std::string_view word = argv[1];
+        const std::string_view verb = word == "--" ? "run" : word;
+        std::fprintf(stderr,
+                     "reeve: '%.*s' is not in this version (it has: check, init, schema; see "
+                     "reeve --help)\n",
+                     static_cast<int>(verb.size()), verb.data());
+        return {std::nullopt, kExitUsage};
+    }
+
+    Options options;
+    CLI::App app{"Supervises the programs that a TOML file names.", "reeve"};
+    app.footer(kFooter);
+    app.set_version_flag("--version", "reeve " REEVE_VERSION);
+    app.set_help_flag("-h,--help", "Print this and exit");
+    app.require_subcommand(0, 1);
+
+    std::string config;
+    auto* config_option =
+        app.add_option("-c,--config", config, "The configuration file; - is standard input")
+            ->type_name("FILE");
+
+    std::string file;
+    auto* check = app.add_subcommand("check", "Print all that is wrong with a configuration file");
+    auto* check_file =
+        check->add_option("FILE", file, "The file; by default the one reeve would run");
+    auto* init = app.add_subcommand("init", "Print a commented configuration to start from");
+    auto* schema = app.add_subcommand("schema", "Print the JSON Schema of the configuration");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        std::fputs(app.help().c_str(), stdout);
+        return {std::nullopt, 0};
+    } catch (const CLI::CallForVersion&) {
+        std::puts("reeve " REEVE_VERSION);
+        return {std::nullopt, 0};
+    } catch (const CLI::ParseError& error) {
+        std::fprintf(stderr, "reeve: %s (see reeve --help)\n", error.what());
+        return {std::nullopt, kExitUsage};
+    }
+
+    if (config_option->count() > 0) options.config = config;
+    if (check->parsed()) {
+        options.verb = Options::Verb::check;
+        if (check_file->count() > 0) options.config = file;
+    } else if (init->parsed()) {
+        options.verb = Options::Verb::init;
+    } else if (schema->parsed()) {
+        options.verb = Options::Verb::schema;
+    }
+    return {options, 0};
+}
+
+}  // namespace reeve::app

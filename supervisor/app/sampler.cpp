@@ -1,0 +1,152 @@
+#include "supervisor/app/sampler.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "supervisor/os/procfs.h"
+#include "supervisor/os/user.h"
+
+namespace reeve::app {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+// contract.md §5: processes, cpu and memory may be up to 1 s old.
+constexpr milliseconds kFreshFor{1000};
+// Who asks while ten thousands of processes are being read gets the sample before.
+constexpr milliseconds kPatience{30};
+
+}  // namespace
+
+// What the other thread brings: facts, not yet whose they are.
+struct Sampler::Gathered {
+    struct Process {
+        os::ProcessStat stat;
+        std::optional<std::uint64_t> tag;
+        std::uint64_t shared_bytes = 0;
+        uid_t uid = 0;
+        std::string command;
+    };
+    std::vector<Process> processes;  // parents before their children
+};
+
+Sampler::Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, About about)
+    : host_{host},
+      roster_{roster},
+      about_{std::move(about)},
+      started_{host.now()},
+      work_{loop},
+      patience_{loop, [this] { answer(); }},
+      answer_now_{loop, [this] { answer(); }} {}
+
+void Sampler::sample(std::function<void(const control::Sample&)> done) {
+    asking_.push_back(std::move(done));
+    if (have_one_ && host_.now() - latest_.at <= kFreshFor) {
+        answer_now_.arm();
+        return;
+    }
+    if (!work_.busy()) start();
+    if (!patience_.active()) patience_.start(kPatience);
+}
+
+void Sampler::start() {
+    auto gathered = std::make_shared<Gathered>();
+    work_.start(
+        [gathered] {
+            for (const os::Kinship& process : os::descendants(getpid())) {
+                auto stat = os::read_stat(process.pid);
+                if (!stat) continue;
+                Gathered::Process facts;
+                facts.stat = *stat;
+                facts.tag = os::read_tag(process.pid);
+                facts.shared_bytes = os::read_shared_bytes(process.pid).value_or(0);
+                facts.uid = os::read_uid(process.pid).value_or(0);
+                facts.command = os::read_command_line(process.pid, 1024);
+                gathered->processes.push_back(std::move(facts));
+            }
+        },
+        [this, gathered] { finished(*gathered); });
+}
+
+void Sampler::finished(const Gathered& gathered) {
+    const Tracker& tracker = host_.tracker();
+    const double tick = 1.0 / static_cast<double>(os::ticks_per_second());
+    const pid_t self = getpid();
+
+    latest_.at = host_.now();
+    latest_.processes.clear();
+    latest_.processes.reserve(gathered.processes.size());
+    std::unordered_map<pid_t, std::optional<RunId>> runs;
+    // Pages that several processes of an instance share count once: with the one that has most.
+    struct Largest {
+        std::size_t index = 0;
+        std::uint64_t shared = 0;
+    };
+    std::unordered_map<std::uint32_t, Largest> largest;
+
+    for (const auto& process : gathered.processes) {
+        const os::ProcessStat& stat = process.stat;
+        model::ProcessFacts facts;
+        facts.pid = stat.pid;
+        facts.parent = stat.ppid;
+        facts.session = stat.session;
+        facts.group = stat.pgrp;
+        facts.start_ticks = stat.start_ticks;
+        facts.tag = process.tag;
+        if (const auto parent = runs.find(stat.ppid); parent != runs.end()) {
+            facts.parent_run = parent->second;
+        }
+        const auto run = tracker.run_of(facts);
+        runs.emplace(stat.pid, run);
+
+        control::ProcessInfo info;
+        info.pid = stat.pid;
+        info.ppid = stat.ppid;
+        info.state = stat.state;
+        info.command = process.command;
+        info.uid = process.uid;
+        info.cpu_seconds = static_cast<double>(stat.cpu_ticks) * tick;
+        info.memory_bytes = stat.rss_bytes - std::min(stat.rss_bytes, process.shared_bytes);
+        info.slot = run ? tracker.slot_of(*run) : std::nullopt;
+        info.main = tracker.run_of_main(stat.pid).has_value();
+        info.orphan = !info.main && stat.ppid == self;
+        info.zombie = stat.state == 'Z';
+        latest_.processes.push_back(std::move(info));
+
+        const std::size_t index = latest_.processes.size() - 1;
+        const std::uint32_t group = latest_.processes.back().slot.value_or(UINT32_MAX);
+        auto& most = largest[group];
+        if (process.shared_bytes > most.shared) most = {index, process.shared_bytes};
+    }
+    for (const auto& [slot, most] : largest) {
+        if (most.shared > 0) latest_.processes[most.index].memory_bytes += most.shared;
+    }
+    have_one_ = true;
+    answer();
+}
+
+void Sampler::answer() {
+    patience_.stop();
+    for (const auto& done : std::exchange(asking_, {})) done(latest_);
+}
+
+control::SupervisorFacts Sampler::facts() {
+    control::SupervisorFacts facts;
+    facts.config = about_.config;
+    facts.started = started_;
+    facts.subreaper = about_.subreaper;
+    facts.tracking = host_.tracker().has_tags() ? "tag" : "lineage";
+    facts.orphans_reaped = static_cast<std::int64_t>(host_.orphans_reaped());
+    facts.strays_reaped = static_cast<std::int64_t>(host_.strays_reaped());
+    return facts;
+}
+
+std::string Sampler::user_name(uid_t uid) {
+    return os::user_name(uid);
+}
+
+}  // namespace reeve::app

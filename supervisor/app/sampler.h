@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "supervisor/app/linux_host.h"
+#include "supervisor/control/process_source.h"
+#include "supervisor/loop/timer.h"
+#include "supervisor/loop/work.h"
+
+namespace reeve::app {
+
+// What /proc says of all descendants, read on another thread when somebody asks and at no other
+// time: with thousands of processes that takes longer than the loop may be kept.
+class Sampler : public control::ProcessSource {
+public:
+    struct About {
+        std::string config;
+        bool subreaper = false;
+    };
+
+    Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, About about);
+
+    void sample(std::function<void(const control::Sample&)> done) override;
+    control::SupervisorFacts facts() override;
+    std::string user_name(uid_t uid) override;
+
+private:
+    struct Gathered;
+
+    void start();
+    void finished(const Gathered& gathered);
+    void answer();
+
+    LinuxHost& host_;
+    const core::Roster& roster_;
+    About about_;
+    model::TimePoint started_;
+    control::Sample latest_;
+    bool have_one_ = false;
+    std::vector<std::function<void(const control::Sample&)>> asking_;
+    loop::Work work_;
+    loop::Timer patience_;
+    loop::Deferred answer_now_;
+};
+
+}  // namespace reeve::app

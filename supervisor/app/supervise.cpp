@@ -1,0 +1,265 @@
+#include "supervisor/app/supervise.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "conf/paths.h"
+#include "supervisor/app/linux_host.h"
+#include "supervisor/app/options.h"
+#include "supervisor/app/sampler.h"
+#include "supervisor/control/log_source.h"
+#include "supervisor/control/server.h"
+#include "supervisor/core/roster.h"
+#include "supervisor/log/console.h"
+#include "supervisor/log/log_thread.h"
+#include "supervisor/log/own_log.h"
+#include "supervisor/loop/loop.h"
+#include "supervisor/loop/signal_watch.h"
+#include "supervisor/os/limits.h"
+#include "supervisor/os/subreaper.h"
+#include "supervisor/os/unix_socket.h"
+#include "supervisor/os/user.h"
+
+namespace reeve::app {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// How long the last output may take on its way out when everything has ended.
+constexpr milliseconds kLastWords{1000};
+constexpr milliseconds kConsoleFlush{500};
+
+int refused(const std::string& why) {
+    std::fprintf(stderr, "reeve: %s\n", why.c_str());
+    return kExitSystem;
+}
+
+// contract.md §3: the defaults that depend on being the init of a PID namespace.
+core::Roster::Settings settings_of(const conf::Supervisor& supervisor, bool pid1) {
+    using conf::ExitOn;
+    core::Roster::Settings settings;
+    settings.exit_on = supervisor.exit_on.value_or(
+        pid1 ? std::vector{ExitOn::essential, ExitOn::failed, ExitOn::all_done}
+             : std::vector{ExitOn::essential});
+    settings.stop_timeout =
+        supervisor.stop_timeout.value_or(pid1 ? std::chrono::seconds{9} : std::chrono::seconds{25});
+    return settings;
+}
+
+// Closed ones are filled with /dev/null, lest the first socket of ours become somebody's stdout.
+void occupy_standard_descriptors() {
+    int fd = 0;
+    do {
+        fd = ::open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= 2);
+    if (fd > 2) ::close(fd);
+}
+
+// "Nothing else ends it but KILL": what would by default, and has no meaning here, is ignored.
+// SIGTTOU among them: a terminal must not stop reeve for writing to it from the background.  The
+// signals of a fault keep their meaning, and so does TSTP, a person's own wish.
+void ignore_pointless_signals() {
+    for (const int signal : {SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT, SIGXCPU,
+                             SIGXFSZ, SIGTTIN, SIGTTOU, SIGPIPE}) {
+        std::signal(signal, SIG_IGN);
+    }
+    for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) std::signal(signal, SIG_IGN);
+    // What our parent blocked would never be heard.
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, nullptr);
+}
+
+log::Level level_of(core::Weight weight) {
+    switch (weight) {
+        case core::Weight::debug:
+            return log::Level::debug;
+        case core::Weight::info:
+            return log::Level::info;
+        case core::Weight::warn:
+            return log::Level::warn;
+    }
+    return log::Level::info;
+}
+
+std::uint64_t random_number() {
+    std::uint64_t number = 0;
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number) {
+        number =
+            static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+    }
+    return number;
+}
+
+Expected<os::ListeningSocket, std::string> listen(const conf::Control& control) {
+    os::ListenRequest request;
+    request.path = control.socket.empty() ? conf::default_socket() : control.socket;
+    request.mode = control.mode.value_or(control.group.empty() ? 0600 : 0660);
+    if (!control.group.empty()) {
+        const auto group = os::resolve_group(control.group);
+        if (!group) return Unexpected<std::string>{group.error().text()};
+        request.group = *group;
+    }
+    auto socket = os::listen_at(request);
+    if (!socket) return Unexpected<std::string>{socket.error().text()};
+    return std::move(*socket);
+}
+
+// SIGQUIT: what is going on, into the log.
+void dump_state(const core::Roster& roster, log::OwnLog& log) {
+    for (const auto& instance : roster.instances()) {
+        std::string line = "state: " + instance->name() + " " +
+                           std::string{model::name_of(instance->state())} + ", wanted " +
+                           std::string{model::name_of(instance->machine().desired())};
+        if (instance->run()) {
+            line += ", pid " + std::to_string(instance->run()->pid) + ", run " +
+                    std::to_string(instance->run_number());
+        }
+        if (const auto note = roster.note(*instance); !note.empty()) line += ": " + note;
+        log.info(line);
+    }
+}
+
+// The last line that a program wrote before it failed belongs to its note; the output is the log
+// thread's, so it comes a moment later.
+void fetch_last_words(core::Roster& roster, log::LogThread& output, const core::Event& event) {
+    if (!std::holds_alternative<core::event::Failed>(event.body)) return;
+    for (const auto& instance : roster.instances()) {
+        if (instance->name() != event.program) continue;
+        const auto run = instance->run_number();
+        log::Query query;
+        query.instances = {instance->slot()};
+        query.last_lines = 1;
+        query.run = static_cast<std::uint32_t>(run);
+        output.query(query, [&roster, slot = instance->slot(), run](std::vector<log::Line> lines) {
+            for (const log::Line& line : lines) {
+                const bool text =
+                    line.kind == log::Line::Kind::text || line.kind == log::Line::Kind::partial;
+                if (text) roster.set_last_words(slot, run, line.text);
+            }
+        });
+    }
+}
+
+}  // namespace
+
+int supervise(conf::Config config) {
+    occupy_standard_descriptors();
+    (void)os::close_inherited_on_exec();
+    ignore_pointless_signals();
+
+    const bool pid1 = os::is_pid1();
+    const bool subreaper = pid1 || os::become_subreaper().has_value();
+    std::optional<rlimit> nofile;
+    if (const auto found = os::raise_nofile()) nofile = *found;
+
+    // Before anything is started: a second reeve on the same socket must not start things twice.
+    auto socket = listen(config.control);
+    if (!socket) return refused(socket.error());
+
+    auto loop = loop::Loop::open();
+    if (!loop) return refused(loop.error().text());
+
+    log::Console::Options console_options;
+    console_options.dropped_text = log::OwnLog::dropped_text;
+    auto console = log::Console::start(std::move(console_options));
+    if (!console) return refused(console.error().text());
+    log::OwnLog own_log{**console, config.supervisor.log_level};
+    (*loop)->on_uncaught([&](std::string_view where, std::string_view what) {
+        own_log.error("internal error in a " + std::string{where} + ": " + std::string{what});
+    });
+
+    auto output = log::LogThread::start(**loop, **console, own_log);
+    if (!output) return refused(output.error().text());
+
+    int exit_code = kExitInternal;
+    {
+        core::EventLog events;
+        LinuxHost host{{.loop = **loop,
+                        .log = **output,
+                        .own_log = own_log,
+                        .events = events,
+                        .environment = conf::own_environment(),
+                        .tags = model::TagSpace{os::own_tag(), random_number()},
+                        .nofile = nofile}};
+        core::Roster roster{host, events, config, settings_of(config.supervisor, pid1)};
+        (*output)->set_prefix(roster.instances().size() > 1);
+
+        events.subscribe([&](const core::Event& event) {
+            const auto level = level_of(core::weight_of(event));
+            if (own_log.enabled(level)) own_log.write(level, core::sentence(event));
+            fetch_last_words(roster, **output, event);
+        });
+
+        Sampler sampler{**loop, host, roster, {config.files.front(), subreaper}};
+        control::ThreadLogSource logs{**output};
+        control::Server server{{.loop = **loop,
+                                .roster = roster,
+                                .host = host,
+                                .processes = sampler,
+                                .logs = logs,
+                                .config_files = config.files,
+                                .own_uid = getuid()},
+                               [&](const std::string& trouble) { own_log.warn(trouble); }};
+        if (const auto listening = server.start(std::move(socket->fd)); !listening) {
+            return refused(listening.error().text());
+        }
+        if (const auto watching = host.start(roster); !watching) {
+            return refused(watching.error().text());
+        }
+
+        const core::Actor by_signal{core::Actor::Via::signal, getuid(), getpid()};
+        std::vector<std::unique_ptr<loop::SignalWatch>> signals;
+        const auto on = [&](int signal, std::function<void()> act) {
+            signals.push_back(std::make_unique<loop::SignalWatch>(**loop));
+            return signals.back()->start(signal, std::move(act)).has_value();
+        };
+        const bool all_watched =
+            on(SIGTERM, [&] { roster.shut_down("SIGTERM", by_signal); }) &&
+            on(SIGINT, [&] { roster.shut_down("SIGINT", by_signal); }) &&
+            on(SIGUSR1, [&] { (*output)->reopen_files(); }) &&
+            on(SIGQUIT, [&] { dump_state(roster, own_log); }) &&
+            on(SIGHUP,
+               [&] {
+                   own_log.warn(
+                       "SIGHUP: applying a changed configuration is not in this version; nothing "
+                       "was "
+                       "changed (restart reeve)");
+               }) &&
+            on(SIGUSR2,
+               [&] { own_log.warn("SIGUSR2: upgrading in place is not in this version"); });
+        if (!all_watched) return refused("signals cannot be watched");
+
+        roster.on_finished([&](int code) {
+            exit_code = code;
+            (*output)->drain(kLastWords, [&](bool) { (*loop)->stop(); });
+        });
+
+        events.publish(
+            host.wall_now(), {},
+            core::event::SupervisorStarted{REEVE_VERSION, getpid(), roster.instances().size()});
+        // The configuration's parse tree was large and is gone.
+        malloc_trim(0);
+        roster.start_autostart();
+        (*loop)->run();
+        server.stop();
+        os::remove_socket_file(*socket);
+    }
+    output->reset();
+    const bool flushed = (*console)->stop(kConsoleFlush);
+    // A write to our own output that never returns has a thread of its own, and keeps it.
+    if (!flushed) ::_exit(exit_code);
+    return exit_code;
+}
+
+}  // namespace reeve::app
