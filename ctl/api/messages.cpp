@@ -129,6 +129,7 @@ void walk(V& visit, T& value) {
     visit("wait", value.wait);
     visit("timeout", value.timeout);
     visit("signal", value.signal);
+    visit("scope", value.scope);
 }
 
 template <typename V, typename T>
@@ -147,6 +148,12 @@ requires std::is_same_v<std::remove_const_t<T>, ActionReply>
 void walk(V& visit, T& value) {
     visit("ok", value.ok);
     visit("results", value.results);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ShutdownRequest>
+void walk(V& visit, T& value) {
+    visit("reason", value.reason);
 }
 
 template <typename V, typename T>
@@ -452,6 +459,23 @@ struct NameList {
     }
 };
 
+// An empty body is {}; an unknown field is refused.
+template <typename T>
+Expected<T, DecodeError> decode_request(std::string_view text) {
+    if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return T{};
+    const auto json = parse_object(text);
+    if (!json) return Unexpected<DecodeError>{json.error()};
+    NameList known;
+    const T sample;
+    walk(known, sample);
+    for (const auto& [name, value] : json->items()) {
+        bool is_known = false;
+        for (const std::string_view candidate : known.names) is_known |= candidate == name;
+        if (!is_known) return Unexpected<DecodeError>{{"unknown field " + dump(Json(name))}};
+    }
+    return decode<T>(*json, "", Missing::is_default);
+}
+
 // Digits at `at`, all of them or nothing.
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t count) {
     if (at + count > text.size()) return std::nullopt;
@@ -523,6 +547,9 @@ std::string to_json(const ActionRequest& value) {
 std::string to_json(const ActionReply& value) {
     return encode(value);
 }
+std::string to_json(const ShutdownRequest& value) {
+    return encode(value);
+}
 std::string to_json(const ShutdownReply& value) {
     return encode(value);
 }
@@ -580,18 +607,15 @@ Expected<ErrorBody, DecodeError> from_json<ErrorBody>(std::string_view text) {
 
 template <>
 Expected<ActionRequest, DecodeError> from_json<ActionRequest>(std::string_view text) {
-    if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return ActionRequest{};
-    const auto json = parse_object(text);
-    if (!json) return Unexpected<DecodeError>{json.error()};
-    NameList known;
-    const ActionRequest sample;
-    walk(known, sample);
-    for (const auto& [name, value] : json->items()) {
-        bool is_known = false;
-        for (const std::string_view candidate : known.names) is_known |= candidate == name;
-        if (!is_known) return Unexpected<DecodeError>{{"unknown field " + dump(Json(name))}};
-    }
-    return decode<ActionRequest>(*json, "", Missing::is_default);
+    return decode_request<ActionRequest>(text);
+}
+template <>
+Expected<ShutdownRequest, DecodeError> from_json<ShutdownRequest>(std::string_view text) {
+    return decode_request<ShutdownRequest>(text);
+}
+
+std::string to_json_string(std::string_view text) {
+    return dump(Json(std::string{text}));
 }
 
 std::string flatten_json(std::string_view object) {

@@ -132,6 +132,8 @@ struct ActionRequest {
     std::optional<std::string> timeout;  // a duration as in the configuration, "10s"
     std::optional<std::string>
         signal;  // for `signal` alone, and needed there: "HUP", "SIGHUP", "1"
+    // Who gets it: "main" (when absent), "group" or "tree"; for `signal` alone.
+    std::optional<std::string> scope{};
     bool operator==(const ActionRequest&) const = default;
 };
 
@@ -156,7 +158,12 @@ struct ActionReply {
 // ---- POST /v1/shutdown ---------------------------------------------------------------------
 
 // Answered as soon as the shutdown has begun; whoever wants to see its end waits for the
-// connection, or the process, to go.  The body of the request is empty or {}.
+// connection, or the process, to go.
+struct ShutdownRequest {
+    std::optional<std::string> reason;  // for the log; an empty body is {}
+    bool operator==(const ShutdownRequest&) const = default;
+};
+
 struct ShutdownReply {
     bool ok = false;
     std::int64_t pid = 0;  // reeve's own
@@ -283,6 +290,7 @@ std::string to_json(const Status& value);
 std::string to_json(const ProgramCard& value);
 std::string to_json(const ActionRequest& value);
 std::string to_json(const ActionReply& value);
+std::string to_json(const ShutdownRequest& value);
 std::string to_json(const ShutdownReply& value);
 std::string to_json(const Tree& value);
 std::string to_json(const LogLine& value);
@@ -298,6 +306,29 @@ struct DecodeError {
 // them) and a missing one is an error.
 template <typename T>
 Expected<T, DecodeError> from_json(std::string_view text);
+template <>
+Expected<Status, DecodeError> from_json<Status>(std::string_view text);
+template <>
+Expected<ProgramCard, DecodeError> from_json<ProgramCard>(std::string_view text);
+template <>
+Expected<ActionRequest, DecodeError> from_json<ActionRequest>(std::string_view text);
+template <>
+Expected<ActionReply, DecodeError> from_json<ActionReply>(std::string_view text);
+template <>
+Expected<ShutdownRequest, DecodeError> from_json<ShutdownRequest>(std::string_view text);
+template <>
+Expected<ShutdownReply, DecodeError> from_json<ShutdownReply>(std::string_view text);
+template <>
+Expected<Tree, DecodeError> from_json<Tree>(std::string_view text);
+template <>
+Expected<LogLine, DecodeError> from_json<LogLine>(std::string_view text);
+template <>
+Expected<Event, DecodeError> from_json<Event>(std::string_view text);
+template <>
+Expected<ErrorBody, DecodeError> from_json<ErrorBody>(std::string_view text);
+
+// Text as a JSON string, quotes included.
+std::string to_json_string(std::string_view text);
 
 // An object of strings, numbers and the like, printed for people: `state=running pid=4121`.  Text
 // that is no object comes back as it is.

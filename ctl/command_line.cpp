@@ -1,0 +1,482 @@
+#include "ctl/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "conf/nearest.h"
+#include "conf/units.h"
+
+namespace reeve::ctl {
+
+namespace {
+
+struct VerbInfo {
+    std::string_view name;
+    Verb verb;
+    std::string_view alias_of;  // empty: the name itself
+    std::string_view summary;
+    std::string_view examples;
+    std::string_view notes;
+};
+
+constexpr std::string_view kTargetNotes =
+    "A TARGET is a program (web), one of its instances (web@2), a group, or a glob ('web*').";
+constexpr std::string_view kWaitNotes =
+    "Waits for the outcome. Exits 1, with the reason and the last lines of output, when it is not\n"
+    "the one that was asked for. A TARGET is a program (web), one of its instances (web@2), a\n"
+    "group, or a glob ('web*').";
+
+constexpr std::array<VerbInfo, 17> kVerbs{{
+    {"status", Verb::status, "", "what runs, since when, and what is wrong (also: ps, ls, list)",
+     "  reevectl                      all programs, one a line\n"
+     "  reevectl status web           all about one: why, processes, last lines of output\n"
+     "  reevectl status 'web*' db     only these\n"
+     "  reevectl status --json        for programs\n",
+     "CPU is the average over the present run: the processor time of all its processes by the "
+     "time\n"
+     "since it was started, 100% being one core. MEM is what they occupy now. With a NAME the "
+     "exit\n"
+     "code is 3 unless all that it names are running."},
+    {"ps", Verb::status, "status", "", "", ""},
+    {"ls", Verb::status, "status", "", "", ""},
+    {"list", Verb::status, "status", "", "", ""},
+    {"show", Verb::show, "", "the configuration in effect, and where each key was set",
+     "  reevectl show web\n"
+     "  reevectl show web --json      with its status and its last runs\n",
+     "A TARGET is a program or one of its instances."},
+    {"logs", Verb::logs, "", "what programs wrote",
+     "  reevectl logs web             the last 100 lines\n"
+     "  reevectl logs -f              follow all programs\n"
+     "  reevectl logs web -p          the run before, when it has just crashed\n"
+     "  reevectl logs web -n all --stderr -t\n"
+     "  reevectl logs -g 'error|fatal' --since 5m\n",
+     "Each stream of each instance is kept in memory, its last 64 KiB, over its runs."},
+    {"tree", Verb::tree, "", "every process, below the program it belongs to",
+     "  reevectl tree\n"
+     "  reevectl tree web\n",
+     "Marked are the main process of a run, orphans (their parent died, reeve took them in) and\n"
+     "zombies. Strays are processes that came home to reeve and belong to no program."},
+    {"events", Verb::events, "", "what happens, as it happens",
+     "  reevectl events\n"
+     "  reevectl events --since 0     the last 1,000 first\n"
+     "  reevectl events --json | jq .\n",
+     ""},
+    {"start", Verb::start, "", "start programs",
+     "  reevectl start web\n"
+     "  reevectl start site           a group\n"
+     "  reevectl start --all --timeout 30s\n",
+     kWaitNotes},
+    {"stop", Verb::stop, "", "stop programs, until nothing of them is left",
+     "  reevectl stop web\n"
+     "  reevectl stop 'web@*' --no-wait\n",
+     kWaitNotes},
+    {"restart", Verb::restart, "", "stop and start programs",
+     "  reevectl restart web\n"
+     "  reevectl restart --all\n",
+     kWaitNotes},
+    {"signal", Verb::signal, "", "send a signal to main processes (also: kill -s)",
+     "  reevectl signal HUP web\n"
+     "  reevectl kill -s USR1 web\n",
+     kTargetNotes},
+    {"kill", Verb::signal, "signal", "send a signal to main processes",
+     "  reevectl kill -s HUP web\n"
+     "  reevectl signal HUP web       the same\n",
+     kTargetNotes},
+    {"reset", Verb::reset, "", "forget failures: counts and delays begin anew",
+     "  reevectl reset web\n"
+     "  reevectl reset --all\n",
+     kTargetNotes},
+    {"shutdown", Verb::shutdown, "", "stop all programs and end reeve (also: down)",
+     "  reevectl shutdown\n"
+     "  reevectl shutdown --no-wait\n",
+     "Waits until reeve has ended."},
+    {"down", Verb::shutdown, "shutdown", "", "", ""},
+    {"version", Verb::version, "", "of reevectl, and of the reeve it talks to",
+     "  reevectl version\n", ""},
+}};
+
+// Promised for later; saying so is better than taking them for a slip.
+constexpr std::array<std::string_view, 18> kLaterVerbs{
+    "run",  "zombies", "top",   "history", "explain", "why",     "attach", "reload",  "scale",
+    "wait", "diff",    "apply", "update",  "health",  "metrics", "doctor", "upgrade", "completion"};
+
+constexpr std::string_view kExitCodes =
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 not running (status NAME), 4 no such name or not\n"
+    "permitted, 7 reeve not reachable.\n";
+
+const VerbInfo* find_verb(std::string_view name) {
+    for (const VerbInfo& info : kVerbs) {
+        if (info.name == name) return &info;
+    }
+    return nullptr;
+}
+
+// An alias has the words of the verb it stands for, unless it brings its own.
+const VerbInfo& words_of(const VerbInfo& info) {
+    return info.examples.empty() && !info.alias_of.empty() ? *find_verb(info.alias_of) : info;
+}
+
+std::string overview() {
+    std::string text =
+        "reevectl commands a running reeve, the process supervisor.\n\n"
+        "Examples:\n"
+        "  reevectl                      what runs\n"
+        "  reevectl status web           all about one program\n"
+        "  reevectl logs -f web          its output, as it comes\n"
+        "  reevectl restart web          and see whether it came up\n"
+        "  reevectl stop --all\n\n"
+        "Usage: reevectl [OPTIONS] [VERB] [TARGET...]\n\n"
+        "Verbs:\n";
+    for (const VerbInfo& info : kVerbs) {
+        if (!info.alias_of.empty()) continue;
+        std::string line = "  " + std::string{info.name};
+        line.resize(12, ' ');
+        text += line + std::string{info.summary} + "\n";
+    }
+    text +=
+        "\nOptions, before or after the verb:\n"
+        "  -s, --socket PATH   where reeve listens; else $REEVE_SOCKET, else\n"
+        "                      /run/reeve/reeve.sock for root, $XDG_RUNTIME_DIR/reeve.sock for\n"
+        "                      others\n"
+        "      --json          the answer as JSON\n"
+        "  -q, --quiet         no output, only the exit code\n"
+        "      --no-headers    tables without titles and totals\n"
+        "      --color WHEN    auto, always or never; NO_COLOR is honoured\n"
+        "      --timeout DUR   wait so long at most: 500ms, 10s, 1m30s\n"
+        "      --no-wait       don't wait for the outcome\n"
+        "  -h, --help          this, or with a verb its own help\n"
+        "  -V, --version\n\n";
+    text += kExitCodes;
+    return text;
+}
+
+std::string join_quoted(std::string_view word) {
+    return "'" + std::string{word} + "'";
+}
+
+Words usage_error(const std::string& message, std::string_view verb = {}) {
+    std::string text = "reevectl: " + message + "\n";
+    text += verb.empty() ? "reevectl: see 'reevectl --help'\n"
+                         : "reevectl: see 'reevectl " + std::string{verb} + " --help'\n";
+    return {true, std::move(text)};
+}
+
+Words unknown_verb(const std::string& word) {
+    if (std::find(kLaterVerbs.begin(), kLaterVerbs.end(), word) != kLaterVerbs.end()) {
+        return {true, "reevectl: " + join_quoted(word) + " is not in this version\n"};
+    }
+    conf::Nearest nearest{word};
+    for (const VerbInfo& info : kVerbs) nearest.offer(info.name);
+    for (const std::string_view later : kLaterVerbs) nearest.offer(later);
+    std::string message = "there is no verb " + join_quoted(word);
+    if (nearest.found()) message += "; did you mean " + join_quoted(*nearest.found()) + "?";
+    return usage_error(message);
+}
+
+// The command line with its verb taken out.
+struct Split {
+    std::string verb;
+    std::vector<std::string> rest;
+};
+
+// Global flags may come first, and some of them have a value that must not be taken for the verb.
+Split split(const std::vector<std::string>& arguments) {
+    Split result;
+    std::size_t i = 0;
+    for (; i < arguments.size(); ++i) {
+        const std::string& word = arguments[i];
+        if (word == "--") break;
+        if (word.size() < 2 || word[0] != '-') {
+            result.verb = word;
+            ++i;
+            break;
+        }
+        // Before the verb -s is the socket, also before `kill -s`, where it is the signal.
+        if (word == "-s") {
+            result.rest.emplace_back("--socket");
+        } else {
+            result.rest.push_back(word);
+        }
+        const bool takes_value = word == "-s" || word == "-H" || word == "--socket" ||
+                                 word == "--host" || word == "--color" || word == "--timeout";
+        if (takes_value && i + 1 < arguments.size()) result.rest.push_back(arguments[++i]);
+    }
+    result.rest.insert(result.rest.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i),
+                       arguments.end());
+    return result;
+}
+
+// What CLI11 fills in that needs a second look.
+struct Raw {
+    bool all = false;
+    std::string host;
+    std::string timeout;
+    std::string colour = "auto";
+    std::string lines = "100";
+};
+
+void add_common(CLI::App& app, Options& options, Raw& raw, bool s_is_socket) {
+    constexpr const char* kGroup = "Options of every verb";
+    app.add_option(s_is_socket ? "-s,--socket" : "--socket", options.socket, "where reeve listens")
+        ->type_name("PATH")
+        ->group(kGroup)
+        ->take_last();
+    app.add_option("-H,--host", raw.host, "")->group("");
+    app.add_flag("--json", options.json, "the answer as JSON")->group(kGroup);
+    app.add_flag("-q,--quiet", options.quiet, "no output, only the exit code")->group(kGroup);
+    app.add_flag("--no-headers", options.no_headers, "tables without titles and totals")
+        ->group(kGroup);
+    app.add_option("--color,--colour", raw.colour, "auto, always or never")
+        ->type_name("WHEN")
+        ->group(kGroup)
+        ->take_last();
+    app.add_option("--timeout", raw.timeout, "wait so long at most, e.g. 10s")
+        ->type_name("DUR")
+        ->group(kGroup)
+        ->take_last();
+    app.add_flag("--no-wait", options.no_wait, "don't wait for the outcome")->group(kGroup);
+    app.set_help_flag("-h,--help", "this text")->group(kGroup);
+}
+
+void add_targets(CLI::App& app, Options& options, Raw& raw, bool with_all) {
+    app.add_option("TARGET", options.targets, "")->type_name("")->group("");
+    if (with_all) app.add_flag("--all", raw.all, "all programs");
+}
+
+void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
+    switch (info.verb) {
+        case Verb::status:
+        case Verb::tree:
+            add_targets(app, options, raw, true);
+            break;
+        case Verb::show:
+        case Verb::start:
+        case Verb::stop:
+        case Verb::restart:
+        case Verb::reset:
+            add_targets(app, options, raw, true);
+            break;
+        case Verb::signal:
+            if (info.name == "kill") {
+                app.add_option("-s,--signal", options.signal, "HUP, SIGHUP or 1")
+                    ->type_name("SIGNAL");
+            } else {
+                app.add_option("SIGNAL", options.signal, "")->type_name("")->group("");
+            }
+            add_targets(app, options, raw, true);
+            break;
+        case Verb::logs: {
+            add_targets(app, options, raw, true);
+            Options::Logs& logs = options.logs;
+            app.add_flag("-f,--follow", logs.follow, "go on with what comes");
+            app.add_option("-n,--lines", raw.lines, "the last N lines, or all [100]")
+                ->type_name("N")
+                ->take_last();
+            app.add_option("-S,--since", logs.since,
+                           "not older than 5m, or than 2026-11-22T10:17:00Z")
+                ->type_name("TIME");
+            app.add_option("-g,--grep", logs.grep,
+                           "only lines that match the extended regular expression")
+                ->type_name("PATTERN");
+            app.add_flag("--stdout", logs.only_stdout, "standard output alone");
+            app.add_flag("--stderr", logs.only_stderr, "standard error alone");
+            app.add_flag("-t,--timestamps", logs.timestamps, "when each line came, in UTC");
+            app.add_flag("--no-prefix", logs.no_prefix,
+                         "neither names before the lines nor marks between runs");
+            app.add_flag("-p,--previous", logs.previous, "the run before the present or last one");
+            app.add_option("--run", logs.run, "that run")->type_name("N");
+            break;
+        }
+        case Verb::events:
+            app.add_option("--since", options.since_event, "first those after number SEQ")
+                ->type_name("SEQ");
+            break;
+        case Verb::shutdown:
+        case Verb::version:
+            break;
+    }
+}
+
+std::string usage_line(const VerbInfo& info) {
+    std::string line = "Usage: reevectl " + std::string{info.name} + " [OPTIONS]";
+    switch (info.verb) {
+        case Verb::status:
+        case Verb::logs:
+        case Verb::tree:
+            return line + " [TARGET...]";
+        case Verb::show:
+        case Verb::start:
+        case Verb::stop:
+        case Verb::restart:
+        case Verb::reset:
+            return line + " TARGET... | --all";
+        case Verb::signal:
+            return line + (info.name == "kill" ? " -s SIGNAL" : " SIGNAL") + " TARGET... | --all";
+        case Verb::events:
+        case Verb::shutdown:
+        case Verb::version:
+            return line;
+    }
+    return line;
+}
+
+std::string help_of(const VerbInfo& info, CLI::App& app) {
+    const VerbInfo& words = words_of(info);
+    std::string text = "reevectl " + std::string{info.name} + ": " + std::string{words.summary} +
+                       "\n\nExamples:\n" + std::string{words.examples} + "\n" + usage_line(info) +
+                       "\n";
+    if (!words.notes.empty()) text += "\n" + std::string{words.notes} + "\n";
+    const auto formatter = std::make_shared<CLI::Formatter>();
+    formatter->column_width(28);
+    text += formatter->make_groups(&app, CLI::AppFormatMode::Normal);
+    text += "\n";
+    text += kExitCodes;
+    return text;
+}
+
+std::optional<ColourChoice> parse_colour(std::string_view text) {
+    if (text == "auto") return ColourChoice::automatic;
+    if (text == "always") return ColourChoice::always;
+    if (text == "never") return ColourChoice::never;
+    return std::nullopt;
+}
+
+bool needs_target(Verb verb) {
+    switch (verb) {
+        case Verb::show:
+        case Verb::start:
+        case Verb::stop:
+        case Verb::restart:
+        case Verb::signal:
+        case Verb::reset:
+            return true;
+        case Verb::status:
+        case Verb::logs:
+        case Verb::tree:
+        case Verb::events:
+        case Verb::shutdown:
+        case Verb::version:
+            return false;
+    }
+    return false;
+}
+
+// What is wrong with values that CLI11 takes as text; empty when nothing is.
+std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
+    if (!raw.host.empty()) return "'-H' is not in this version";
+
+    const auto colour = parse_colour(raw.colour);
+    if (!colour) return "--color is auto, always or never, not " + join_quoted(raw.colour);
+    options.colour = *colour;
+
+    if (!raw.timeout.empty()) {
+        const auto timeout = conf::parse_duration(raw.timeout);
+        if (!timeout) return "--timeout: " + timeout.error();
+        if (timeout->count() == 0) return "--timeout is longer than 0s";
+        options.timeout = *timeout;
+    }
+
+    if (raw.lines == "all") {
+        options.logs.lines.reset();
+    } else {
+        const bool digits = !raw.lines.empty() && raw.lines.size() <= 9 &&
+                            raw.lines.find_first_not_of("0123456789") == std::string::npos;
+        if (!digits) return "--lines is a number or 'all', not " + join_quoted(raw.lines);
+        options.logs.lines = std::stol(raw.lines);
+    }
+    if (options.logs.only_stdout && options.logs.only_stderr) {
+        options.logs.only_stdout = options.logs.only_stderr = false;
+    }
+    if (options.logs.previous && options.logs.run) return "--previous and --run exclude each other";
+    if (options.logs.run && *options.logs.run < 1) return "--run counts from 1";
+
+    if (info.verb == Verb::signal) {
+        if (options.signal.empty()) {
+            return info.name == "kill"
+                       ? "'kill' needs to know the signal: 'reevectl kill -s HUP web'; to end a "
+                         "program and keep it ended: 'reevectl stop web'"
+                       : "'signal' needs a signal and a name: 'reevectl signal HUP web'";
+        }
+        if (const auto signal = conf::parse_signal(options.signal); !signal) {
+            return signal.error();
+        }
+    }
+
+    if (raw.all && !options.targets.empty()) return "--all and names exclude each other";
+    for (const std::string& target : options.targets) {
+        if (target.empty()) return "a name is empty";
+    }
+    if (raw.all) options.targets = {"*"};
+    if (options.targets.empty() && needs_target(info.verb)) {
+        return join_quoted(info.name) + " needs a name, a group, a glob or --all";
+    }
+    return {};
+}
+
+Words unknown_option(const CLI::App& app, const VerbInfo& info) {
+    const std::vector<std::string> extra = app.remaining();
+    const std::string word = extra.empty() ? std::string{} : extra.front();
+    if (word.empty() || word[0] != '-') {
+        return usage_error(join_quoted(info.name) + " takes no " + join_quoted(word), info.name);
+    }
+    const std::string name = word.substr(0, word.find('='));
+    conf::Nearest nearest{name};
+    for (const CLI::Option* option : app.get_options()) {
+        for (const std::string& known : option->get_lnames()) nearest.offer("--" + known);
+    }
+    std::string message = join_quoted(info.name) + " has no option " + join_quoted(name);
+    if (nearest.found()) message += "; did you mean " + join_quoted(*nearest.found()) + "?";
+    return usage_error(message, info.name);
+}
+
+}  // namespace
+
+Expected<Options, Words> parse_command_line(const std::vector<std::string>& arguments) {
+    Split command = split(arguments);
+    const bool no_verb = command.verb.empty();
+    if (no_verb || command.verb == "help") {
+        const auto asks = [&](std::string_view a, std::string_view b) {
+            return std::any_of(command.rest.begin(), command.rest.end(),
+                               [&](const std::string& word) { return word == a || word == b; });
+        };
+        if (no_verb && asks("-V", "--version")) {
+            return Unexpected<Words>{{false, "reevectl " REEVE_VERSION "\n"}};
+        }
+        if (!no_verb && !command.rest.empty()) {  // help VERB
+            command.verb = command.rest.front();
+            command.rest = {"--help"};
+        } else if (!no_verb || asks("-h", "--help")) {
+            return Unexpected<Words>{{false, overview()}};
+        } else {
+            command.verb = "status";
+        }
+    }
+
+    const VerbInfo* info = find_verb(command.verb);
+    if (info == nullptr) return Unexpected<Words>{unknown_verb(command.verb)};
+
+    Options options;
+    options.verb = info->verb;
+    Raw raw;
+    CLI::App app;
+    app.allow_extras();  // named one by one below, with what was probably meant
+    add_verb(app, *info, options, raw);
+    add_common(app, options, raw, info->name != "kill");
+    try {
+        std::vector<std::string> reversed{command.rest.rbegin(), command.rest.rend()};
+        app.parse(std::move(reversed));
+    } catch (const CLI::CallForHelp&) {
+        return Unexpected<Words>{{false, help_of(*info, app)}};
+    } catch (const CLI::ParseError& error) {
+        return Unexpected<Words>{usage_error(error.what(), info->name)};
+    }
+    if (app.remaining_size() > 0) return Unexpected<Words>{unknown_option(app, *info)};
+    if (const std::string wrong = settle(*info, options, raw); !wrong.empty()) {
+        return Unexpected<Words>{usage_error(wrong, info->name)};
+    }
+    return options;
+}
+
+}  // namespace reeve::ctl

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ctl/output.h"
+#include "supervisor/base/expected.h"
+
+namespace reeve::ctl {
+
+// What was asked for, by one name whatever the alias was.
+enum class Verb {
+    status,
+    show,
+    logs,
+    tree,
+    events,
+    start,
+    stop,
+    restart,
+    signal,
+    reset,
+    shutdown,
+    version,
+};
+
+struct Options {
+    Verb verb = Verb::status;
+    std::vector<std::string> targets;  // with --all: "*"
+
+    std::optional<std::string> socket;
+    bool json = false;
+    bool quiet = false;
+    bool no_headers = false;
+    ColourChoice colour = ColourChoice::automatic;
+    std::optional<std::chrono::milliseconds> timeout;
+    bool no_wait = false;
+
+    struct Logs {
+        bool follow = false;
+        std::optional<std::int64_t> lines = 100;  // nullopt: all
+        bool no_prefix = false;
+        bool only_stdout = false;
+        bool only_stderr = false;
+        bool timestamps = false;
+        bool previous = false;
+        std::optional<std::int64_t> run;
+        std::string since;
+        std::string grep;
+    } logs;
+
+    std::string signal;                        // for Verb::signal, never empty there
+    std::optional<std::uint64_t> since_event;  // for Verb::events
+};
+
+// Nothing to do but to print: help (exit 0, for standard output) or what is wrong with the command
+// line (exit 2, for standard error).
+struct Words {
+    bool is_error = false;
+    std::string text;
+};
+
+Expected<Options, Words> parse_command_line(const std::vector<std::string>& arguments);
+
+}  // namespace reeve::ctl

@@ -1,0 +1,17 @@
+#include <clocale>
+#include <csignal>
+
+#include "ctl/run.h"
+
+int main(int argc, char** argv) {
+    // For the width of characters and the terminal's encoding; numbers stay as they are everywhere.
+    std::setlocale(LC_CTYPE, "");
+    // A reader that has gone is seen by write(2).
+    std::signal(SIGPIPE, SIG_IGN);
+    // ^C needs nothing of us: the default ends the process, and the shell reports 130.
+
+    bool failed = false;
+    const reeve::ctl::Surroundings world = reeve::ctl::own_surroundings(failed);
+    const int code = reeve::ctl::run({argv + 1, argv + argc}, world);
+    return failed && code == 0 ? 1 : code;
+}

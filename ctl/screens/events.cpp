@@ -1,0 +1,23 @@
+#include <algorithm>
+
+#include "ctl/screens/screens.h"
+
+namespace reeve::ctl {
+
+std::string event_line(const api::Event& event, const Style& style) {
+    const bool is_bad = event.event == "program.failed" || event.event == "program.guard" ||
+                        event.event == "program.zombies" || event.event == "supervisor.pids";
+    std::string number = std::to_string(event.id);
+    number.insert(0, 5 - std::min<std::size_t>(5, number.size()), ' ');
+    std::string out = number + "  " + coloured(style, Colour::dim, api::to_text(event.time)) + "  ";
+    const std::string name = harmless(event.event);
+    out += coloured(style, is_bad ? Colour::red : Colour::cyan, name);
+    out.append(19 - std::min<std::size_t>(19, display_width(name)), ' ');
+    out += "  " + padded(event.program ? harmless(*event.program) : "-", 12);
+    const std::string data = harmless(api::flatten_json(event.data));
+    if (!data.empty()) out += "  " + data;
+    while (!out.empty() && out.back() == ' ') out.pop_back();
+    return out + "\n";
+}
+
+}  // namespace reeve::ctl

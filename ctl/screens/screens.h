@@ -1,0 +1,65 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ctl/api/messages.h"
+#include "ctl/output.h"
+#include "ctl/screens/text.h"
+
+// Each screen is a function from a message to text: no clock, no terminal, so that the tests
+// compare whole pages.
+namespace reeve::ctl {
+
+// The table of `status`, one instance a line, and the totals below.
+std::string status_screen(const api::Status& status, api::Timestamp now, const Style& style,
+                          bool with_headers);
+
+// All about one instance on one page.
+struct Card {
+    const api::ProgramStatus& status;
+    const api::ProgramCard& program;
+    std::vector<api::Process> processes;
+    std::vector<api::LogLine> last_lines;
+};
+std::string card_screen(const Card& card, api::Timestamp now, const Style& style);
+
+// The effective configuration as TOML, with the place of each key in a comment.
+std::string config_screen(const api::ProgramCard& card, const Style& style);
+
+std::string tree_screen(const api::Tree& tree, const Style& style, bool with_headers);
+
+// Lines of one tree, each with that many spaces before it.
+std::string process_lines(const std::vector<api::Process>& processes, const Style& style,
+                          bool with_headers, std::size_t indent);
+
+std::string event_line(const api::Event& event, const Style& style);
+
+// What became of one instance, as `start` and its like say it; with the last lines of its output
+// when it failed.
+std::string action_lines(const api::ActionResult& result, const Style& style);
+
+// Lines of output, with the marks between runs.
+class LogScreen {
+public:
+    struct Settings {
+        bool prefix = false;  // the instance's name before each line
+        std::size_t name_width = 0;
+        bool timestamps = false;
+        bool marks = true;
+    };
+
+    LogScreen(Settings settings, Style style) : settings_{settings}, style_{style} {}
+
+    // The line and what comes before it, with newlines.
+    std::string line(const api::LogLine& line);
+
+private:
+    Settings settings_;
+    Style style_;
+    std::map<std::string, std::int64_t> last_run_;  // by instance
+};
+
+}  // namespace reeve::ctl

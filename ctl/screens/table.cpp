@@ -1,0 +1,82 @@
+#include "ctl/screens/table.h"
+
+#include <algorithm>
+
+namespace reeve::ctl {
+
+namespace {
+
+constexpr std::size_t kGap = 2;
+// The last column keeps at least this much on a terminal that is too narrow for the others.
+constexpr std::size_t kSmallestLast = 12;
+
+std::string aligned(const Table::Column& column, std::string_view text, std::size_t width) {
+    const std::size_t own = display_width(text);
+    std::size_t before = 0;
+    if (column.align == Table::Align::right) {
+        before = width - std::min(own, width);
+    } else if (column.align == Table::Align::right_under_title) {
+        const std::size_t title = display_width(column.title);
+        before = title - std::min(own, title);
+    }
+    return std::string(before, ' ') + std::string{text};
+}
+
+}  // namespace
+
+std::string Table::print(const Style& style, bool with_titles) const {
+    std::vector<std::size_t> widths;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        std::size_t width = columns_[i].min_width;
+        if (with_titles) width = std::max(width, display_width(columns_[i].title));
+        for (const auto& row : rows_) {
+            if (row.size() == columns_.size()) width = std::max(width, display_width(row[i].text));
+        }
+        widths.push_back(width);
+    }
+
+    std::size_t before_last = 0;
+    for (std::size_t i = 0; i + 1 < widths.size(); ++i) before_last += widths[i] + kGap;
+    const auto terminal = static_cast<std::size_t>(std::max(style.width, 1));
+    const std::size_t left = std::max(kSmallestLast, terminal - std::min(terminal, before_last));
+
+    const auto line = [&](const std::vector<Cell>& row) {
+        std::string out;
+        std::size_t gap = 0;  // spaces owed before the next cell, if it has any text
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            const bool is_last = i + 1 == row.size();
+            const std::string text =
+                is_last && style.terminal ? cut(row[i].text, left, style) : row[i].text;
+            const std::string cell = aligned(columns_[i], text, widths[i]);
+            const std::size_t indent = cell.size() - text.size();
+            if (!text.empty()) {
+                out.append(gap + indent, ' ');
+                gap = 0;
+                out += coloured(style, row[i].colour, text);
+            } else {
+                gap += indent;
+            }
+            const std::size_t used = display_width(cell);
+            gap += widths[i] - std::min(used, widths[i]) + kGap;
+        }
+        out += '\n';
+        return out;
+    };
+
+    std::string out;
+    if (with_titles) {
+        std::vector<Cell> titles;
+        for (const Column& column : columns_) titles.push_back({column.title, Colour::bold});
+        out += line(titles);
+    }
+    for (const auto& row : rows_) {
+        if (row.size() == columns_.size()) {
+            out += line(row);
+        } else {
+            out += coloured(style, row.front().colour, row.front().text) + "\n";
+        }
+    }
+    return out;
+}
+
+}  // namespace reeve::ctl

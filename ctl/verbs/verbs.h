@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ctl/client.h"
+#include "ctl/command_line.h"
+#include "ctl/output.h"
+
+namespace reeve::ctl {
+
+// What each verb works with.
+struct Session {
+    const Options& options;
+    const Surroundings& world;
+    Client client;
+    Style style;
+
+    // To standard output, unless --quiet; false once nobody reads it any more.
+    bool print(std::string_view text) const;
+    // A reply of --json: as it came, on a terminal laid out for reading.
+    bool print_json(std::string_view text) const;
+    // Says it and gives back its exit code.
+    Exit fail(const Failure& failure) const;
+    // How long a question may take that reeve answers at once.
+    std::chrono::milliseconds patience() const;
+    // A GET with that patience.
+    Call question(std::string target) const;
+};
+
+Exit status_verb(const Session& session);
+Exit show_verb(const Session& session);
+Exit logs_verb(const Session& session);
+Exit tree_verb(const Session& session);
+Exit events_verb(const Session& session);
+Exit action_verb(const Session& session);  // start, stop, restart, signal, reset
+Exit shutdown_verb(const Session& session);
+Exit version_verb(const Session& session);
+
+// The instances that the targets name, in reeve's order and each once; without targets all.  A
+// target that names nothing is a failure that says what is near.
+Expected<std::vector<api::ProgramStatus>, Failure> select(const api::Status& status,
+                                                          const std::vector<std::string>& targets);
+
+// "/v1/programs/TARGET" with the target encoded.
+std::string program_path(std::string_view target);
+
+}  // namespace reeve::ctl
