@@ -1,0 +1,325 @@
+#include "supervisor/control/actions.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "conf/units.h"
+#include "ctl/api/messages.h"
+#include "supervisor/loop/timer.h"
+
+namespace reeve::control {
+
+namespace {
+
+using model::State;
+using namespace std::chrono_literals;
+
+// Of a start that failed, so that nobody has to ask what it died of.
+constexpr std::size_t kLastLines = 20;
+// A glob may fail a thousand times at once; the first tell the story.
+constexpr std::size_t kFailuresWithLines = 10;
+// Lines are a courtesy: the answer doesn't wait longer for them.
+constexpr auto kLinesPatience = 1s;
+
+// What was asked for, with every value checked.
+struct Action {
+    Call verb;
+    bool wait = true;
+    std::optional<conf::Duration> timeout;
+    int signal = 0;
+    conf::StopScope scope = conf::StopScope::main;
+};
+
+Unexpected<Refusal> refusal(const api::ErrorCode& code, std::string message, std::string hint) {
+    return Unexpected<Refusal>{Refusal{code, std::move(message), std::move(hint), {}}};
+}
+
+std::optional<conf::StopScope> parse_scope(std::string_view text) {
+    if (text == "main") return conf::StopScope::main;
+    if (text == "group") return conf::StopScope::group;
+    if (text == "tree") return conf::StopScope::tree;
+    return std::nullopt;
+}
+
+Expected<Action, Refusal> read_action(Call verb, std::string_view body) {
+    const auto request = api::from_json<api::ActionRequest>(body);
+    if (!request) {
+        return refusal(api::kBadJson, "the body can't be used: " + request.error().text,
+                       "it is an object such as {\"wait\": true, \"timeout\": \"10s\"}");
+    }
+    Action action{.verb = verb, .wait = request->wait, .timeout = std::nullopt};
+    if (request->timeout) {
+        const auto timeout = conf::parse_duration(*request->timeout);
+        if (!timeout) return refusal(api::kBadRequest, "timeout: " + timeout.error(), "\"10s\"");
+        action.timeout = *timeout;
+    }
+    if (verb != Call::signal) {
+        if (request->signal || request->scope) {
+            return refusal(api::kBadRequest, "signal and scope are for the call `signal` alone",
+                           "POST /v1/programs/TARGET/signal");
+        }
+        return action;
+    }
+    if (!request->signal) {
+        return refusal(api::kBadSignal, "which signal?", "{\"signal\": \"HUP\"}");
+    }
+    const auto signal = conf::parse_signal(*request->signal);
+    if (!signal) return refusal(api::kBadSignal, signal.error(), "{\"signal\": \"HUP\"}");
+    action.signal = *signal;
+    if (request->scope) {
+        const auto scope = parse_scope(*request->scope);
+        if (!scope) {
+            return refusal(api::kBadRequest, "scope can't be \"" + *request->scope + "\"",
+                           "scope is \"main\", \"group\" or \"tree\"");
+        }
+        action.scope = *scope;
+    }
+    return action;
+}
+
+// "starting" and its like are what to say of somebody who isn't where they should be.
+std::string state_of(const core::Instance& instance) {
+    return std::string{model::name_of(instance.state())};
+}
+
+bool is_up(const core::Instance& instance) {
+    return instance.state() == State::running;
+}
+
+bool is_down(const core::Instance& instance) {
+    return instance.state() == State::stopped || instance.state() == State::exited ||
+           instance.state() == State::failed;
+}
+
+// One instance's part of the answer.
+struct Item {
+    core::Instance* instance;
+    bool was_there = false;  // it was up, or down, before anybody asked
+    core::Roster::WaitId wait = 0;
+    bool known = false;
+    api::ActionResult result{};
+};
+
+class ActionJob final : public Job {
+public:
+    ActionJob(World& world, Exchange& exchange, const Action& action)
+        : world_{world}, exchange_{exchange}, action_{action}, timer_{world.loop, [this] {
+                                                                          on_timeout();
+                                                                      }} {}
+    ~ActionJob() override { stop_waiting(); }
+    ActionJob(const ActionJob&) = delete;
+    ActionJob& operator=(const ActionJob&) = delete;
+
+    void start(const std::vector<core::Instance*>& instances) {
+        const core::Actor actor = actor_of(exchange_);
+        items_.reserve(instances.size());
+        for (core::Instance* instance : instances) items_.push_back({.instance = instance});
+        for (Item& item : items_) order(item, actor);
+        // Only when all of them have been told: one may be quick.
+        for (std::size_t i = 0; i < items_.size(); ++i) {
+            if (!items_[i].known) await(i);
+        }
+        if (unknown_ == 0) {
+            complete();
+        } else if (action_.timeout) {
+            timer_.start(*action_.timeout);
+        }
+    }
+
+private:
+    enum class Stage { waiting, collecting_lines, done };
+
+    void order(Item& item, const core::Actor& actor) {
+        core::Instance& instance = *item.instance;
+        core::Roster& roster = world_.roster;
+        bool accepted = true;
+        switch (action_.verb) {
+            case Call::start:
+                item.was_there = is_up(instance);
+                accepted = roster.start(instance, actor);
+                break;
+            case Call::restart:
+                accepted = roster.restart(instance, actor);
+                break;
+            case Call::stop:
+                item.was_there = is_down(instance);
+                roster.stop(instance, actor);
+                break;
+            case Call::reset:
+                accepted = roster.reset(instance, actor);
+                break;
+            case Call::signal: {
+                const bool sent = roster.signal(instance, action_.signal, action_.scope, actor);
+                const std::string name = "SIG" + conf::format_signal(action_.signal);
+                settle(item, sent, sent ? "sent " + name : "has no process to signal");
+                return;
+            }
+            case Call::status:
+            case Call::program:
+            case Call::logs:
+            case Call::tree:
+            case Call::events:
+            case Call::shutdown:
+            case Call::livez:
+            case Call::readyz:
+                break;  // no verbs
+        }
+        if (!accepted) {
+            settle(item, false, "reeve is shutting down");
+        } else if (action_.verb == Call::reset) {
+            settle(item, true, "reset");
+        } else if (!action_.wait) {
+            settle(item, true, "asked for");
+        }
+    }
+
+    void await(std::size_t index) {
+        const auto goal = action_.verb == Call::stop ? core::Goal::down : core::Goal::up;
+        ++unknown_;
+        items_[index].wait = world_.roster.await(
+            *items_[index].instance, goal,
+            [this, index](const core::Outcome& outcome) { on_outcome(items_[index], outcome); });
+    }
+
+    void on_outcome(Item& item, const core::Outcome& outcome) {
+        item.wait = 0;
+        std::string message = outcome.message;
+        if (outcome.ok && message.empty()) message = what_was_done(item);
+        if (!outcome.ok && message.empty()) message = "is " + state_of(*item.instance);
+        settle(item, outcome.ok, std::move(message));
+        if (--unknown_ == 0) complete();
+    }
+
+    std::string what_was_done(const Item& item) const {
+        const std::string state = state_of(*item.instance);
+        if (item.was_there) return "was " + state;
+        return action_.verb == Call::restart ? "restarted" : state;
+    }
+
+    void settle(Item& item, bool ok, std::string message) {
+        item.known = true;
+        item.result.ok = ok;
+        item.result.message = std::move(message);
+    }
+
+    void on_timeout() {
+        if (stage_ == Stage::collecting_lines) {
+            reply();
+            return;
+        }
+        stop_waiting();
+        for (Item& item : items_) {
+            if (item.known) continue;
+            settle(item, false,
+                   "still " + state_of(*item.instance) + " after " +
+                       conf::format_duration(*action_.timeout));
+        }
+        unknown_ = 0;
+        complete();
+    }
+
+    void stop_waiting() {
+        for (Item& item : items_) {
+            if (item.wait != 0) world_.roster.cancel(std::exchange(item.wait, 0));
+        }
+    }
+
+    // All outcomes are known; what is missing are the last words of those that failed to start.
+    void complete() {
+        stage_ = Stage::collecting_lines;
+        timer_.stop();
+        const bool starts = action_.verb == Call::start || action_.verb == Call::restart;
+        for (std::size_t i = 0; starts && i < items_.size(); ++i) {
+            if (items_[i].result.ok || items_[i].instance->run_number() == 0) continue;
+            ask_for_lines(i);
+            if (lines_asked_ == kFailuresWithLines) break;
+        }
+        if (lines_awaited_ == 0) {
+            reply();
+        } else {
+            timer_.start(kLinesPatience);
+        }
+    }
+
+    void ask_for_lines(std::size_t index) {
+        ++lines_asked_;
+        ++lines_awaited_;
+        log::Query query;
+        query.instances = {items_[index].instance->slot()};
+        query.last_lines = kLastLines;
+        query.run = static_cast<std::uint32_t>(items_[index].instance->run_number());
+        query.most_bytes = 64 * 1024;
+        world_.logs.query(std::move(query),
+                          lifeline_.tie([this, index](const std::vector<log::Line>& lines) {
+                              on_lines(items_[index], lines);
+                          }));
+    }
+
+    void on_lines(Item& item, const std::vector<log::Line>& lines) {
+        if (stage_ != Stage::collecting_lines) return;
+        for (const log::Line& line : lines) {
+            if (line.kind == log::Line::Kind::text || line.kind == log::Line::Kind::piece ||
+                line.kind == log::Line::Kind::partial) {
+                item.result.last_lines.push_back(line.text);
+            }
+        }
+        if (--lines_awaited_ == 0) reply();
+    }
+
+    void reply() {
+        stage_ = Stage::done;
+        timer_.stop();
+        api::ActionReply reply;
+        reply.ok = true;
+        for (Item& item : items_) {
+            const core::Instance& instance = *item.instance;
+            item.result.name = instance.name();
+            item.result.state = state_of(instance);
+            if (instance.run() && instance.run()->pid != 0) item.result.pid = instance.run()->pid;
+            reply.ok = reply.ok && item.result.ok;
+            reply.results.push_back(std::move(item.result));
+        }
+        exchange_.reply(200, api::kJsonType, api::to_json(reply));
+    }
+
+    World& world_;
+    Exchange& exchange_;
+    Action action_;
+    std::vector<Item> items_;
+    Stage stage_ = Stage::waiting;
+    std::size_t unknown_ = 0;
+    std::size_t lines_asked_ = 0;
+    std::size_t lines_awaited_ = 0;
+    loop::Timer timer_;
+    Lifeline lifeline_;
+};
+
+}  // namespace
+
+std::unique_ptr<Job> act(World& world, Exchange& exchange, Call verb, const std::string& target) {
+    const auto action = read_action(verb, exchange.request().body);
+    if (!action) {
+        exchange.refuse(action.error());
+        return nullptr;
+    }
+    const auto instances = select(world, target);
+    if (!instances) {
+        exchange.refuse(instances.error());
+        return nullptr;
+    }
+    if (world.roster.shutdown().under_way() && verb != Call::stop && verb != Call::signal) {
+        exchange.refuse({api::kShuttingDown,
+                         "reeve is shutting down: nothing is started any more",
+                         std::nullopt,
+                         {}});
+        return nullptr;
+    }
+    auto job = std::make_unique<ActionJob>(world, exchange, *action);
+    job->start(*instances);
+    return job;
+}
+
+}  // namespace reeve::control

@@ -1,0 +1,100 @@
+#include "supervisor/control/event_json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace reeve::control {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A number where there is one; runs and pids count from 1.
+Json number_or_null(std::int64_t number) {
+    return number == 0 ? Json(nullptr) : Json(number);
+}
+
+Json number_or_null(std::uint64_t number) {
+    return number == 0 ? Json(nullptr) : Json(number);
+}
+
+std::string_view name_of(core::Actor::Via via) {
+    switch (via) {
+        case core::Actor::Via::control:
+            return "control";
+        case core::Actor::Via::signal:
+            return "signal";
+        case core::Actor::Via::reeve:
+            return "reeve";
+    }
+    return "reeve";
+}
+
+Json data_of(const core::event::StateChanged& body) {
+    return {{"from", model::name_of(body.from)},
+            {"to", model::name_of(body.to)},
+            {"run", number_or_null(body.run)},
+            {"pid", number_or_null(std::int64_t{body.pid})},
+            {"note", body.note}};
+}
+
+Json data_of(const core::event::Ready& body) {
+    return {{"run", body.run}, {"pid", number_or_null(std::int64_t{body.pid})}};
+}
+
+Json data_of(const core::event::Exited& body) {
+    Json code = nullptr;
+    Json signal = nullptr;
+    if (body.status && body.status->exited()) code = body.status->code;
+    if (body.status && !body.status->exited()) signal = model::signal_name(body.status->signal);
+    return {{"run", body.run},
+            {"pid", number_or_null(std::int64_t{body.pid})},
+            {"code", code},
+            {"signal", signal},
+            {"core_dumped", body.status && body.status->core_dumped},
+            {"reason", body.reason},
+            {"lasted_seconds", body.lasted_seconds},
+            {"cpu_seconds", body.cpu_seconds},
+            {"max_memory_bytes", body.max_memory_bytes}};
+}
+
+Json data_of(const core::event::Failed& body) {
+    return {{"reason", body.reason}, {"failures", body.failures}};
+}
+
+Json data_of(const core::event::OrphanAdopted& body) {
+    return {{"pid", body.pid}, {"command", body.command}};
+}
+
+Json data_of(const core::event::OrphansReaped& body) {
+    return {{"count", body.count}};
+}
+
+Json data_of(const core::event::Requested& body) {
+    return {{"request", body.verb},
+            {"via", name_of(body.actor.via)},
+            {"uid", body.actor.uid},
+            {"pid", number_or_null(std::int64_t{body.actor.pid})}};
+}
+
+Json data_of(const core::event::SupervisorStarted& body) {
+    return {{"version", body.version}, {"pid", body.pid}, {"programs", body.programs}};
+}
+
+Json data_of(const core::event::SupervisorStopping& body) {
+    return {{"reason", body.reason}, {"exit_code", body.exit_code}};
+}
+
+}  // namespace
+
+api::Event to_api(const core::Event& event) {
+    api::Event out;
+    out.id = event.seq;
+    out.event = core::name_of(event.body);
+    out.time = event.at;
+    if (!event.program.empty()) out.program = event.program;
+    const Json data = std::visit([](const auto& body) { return data_of(body); }, event.body);
+    out.data = data.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return out;
+}
+
+}  // namespace reeve::control

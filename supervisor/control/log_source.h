@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "supervisor/log/line.h"
+
+namespace reeve::log {
+class LogThread;
+}
+
+namespace reeve::control {
+
+// Where the calls get programs' output from; instances go by their slot in the roster.  Answers
+// come later, never from inside the call.
+class LogSource {
+public:
+    virtual ~LogSource() = default;
+
+    virtual void query(log::Query query, std::function<void(std::vector<log::Line>)> answer) = 0;
+
+    // As LogThread::Follower: while it hasn't heard took() of what it gave, it may leave out lines
+    // and say `missed`.  No callback after its end.
+    class Follower {
+    public:
+        virtual ~Follower() = default;
+        virtual void took(std::size_t lines) = 0;
+    };
+    virtual std::unique_ptr<Follower> follow(
+        log::Query query, std::function<void(std::vector<log::Line>)> on_lines) = 0;
+};
+
+// The real one.
+class ThreadLogSource final : public LogSource {
+public:
+    explicit ThreadLogSource(log::LogThread& thread) : thread_{thread} {}
+
+    void query(log::Query query, std::function<void(std::vector<log::Line>)> answer) override;
+    std::unique_ptr<Follower> follow(log::Query query,
+                                     std::function<void(std::vector<log::Line>)> on_lines) override;
+
+private:
+    log::LogThread& thread_;
+};
+
+}  // namespace reeve::control

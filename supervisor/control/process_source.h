@@ -1,0 +1,65 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "supervisor/model/state.h"
+
+namespace reeve::control {
+
+// One descendant of reeve, as /proc showed it.
+struct ProcessInfo {
+    pid_t pid = 0;
+    pid_t ppid = 0;
+    char state = '?';  // as in /proc/PID/stat
+    std::string command;
+    uid_t uid = 0;
+    double cpu_seconds = 0;
+    // Its share: the sum over the processes of an instance is what the instance uses.
+    std::uint64_t memory_bytes = 0;
+    std::optional<std::uint32_t> slot;  // the instance's index in the roster; nullopt: a stray
+    bool main = false;                  // of the instance's present run
+    bool orphan = false;                // the kernel handed it to reeve
+    bool zombie = false;
+    double age_seconds = 0;
+};
+
+struct Sample {
+    model::TimePoint at{};
+    std::vector<ProcessInfo> processes;  // in no particular order
+};
+
+// What only the machine can tell of reeve itself.
+struct SupervisorFacts {
+    std::string config;           // the main file as it was named
+    bool config_changed = false;  // on disk, since it was read
+    model::TimePoint started{};
+    bool subreaper = false;
+    std::string tracking;  // "tag", "lineage"
+    std::optional<std::int64_t> pids_current;
+    std::optional<std::int64_t> pids_limit;
+    std::int64_t orphans_reaped = 0;
+    std::int64_t strays_reaped = 0;
+};
+
+// What /proc says about all descendants.  Never blocks the loop.
+class ProcessSource {
+public:
+    virtual ~ProcessSource() = default;
+
+    // Answers once, perhaps from inside the call, within some 30 ms: with a sample that is at most
+    // a second old where that can be had, else with the latest there is.
+    virtual void sample(std::function<void(const Sample&)> done) = 0;
+
+    virtual SupervisorFacts facts() = 0;
+
+    // Without asking a name service: the number where the name isn't known.
+    virtual std::string user_name(uid_t uid) { return std::to_string(uid); }
+};
+
+}  // namespace reeve::control

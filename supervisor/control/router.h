@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ctl/api/http.h"
+#include "supervisor/base/expected.h"
+#include "supervisor/control/access.h"
+
+// Which call a request is.  Knows no program and no connection.
+namespace reeve::control {
+
+enum class Call {
+    status,
+    program,
+    start,
+    stop,
+    restart,
+    signal,
+    reset,
+    logs,
+    tree,
+    events,
+    shutdown,
+    livez,
+    readyz,
+};
+
+struct Route {
+    Call call;
+    Role needed;
+    std::string target;  // of /v1/programs/TARGET/…, decoded; else empty
+};
+
+// What a client is told instead of an answer.
+struct Refusal {
+    api::ErrorCode code;
+    std::string message;
+    std::optional<std::string> hint;
+    std::string allow;  // for "method not allowed": the methods that are, "GET, HEAD"
+};
+
+// HEAD is GET without the body.
+Expected<Route, Refusal> route(std::string_view method, const std::vector<std::string>& segments);
+
+}  // namespace reeve::control

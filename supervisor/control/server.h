@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "supervisor/control/connection.h"
+#include "supervisor/control/service.h"
+#include "supervisor/loop/stream.h"
+#include "supervisor/loop/timer.h"
+
+namespace reeve::control {
+
+// The control API on a Unix socket.  Without clients it costs a descriptor and does nothing.
+class Server {
+public:
+    // `on_trouble` is told, for the log, what keeps clients from being served.
+    Server(World world, std::function<void(const std::string&)> on_trouble, Limits limits = {});
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    // `listening` as os::listen_at() made it.  The socket's file stays the caller's.
+    base::OsExpected<void> start(base::Fd listening);
+
+    // Sends what streams have still to be told, as far as the kernel takes it at once, then hangs
+    // up on everybody.
+    void stop();
+
+    std::size_t connections() const { return connections_.size(); }
+
+private:
+    void accept(base::Fd fd);
+
+    World world_;
+    std::function<void(const std::string&)> on_trouble_;
+    Limits limits_;
+    Handler handler_;
+    loop::StreamServer listener_;
+    std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+    std::vector<std::unique_ptr<Connection>> closed_;
+    loop::Deferred bury_;  // connections that closed inside one of their own callbacks
+};
+
+}  // namespace reeve::control

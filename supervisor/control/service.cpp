@@ -1,0 +1,193 @@
+#include "supervisor/control/service.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "supervisor/control/actions.h"
+#include "supervisor/control/event_stream.h"
+#include "supervisor/control/log_stream.h"
+#include "supervisor/control/parameters.h"
+
+namespace reeve::control {
+
+namespace {
+
+// Answers with what a sample of all processes says.
+class SampleJob final : public Job {
+public:
+    using Compose = std::function<std::string(const Sample&)>;
+
+    void start(World& world, Exchange& exchange, Compose compose) {
+        world.processes.sample(
+            lifeline_.tie([&exchange, compose = std::move(compose)](const Sample& sample) {
+                exchange.reply(200, api::kJsonType, compose(sample));
+            }));
+    }
+
+private:
+    Lifeline lifeline_;
+};
+
+std::unique_ptr<Job> answer_from_sample(World& world, Exchange& exchange,
+                                        SampleJob::Compose compose) {
+    auto job = std::make_unique<SampleJob>();
+    job->start(world, exchange, std::move(compose));
+    return job;
+}
+
+std::unique_ptr<Job> status(World& world, Exchange& exchange) {
+    return answer_from_sample(world, exchange, [&world](const Sample& sample) {
+        return api::to_json(
+            compose_status(world.roster, sample, world.processes.facts(), world.now()));
+    });
+}
+
+std::unique_ptr<Job> tree(World& world, Exchange& exchange) {
+    return answer_from_sample(world, exchange, [&world](const Sample& sample) {
+        return api::to_json(compose_tree(world.roster, sample, world.processes));
+    });
+}
+
+std::unique_ptr<Job> program(World& world, Exchange& exchange, const std::string& target) {
+    auto instances = select(world, target);
+    if (!instances) {
+        exchange.refuse(instances.error());
+        return nullptr;
+    }
+    const conf::Program* first = &instances->front()->program();
+    const bool one_program = std::ranges::all_of(
+        *instances, [&](const core::Instance* it) { return &it->program() == first; });
+    if (!one_program) {
+        exchange.refuse({api::kBadRequest,
+                         "\"" + target + "\" means more than one program",
+                         "ask for one at a time, or GET /v1/status",
+                         {}});
+        return nullptr;
+    }
+    // A program goes by its own name, whatever glob found it; so does an instance.
+    std::string name = instances->size() == 1 ? instances->front()->name() : first->name;
+    return answer_from_sample(
+        world, exchange,
+        [&world, instances = std::move(*instances), name = std::move(name)](const Sample& sample) {
+            return api::to_json(compose_card(world.roster, instances, name, sample,
+                                             world.config_files, world.now()));
+        });
+}
+
+void shut_down(World& world, Exchange& exchange) {
+    const auto asked = api::from_json<api::ShutdownRequest>(exchange.request().body);
+    if (!asked) {
+        exchange.refuse({api::kBadJson,
+                         "the body can't be used: " + asked.error().text,
+                         "send nothing, or {\"reason\":\"…\"}",
+                         {}});
+        return;
+    }
+    const bool again = world.roster.shutdown().under_way();
+    const core::Actor actor = actor_of(exchange);
+    std::string reason =
+        "asked to by uid " + std::to_string(actor.uid) + " (pid " + std::to_string(actor.pid) + ")";
+    if (asked->reason && !asked->reason->empty()) reason += ": " + *asked->reason;
+    world.roster.shut_down(std::move(reason), actor);
+
+    api::ShutdownReply reply;
+    reply.ok = true;
+    reply.pid = getpid();
+    reply.message = again ? "was shutting down already; what is left is being killed"
+                          : "stopping all programs, then reeve ends";
+    exchange.reply(202, api::kJsonType, api::to_json(reply));
+}
+
+void ready(const World& world, Exchange& exchange) {
+    if (world.roster.shutdown().under_way()) {
+        exchange.reply(503, api::kTextType, "not ready: reeve is shutting down");
+        return;
+    }
+    std::string text;
+    for (const std::string& name : not_ready(world.roster)) {
+        text += (text.empty() ? "not ready: " : ", ") + name;
+    }
+    exchange.reply(text.empty() ? 200 : 503, api::kTextType, text.empty() ? "ready" : text);
+}
+
+// What a call that takes no parameters says to those it gets.
+bool refuse_parameters(Exchange& exchange) {
+    if (exchange.request().query.empty()) return false;
+    exchange.refuse(unknown_parameter(exchange.request().query.front().first, {}));
+    return true;
+}
+
+std::unique_ptr<Job> call(World& world, Exchange& exchange, const Route& route) {
+    switch (route.call) {
+        case Call::logs:
+            return stream_logs(world, exchange, route.target);
+        case Call::events:
+            return stream_events(world, exchange);
+        case Call::livez:
+            exchange.reply(200, api::kTextType, "alive");
+            return nullptr;
+        case Call::readyz:
+            ready(world, exchange);
+            return nullptr;
+        case Call::status:
+            if (refuse_parameters(exchange)) return nullptr;
+            return status(world, exchange);
+        case Call::tree:
+            if (refuse_parameters(exchange)) return nullptr;
+            return tree(world, exchange);
+        case Call::program:
+            if (refuse_parameters(exchange)) return nullptr;
+            return program(world, exchange, route.target);
+        case Call::start:
+        case Call::stop:
+        case Call::restart:
+        case Call::signal:
+        case Call::reset:
+            if (refuse_parameters(exchange)) return nullptr;
+            return act(world, exchange, route.call, route.target);
+        case Call::shutdown:
+            if (!refuse_parameters(exchange)) shut_down(world, exchange);
+            return nullptr;
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+std::unique_ptr<Job> serve(World& world, Exchange& exchange) {
+    const Role role = role_of(exchange.peer(), world.own_uid);
+    const auto found = route(exchange.request().method, exchange.request().segments);
+    const Role needed = found ? found->needed : Role::viewer;
+    if (role < needed) {
+        exchange.refuse({api::kNotPermitted,
+                         "uid " + std::to_string(exchange.peer().uid) + " lacks the role " +
+                             std::string{name_of(needed)},
+                         "ask as root or as the user that reeve runs as",
+                         {}});
+        return nullptr;
+    }
+    if (!found) {
+        exchange.refuse(found.error());
+        return nullptr;
+    }
+    return call(world, exchange, *found);
+}
+
+Expected<std::vector<core::Instance*>, Refusal> select(const World& world,
+                                                       const std::string& target) {
+    auto selected = world.roster.select(target);
+    if (selected) return std::move(*selected);
+    const std::string& nearest = selected.error().nearest;
+    return Unexpected<Refusal>{Refusal{
+        api::kNoSuchProgram,
+        "there is no program, group or instance \"" + target + "\"",
+        nearest.empty() ? "GET /v1/status lists them all" : "did you mean \"" + nearest + "\"?",
+        {}}};
+}
+
+core::Actor actor_of(const Exchange& exchange) {
+    return {core::Actor::Via::control, exchange.peer().uid, exchange.peer().pid};
+}
+
+}  // namespace reeve::control

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "supervisor/control/exchange.h"
+#include "supervisor/control/log_source.h"
+#include "supervisor/control/process_source.h"
+#include "supervisor/control/status.h"
+#include "supervisor/core/host.h"
+#include "supervisor/core/roster.h"
+#include "supervisor/loop/loop.h"
+
+// The calls of the API.
+namespace reeve::control {
+
+// What the calls read and command.  All of it outlives whoever gets one.
+struct World {
+    loop::Loop& loop;
+    core::Roster& roster;
+    const core::Host& host;  // for its clocks
+    ProcessSource& processes;
+    LogSource& logs;
+    std::vector<std::string> config_files;  // conf::Config::files
+    uid_t own_uid = 0;
+
+    Now now() const { return {host.now(), host.wall_now()}; }
+};
+
+// Finds out which call it is and whether the peer may, and answers it.  The answer refers to
+// `world` until it is complete.
+std::unique_ptr<Job> serve(World& world, Exchange& exchange);
+
+// The instances that a target names, or what to tell who named it.
+Expected<std::vector<core::Instance*>, Refusal> select(const World& world,
+                                                       const std::string& target);
+
+// The peer, as roster and log will name it.
+core::Actor actor_of(const Exchange& exchange);
+
+}  // namespace reeve::control

@@ -1,0 +1,287 @@
+#include "supervisor/control/status.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+namespace reeve::control {
+
+namespace {
+
+using model::State;
+
+double seconds(model::Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+// What the processes of one instance come to.
+struct Totals {
+    std::int64_t processes = 0;
+    std::int64_t orphans = 0;
+    std::int64_t zombies = 0;
+    double cpu_seconds = 0;
+    std::int64_t memory_bytes = 0;
+};
+
+// One a slot.  A sample may be older than the roster's latest change; slots never move.
+std::vector<Totals> totals_of(const Sample& sample, std::size_t slots) {
+    std::vector<Totals> totals(slots);
+    for (const ProcessInfo& process : sample.processes) {
+        if (!process.slot || *process.slot >= slots) continue;
+        Totals& total = totals[*process.slot];
+        ++total.processes;
+        total.orphans += process.orphan ? 1 : 0;
+        total.zombies += process.zombie ? 1 : 0;
+        total.cpu_seconds += process.cpu_seconds;
+        total.memory_bytes += static_cast<std::int64_t>(process.memory_bytes);
+    }
+    return totals;
+}
+
+api::LastExit to_api(const core::LastExit& exit) {
+    api::LastExit out;
+    if (exit.status && exit.status->exited()) out.code = exit.status->code;
+    if (exit.status && !exit.status->exited()) out.signal = model::signal_name(exit.status->signal);
+    out.at = exit.at;
+    out.lasted_seconds = exit.lasted_seconds;
+    out.reason = exit.reason;
+    return out;
+}
+
+// A task is never ready, it is done; and who isn't meant to run can't be late.
+std::optional<bool> ready(const core::Instance& instance) {
+    if (instance.program().type == conf::ProgramType::task) return std::nullopt;
+    switch (instance.state()) {
+        case State::stopped:
+        case State::exited:
+        case State::failed:
+            return std::nullopt;
+        case State::waiting:
+        case State::starting:
+        case State::running:
+        case State::stopping:
+        case State::backoff:
+            return instance.machine().ready();
+    }
+    return std::nullopt;
+}
+
+api::ProgramStatus compose(const core::Roster& roster, const core::Instance& instance,
+                           const Totals& totals, const Now& now) {
+    const conf::Program& program = instance.program();
+    const model::Machine& machine = instance.machine();
+
+    api::ProgramStatus out;
+    out.name = instance.name();
+    out.program = program.name;
+    out.instance = instance.number();
+    out.groups = instance.groups();
+    out.type = program.type == conf::ProgramType::task ? "task" : "service";
+    out.state = model::name_of(instance.state());
+    out.desired = model::name_of(machine.desired());
+    out.ready = ready(instance);
+    if (const auto& run = instance.run(); run && run->pid != 0) {
+        out.pid = run->pid;
+        out.uptime_seconds = seconds(now.monotonic - run->started);
+    }
+    if (instance.run_number() != 0) out.run = static_cast<std::int64_t>(instance.run_number());
+    if (instance.since() != model::WallTime{}) out.since = instance.since();
+    out.restarts = static_cast<std::int64_t>(instance.restarts());
+    out.failures = machine.failures();
+    if (!instance.last_exits().empty()) out.last_exit = to_api(instance.last_exits().back());
+    if (instance.state() == State::backoff || instance.state() == State::waiting) {
+        if (const auto deadline = machine.deadline()) {
+            out.retry_in_seconds = std::max(0.0, seconds(*deadline - now.monotonic));
+        }
+    }
+    out.processes = totals.processes;
+    out.orphans = totals.orphans;
+    out.zombies = totals.zombies;
+    if (totals.processes != 0) {
+        out.cpu_seconds = totals.cpu_seconds;
+        out.memory_bytes = totals.memory_bytes;
+    }
+    out.note = roster.note(instance);
+    return out;
+}
+
+api::Process to_api(const ProcessInfo& process, std::string user) {
+    api::Process out;
+    out.pid = process.pid;
+    out.ppid = process.ppid;
+    out.state = std::string(1, process.state);
+    out.command = process.command;
+    out.user = std::move(user);
+    out.cpu_seconds = process.cpu_seconds;
+    out.memory_bytes = static_cast<std::int64_t>(process.memory_bytes);
+    out.main = process.main;
+    out.orphan = process.orphan;
+    out.zombie = process.zombie;
+    return out;
+}
+
+// Builds the trees of one sample.
+class Forest {
+public:
+    // Deeper ones are shown beside their ancestor: a chain of a million forks must not become a
+    // recursion of that depth, here or in whoever reads the JSON.
+    static constexpr int kDeepest = 64;
+
+    Forest(const Sample& sample, ProcessSource& source) : source_{source} {
+        for (const ProcessInfo& process : sample.processes) by_pid_.emplace(process.pid, &process);
+        for (const auto& [pid, process] : by_pid_) {
+            const auto parent = by_pid_.find(process->ppid);
+            if (parent != by_pid_.end() && parent->second->slot == process->slot) {
+                children_[process->ppid].push_back(process);
+            } else {
+                roots_[process->slot].push_back(process);
+            }
+        }
+    }
+
+    std::vector<api::Process> trees_of(std::optional<std::uint32_t> slot) {
+        std::vector<api::Process> trees;
+        const auto roots = roots_.find(slot);
+        if (roots == roots_.end()) return trees;
+        for (const ProcessInfo* root : roots->second) grow(trees, *root, 1);
+        // The main process first, orphans after it.
+        std::stable_partition(trees.begin(), trees.end(),
+                              [](const api::Process& tree) { return tree.main; });
+        return trees;
+    }
+
+private:
+    void grow(std::vector<api::Process>& siblings, const ProcessInfo& process, int depth) {
+        api::Process node = to_api(process, user_name(process.uid));
+        const auto children = children_.find(process.pid);
+        if (children == children_.end()) {
+            siblings.push_back(std::move(node));
+            return;
+        }
+        if (depth < kDeepest) {
+            for (const ProcessInfo* child : children->second) {
+                grow(node.children, *child, depth + 1);
+            }
+            siblings.push_back(std::move(node));
+            return;
+        }
+        siblings.push_back(std::move(node));
+        std::vector<const ProcessInfo*> below = children->second;
+        while (!below.empty()) {
+            const ProcessInfo* next = below.back();
+            below.pop_back();
+            siblings.push_back(to_api(*next, user_name(next->uid)));
+            const auto more = children_.find(next->pid);
+            if (more != children_.end()) {
+                below.insert(below.end(), more->second.begin(), more->second.end());
+            }
+        }
+    }
+
+    const std::string& user_name(uid_t uid) {
+        const auto known = users_.find(uid);
+        if (known != users_.end()) return known->second;
+        return users_.emplace(uid, source_.user_name(uid)).first->second;
+    }
+
+    ProcessSource& source_;
+    std::map<pid_t, const ProcessInfo*> by_pid_;  // in order, so that a tree is too
+    std::unordered_map<pid_t, std::vector<const ProcessInfo*>> children_;
+    std::map<std::optional<std::uint32_t>, std::vector<const ProcessInfo*>> roots_;
+    std::unordered_map<uid_t, std::string> users_;
+};
+
+}  // namespace
+
+api::Status compose_status(const core::Roster& roster, const Sample& sample,
+                           const SupervisorFacts& facts, const Now& now) {
+    api::Status out;
+    api::SupervisorStatus& self = out.supervisor;
+    self.version = REEVE_VERSION;
+    self.pid = getpid();
+    self.state = roster.shutdown().under_way() ? "stopping" : "running";
+    self.uptime_seconds = seconds(now.monotonic - facts.started);
+    self.config = facts.config;
+    self.config_changed = facts.config_changed;
+    self.subreaper = facts.subreaper;
+    self.tracking = facts.tracking;
+    self.pids = {facts.pids_current, facts.pids_limit};
+    self.reaped = {static_cast<std::int64_t>(roster.runs_reaped()), facts.orphans_reaped,
+                   facts.strays_reaped};
+
+    const auto& instances = roster.instances();
+    const std::vector<Totals> totals = totals_of(sample, instances.size());
+    out.programs.reserve(instances.size());
+    for (std::size_t slot = 0; slot < instances.size(); ++slot) {
+        out.programs.push_back(compose(roster, *instances[slot], totals[slot], now));
+    }
+    return out;
+}
+
+api::ProgramCard compose_card(const core::Roster& roster,
+                              const std::vector<core::Instance*>& instances, std::string name,
+                              const Sample& sample, const std::vector<std::string>& files,
+                              const Now& now) {
+    const std::vector<Totals> totals = totals_of(sample, roster.instances().size());
+    const conf::Program& program = instances.front()->program();
+
+    api::ProgramCard out;
+    out.name = std::move(name);
+    out.description = program.description;
+    for (const core::Instance* instance : instances) {
+        out.instances.push_back(compose(roster, *instance, totals[instance->slot()], now));
+        for (const core::LastExit& exit : instance->last_exits()) {
+            api::RunRecord record;
+            record.name = instance->name();
+            record.run = static_cast<std::int64_t>(exit.run);
+            record.started = exit.at - std::chrono::round<std::chrono::milliseconds>(
+                                           std::chrono::duration<double>(exit.lasted_seconds));
+            record.exit = to_api(exit);
+            out.runs.push_back(std::move(record));
+        }
+        if (const auto& run = instance->run(); run && run->pid != 0) {
+            api::RunRecord record;
+            record.name = instance->name();
+            record.run = static_cast<std::int64_t>(run->number);
+            record.pid = run->pid;
+            record.started = now.wall - (now.monotonic - run->started);
+            out.runs.push_back(std::move(record));
+        }
+    }
+    for (const conf::Program::Key& key : program.keys) {
+        api::ConfigEntry entry{key.name, key.value, std::nullopt, std::nullopt};
+        if (key.place.line != 0 && key.place.file < files.size()) {
+            entry.file = files[key.place.file];
+            entry.line = key.place.line;
+        }
+        out.config.push_back(std::move(entry));
+    }
+    return out;
+}
+
+api::Tree compose_tree(const core::Roster& roster, const Sample& sample, ProcessSource& source) {
+    Forest forest{sample, source};
+    api::Tree out;
+    for (const auto& instance : roster.instances()) {
+        auto processes = forest.trees_of(instance->slot());
+        if (processes.empty()) continue;
+        out.programs.push_back({instance->name(), std::move(processes)});
+    }
+    out.strays = forest.trees_of(std::nullopt);
+    return out;
+}
+
+std::vector<std::string> not_ready(const core::Roster& roster) {
+    std::vector<std::string> names;
+    for (const auto& instance : roster.instances()) {
+        if (!instance->program().autostart) continue;
+        if (instance->machine().ready() || instance->state() == State::exited) continue;
+        names.push_back(instance->name() + " (" + std::string{model::name_of(instance->state())} +
+                        ")");
+    }
+    return names;
+}
+
+}  // namespace reeve::control
