@@ -33,7 +33,7 @@ struct Line {
     Source source = Source::out;
     Kind kind = Kind::text;
     std::uint64_t number = 0;
-    std::string text;  // bytes as they came: any encoding, NULs and escapes included
+    std::string text{};  // bytes as they came: any encoding, NULs and escapes included
 };
 
 // What a reader wants of the lines in memory.  Marks are not counted as lines.

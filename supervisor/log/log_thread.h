@@ -15,6 +15,8 @@
 #include "conf/config.h"
 #include "supervisor/base/fd.h"
 #include "supervisor/log/console.h"
+#include "supervisor/log/counters.h"
+#include "supervisor/log/file_writer.h"
 #include "supervisor/log/line.h"
 #include "supervisor/log/own_log.h"
 #include "supervisor/loop/async.h"
@@ -24,30 +26,12 @@
 namespace reeve::log {
 
 class Engine;
-class OutputPipe;
-
-struct Owner {
-    uid_t uid = 0;
-    gid_t gid = 0;
-};
 
 // What a program's stdout and stderr become.  Borrowed: valid until close_instance().  The same
 // number twice when stderr is merged.  They are close-on-exec; the spawn dup2()s them.
 struct OutputFds {
     int out = -1;
     int err = -1;
-};
-
-struct StreamCounters {
-    std::uint64_t bytes = 0;
-    std::uint64_t lines = 0;
-    std::uint64_t dropped_lines = 0;
-};
-
-struct InstanceCounters {
-    InstanceId instance = 0;
-    StreamCounters out;
-    StreamCounters err;
 };
 
 // The supervision loop's end of the log thread.  Nothing here waits for that thread; callbacks come
@@ -67,6 +51,8 @@ public:
     LogThread(const LogThread&) = delete;
     LogThread& operator=(const LogThread&) = delete;
 
+    // An Output's `path` is the file; put path_of(instance) there where each has its own.
+    //
     // Makes the pipes of an instance, once for all its runs, owned by the program's user so that it
     // can open /dev/stdout again.  `owner` nullopt: reeve's own user.  Asked again for an id that
     // is open it answers with the same descriptors and changes the sinks to these.
@@ -132,8 +118,7 @@ private:
     struct Instance;
 
     explicit LogThread(loop::Loop& loop);
-    void post_to_engine(std::function<void(Engine&)> task);
-    void run_thread();
+    void to_engine(std::function<void(Engine&)> task);
 
     loop::Async from_engine_;
     loop::Timer drain_deadline_;

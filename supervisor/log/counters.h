@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+
+#include "supervisor/log/line.h"
+
+namespace reeve::log {
+
+struct StreamCounters {
+    std::uint64_t bytes = 0;
+    std::uint64_t lines = 0;
+    std::uint64_t dropped_lines = 0;  // that the sink didn't take; they are in memory all the same
+};
+
+struct InstanceCounters {
+    InstanceId instance = 0;
+    StreamCounters out;
+    StreamCounters err;  // all zero when stderr is merged
+};
+
+}  // namespace reeve::log

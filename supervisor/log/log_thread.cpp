@@ -1,0 +1,205 @@
+#include "supervisor/log/log_thread.h"
+
+#include <fcntl.h>
+
+#include "supervisor/log/engine.h"
+#include "supervisor/log/output_pipe.h"
+#include "supervisor/log/worker.h"
+
+namespace reeve::log {
+
+struct LogThread::Instance {
+    OutputPipe out;
+    std::optional<OutputPipe> err;  // none: merged
+
+    OutputFds fds() const { return {out.write.get(), err ? err->write.get() : out.write.get()}; }
+
+    Engine::Positions written() const {
+        Engine::Positions positions;
+        positions[0] = out.cursor->written(out.write.get());
+        if (err) positions[1] = err->cursor->written(err->write.get());
+        return positions;
+    }
+};
+
+namespace {
+
+// A run may have made the descriptor that all runs share non-blocking (node does), and the next
+// one's `cat` would fail with EAGAIN.
+void make_blocking(int fd) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags >= 0 && (flags & O_NONBLOCK) != 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+}  // namespace
+
+base::OsExpected<std::unique_ptr<LogThread>> LogThread::start(loop::Loop& loop, Console& console,
+                                                              OwnLog& own_log) {
+    auto engine = Engine::open(console, own_log);
+    if (!engine) return Unexpected<base::OsError>{engine.error()};
+
+    std::unique_ptr<LogThread> log{new LogThread{loop}};
+    log->engine_ = std::move(*engine);
+    auto thread = start_worker("reeve-log", [engine = log->engine_.get()] { engine->run(); });
+    if (!thread) return Unexpected<base::OsError>{thread.error()};
+    log->thread_ = std::move(*thread);
+    return log;
+}
+
+LogThread::LogThread(loop::Loop& loop)
+    : from_engine_{loop},
+      drain_deadline_{loop,
+                      [this] {
+                          if (const auto done = std::exchange(drain_done_, {})) done(false);
+                      }},
+      self_{std::make_shared<LogThread*>(this)} {}
+
+LogThread::~LogThread() {
+    self_.reset();
+    if (!thread_.joinable()) return;
+    // The log thread itself never waits for anything, so this is quick.
+    engine_->post([engine = engine_.get()] { engine->stop(); });
+    thread_.join();
+}
+
+void LogThread::to_engine(std::function<void(Engine&)> task) {
+    engine_->post([engine = engine_.get(), task = std::move(task)] { task(*engine); });
+}
+
+base::OsExpected<OutputFds> LogThread::open_instance(InstanceId id, std::string name,
+                                                     const conf::Output& out,
+                                                     const conf::Output& err,
+                                                     std::optional<Owner> owner) {
+    const bool merged = err.kind == conf::Output::Kind::merged;
+    if (const auto known = instances_.find(id); known != instances_.end()) {
+        to_engine([=](Engine& engine) { engine.set_outputs(id, out, err, owner); });
+        return known->second->fds();
+    }
+
+    auto out_pipe = make_output_pipe(owner);
+    if (!out_pipe) return Unexpected<base::OsError>{out_pipe.error()};
+    auto instance = std::make_unique<Instance>();
+    // The post must be copyable.
+    auto opening = std::make_shared<Engine::Opening>();
+    opening->id = id;
+    opening->name = std::move(name);
+    opening->owner = owner;
+    opening->out = {out, std::move(out_pipe->read), out_pipe->output.cursor};
+    instance->out = std::move(out_pipe->output);
+    if (!merged) {
+        auto err_pipe = make_output_pipe(owner);
+        if (!err_pipe) return Unexpected<base::OsError>{err_pipe.error()};
+        opening->err =
+            Engine::Opening::Stream{err, std::move(err_pipe->read), err_pipe->output.cursor};
+        instance->err = std::move(err_pipe->output);
+    }
+
+    const OutputFds fds = instance->fds();
+    instances_[id] = std::move(instance);
+    to_engine([opening](Engine& engine) { engine.open_instance(std::move(*opening)); });
+    return fds;
+}
+
+void LogThread::begin_run(InstanceId id, std::uint32_t run) {
+    const auto found = instances_.find(id);
+    if (found == instances_.end()) return;
+    const OutputFds fds = found->second->fds();
+    make_blocking(fds.out);
+    if (fds.err != fds.out) make_blocking(fds.err);
+    to_engine([id, run, positions = found->second->written()](Engine& engine) {
+        engine.add_boundary(id, positions, true, run);
+    });
+}
+
+void LogThread::set_pid(InstanceId id, std::uint32_t run, pid_t pid) {
+    to_engine([id, run, pid](Engine& engine) {
+        engine.set_pid(id, run, static_cast<std::uint64_t>(pid));
+    });
+}
+
+void LogThread::end_run(InstanceId id, std::uint32_t run) {
+    const auto found = instances_.find(id);
+    if (found == instances_.end()) return;
+    to_engine([id, run, positions = found->second->written()](Engine& engine) {
+        engine.add_boundary(id, positions, false, run);
+    });
+}
+
+void LogThread::stop_waiting(InstanceId id) {
+    to_engine([id](Engine& engine) { engine.stop_waiting(id); });
+}
+
+void LogThread::close_instance(InstanceId id) {
+    if (instances_.erase(id) == 0) return;
+    to_engine([id](Engine& engine) { engine.close_instance(id); });
+}
+
+void LogThread::reopen_files() {
+    to_engine([](Engine& engine) { engine.reopen_files(); });
+}
+
+void LogThread::set_prefix(bool prefix) {
+    to_engine([prefix](Engine& engine) { engine.set_prefix(prefix); });
+}
+
+void LogThread::query(Query query, std::function<void(std::vector<Line>)> answer) {
+    to_engine([this, query = std::move(query), answer = std::move(answer)](Engine& engine) {
+        from_engine_.post(
+            [answer, lines = engine.query(query)]() mutable { answer(std::move(lines)); });
+    });
+}
+
+void LogThread::counters(std::function<void(std::vector<InstanceCounters>)> answer) {
+    to_engine([this, answer = std::move(answer)](Engine& engine) {
+        from_engine_.post([answer, all = engine.counters()]() mutable { answer(std::move(all)); });
+    });
+}
+
+std::unique_ptr<LogThread::Follower> LogThread::follow(
+    Query query, std::function<void(std::vector<Line>)> on_lines) {
+    const std::uint64_t id = next_follower_++;
+    followers_[id] = std::move(on_lines);
+    // On the log thread: brings them to the one who waits for them on the loop.
+    auto deliver = [this, id](std::vector<Line> batch) {
+        from_engine_.post([this, id, lines = std::move(batch)]() mutable {
+            const auto found = followers_.find(id);
+            if (found == followers_.end()) return;
+            // Called from a copy: it may end the following.
+            const auto callback = found->second;
+            callback(std::move(lines));
+        });
+    };
+    to_engine([id, query = std::move(query), deliver = std::move(deliver)](Engine& engine) {
+        engine.follow(id, query, deliver);
+    });
+    return std::unique_ptr<Follower>{new Follower{self_, id}};
+}
+
+LogThread::Follower::~Follower() {
+    const auto thread = thread_.lock();
+    if (!thread) return;
+    LogThread& log = **thread;
+    log.followers_.erase(id_);
+    log.to_engine([id = id_](Engine& engine) { engine.unfollow(id); });
+}
+
+void LogThread::Follower::took(std::size_t lines) {
+    const auto thread = thread_.lock();
+    if (!thread) return;
+    (*thread)->to_engine([id = id_, lines](Engine& engine) { engine.took(id, lines); });
+}
+
+void LogThread::drain(std::chrono::milliseconds at_most, std::function<void(bool)> done) {
+    drain_done_ = std::move(done);
+    drain_deadline_.start(at_most);
+    to_engine([this](Engine& engine) {
+        engine.drain([this] {
+            from_engine_.post([this] {
+                drain_deadline_.stop();
+                if (const auto finished = std::exchange(drain_done_, {})) finished(true);
+            });
+        });
+    });
+}
+
+}  // namespace reeve::log
