@@ -6,14 +6,14 @@ import time
 import processes
 from report import Column, Table
 from run import Failed, Job, Run
-from supervisors.floor import Respawn
+from supervisors.floor import spawning
 
 SECONDS = 60
 
 
 def measure(bench):
     table = Table("stop", [Column("N=1000", "ms", within_ratio=1.2)])
-    contestants = [Respawn("vfork"), *bench.peers, *bench.reeve()]
+    contestants = [*spawning(), *bench.peers, *bench.reeve()]
     for contestant in table.rounds(contestants, "N=1000", bench.repeats, budget=30):
         with table.attempt(contestant.name, "N=1000"), \
                 Run(bench.workshop, contestant, [Job()] * 1000) as run:
