@@ -49,7 +49,7 @@ constexpr std::array<VerbInfo, 17> kVerbs{{
     {"logs", Verb::logs, "", "what programs wrote",
      "  reevectl logs web             the last 100 lines\n"
      "  reevectl logs -f              follow all programs\n"
-     "  reevectl logs web -p          the run before, when it has just crashed\n"
+     "  reevectl logs web -p          the run before: why did it crash?\n"
      "  reevectl logs web -n all --stderr -t\n"
      "  reevectl logs -g 'error|fatal' --since 5m\n",
      "Each stream of each instance is kept in memory, its last 64 KiB, over its runs."},
@@ -101,6 +101,8 @@ constexpr std::array<VerbInfo, 17> kVerbs{{
 constexpr std::array<std::string_view, 18> kLaterVerbs{
     "run",  "zombies", "top",   "history", "explain", "why",     "attach", "reload",  "scale",
     "wait", "diff",    "apply", "update",  "health",  "metrics", "doctor", "upgrade", "completion"};
+
+constexpr std::int64_t kDefaultLines = 100;
 
 constexpr std::string_view kExitCodes =
     "Exit codes: 0 done, 1 failed, 2 usage, 3 not running (status NAME), 4 no such name or not\n"
@@ -214,7 +216,7 @@ struct Raw {
     std::string host;
     std::string timeout;
     std::string colour = "auto";
-    std::string lines = "100";
+    std::string lines;  // empty: 100, or all since a time
 };
 
 void add_common(CLI::App& app, Options& options, Raw& raw, bool s_is_socket) {
@@ -271,12 +273,14 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
             add_targets(app, options, raw, true);
             Options::Logs& logs = options.logs;
             app.add_flag("-f,--follow", logs.follow, "go on with what comes");
-            app.add_option("-n,--lines", raw.lines, "the last N lines, or all [100]")
+            app.add_option("-n,--lines", raw.lines,
+                           "the last N lines, or all [100; all with --since]")
                 ->type_name("N")
                 ->take_last();
             app.add_option("-S,--since", logs.since,
                            "not older than 5m, or than 2026-11-22T10:17:00Z")
                 ->type_name("TIME");
+            app.add_option("-U,--until", logs.until, "not younger than that")->type_name("TIME");
             app.add_option("-g,--grep", logs.grep,
                            "only lines that match the extended regular expression")
                 ->type_name("PATTERN");
@@ -285,8 +289,8 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
             app.add_flag("-t,--timestamps", logs.timestamps, "when each line came, in UTC");
             app.add_flag("--no-prefix", logs.no_prefix,
                          "neither names before the lines nor marks between runs");
-            app.add_flag("-p,--previous", logs.previous, "the run before the present or last one");
-            app.add_option("--run", logs.run, "that run")->type_name("N");
+            app.add_flag("-p,--previous", logs.previous, "the run that ended last, alone");
+            app.add_option("--run", logs.run, "that run alone")->type_name("N");
             break;
         }
         case Verb::events:
@@ -330,7 +334,13 @@ std::string help_of(const VerbInfo& info, CLI::App& app) {
     if (!words.notes.empty()) text += "\n" + std::string{words.notes} + "\n";
     const auto formatter = std::make_shared<CLI::Formatter>();
     formatter->column_width(28);
-    text += formatter->make_groups(&app, CLI::AppFormatMode::Normal);
+    // CLI11 leaves two lines between groups, and no space between the names of an option.
+    const std::string groups = formatter->make_groups(&app, CLI::AppFormatMode::Normal);
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+        if (groups.compare(i, 3, "\n\n\n") == 0) continue;
+        text += groups[i];
+        if (groups.compare(i, 3, ",--") == 0) text += ' ';
+    }
     text += "\n";
     text += kExitCodes;
     return text;
@@ -378,9 +388,9 @@ std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
         options.timeout = *timeout;
     }
 
-    if (raw.lines == "all") {
-        options.logs.lines.reset();
-    } else {
+    if (raw.lines.empty()) {
+        if (options.logs.since.empty()) options.logs.lines = kDefaultLines;
+    } else if (raw.lines != "all") {
         const bool digits = !raw.lines.empty() && raw.lines.size() <= 9 &&
                             raw.lines.find_first_not_of("0123456789") == std::string::npos;
         if (!digits) return "--lines is a number or 'all', not " + join_quoted(raw.lines);
@@ -390,6 +400,12 @@ std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
         options.logs.only_stdout = options.logs.only_stderr = false;
     }
     if (options.logs.previous && options.logs.run) return "--previous and --run exclude each other";
+    if (options.logs.follow &&
+        (options.logs.previous || options.logs.run || !options.logs.until.empty())) {
+        return "--follow does not go with --previous, --run or --until: what is over brings "
+               "nothing "
+               "new";
+    }
     if (options.logs.run && *options.logs.run < 1) return "--run counts from 1";
 
     if (info.verb == Verb::signal) {

@@ -42,7 +42,7 @@ struct Options {
 
     struct Logs {
         bool follow = false;
-        std::optional<std::int64_t> lines = 100;  // nullopt: all
+        std::optional<std::int64_t> lines;  // nullopt: all
         bool no_prefix = false;
         bool only_stdout = false;
         bool only_stderr = false;
@@ -50,6 +50,7 @@ struct Options {
         bool previous = false;
         std::optional<std::int64_t> run;
         std::string since;
+        std::string until;
         std::string grep;
     } logs;
 

@@ -204,10 +204,11 @@ struct Tree {
 
 // The query, every part of it optional:
 //   lines=N or all     the last N of what is kept, over all instances of TARGET together; 100
-//   since=TIMESTAMP    none older, as to_text() writes it
+//   since=TIMESTAMP    none older, as to_text() writes it; without lines= then all
+//   until=TIMESTAMP    none younger; not with follow
 //   follow=true        and then whatever comes, until the client closes
 //   stream=stdout      or stderr; both
-//   run=N or previous  that run alone; `previous` is the one before the present or the last
+//   run=N              that run alone; not with follow
 
 struct LogLine {
     std::optional<Timestamp> time;  // when reeve read it; null when that is not known any more
@@ -216,7 +217,7 @@ struct LogLine {
     int instance = 1;
     std::int64_t run = 0;
     std::optional<std::int64_t> pid;  // of the run's main process
-    std::string stream;               // "stdout", "stderr"
+    std::string stream;               // "stdout", "stderr"; "reeve": what it has to say itself
     std::string line;                 // without its newline; bytes that are not UTF-8 become U+FFFD
     bool operator==(const LogLine&) const = default;
 };

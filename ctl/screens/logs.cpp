@@ -19,6 +19,11 @@ Colour colour_of(std::string_view name) {
 
 std::string LogScreen::line(const api::LogLine& line) {
     std::string out;
+    if (line.stream == "reeve") {
+        if (!settings_.marks) return {};
+        const std::string mark = "--- " + harmless(line.name) + ": " + harmless(line.line) + " ---";
+        return coloured(style_, Colour::dim, mark) + "\n";
+    }
     const auto [known, is_first] = last_run_.try_emplace(line.name, line.run);
     if (!is_first && known->second != line.run) {
         known->second = line.run;

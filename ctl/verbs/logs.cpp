@@ -43,7 +43,7 @@ private:
 };
 
 // "5m" before now, or a time with or without its milliseconds.
-std::optional<api::Timestamp> parse_since(const std::string& text, api::Timestamp now) {
+std::optional<api::Timestamp> parse_moment(const std::string& text, api::Timestamp now) {
     if (const auto ago = conf::parse_duration(text)) return now - *ago;
     if (const auto time = api::parse_timestamp(text)) return time;
     if (!text.empty() && text.back() == 'Z') {
@@ -52,17 +52,23 @@ std::optional<api::Timestamp> parse_since(const std::string& text, api::Timestam
     return std::nullopt;
 }
 
-std::string query(const Options::Logs& logs, std::optional<api::Timestamp> since) {
+// The times that the flags name.
+struct Span {
+    std::optional<api::Timestamp> since;
+    std::optional<api::Timestamp> until;
+};
+
+std::string query(const Options::Logs& logs, const Span& span, std::optional<std::int64_t> run) {
     std::string text = "?lines=";
     // What does not match must not count: then all is asked for and the last are taken here.
     const bool all = !logs.lines || (!logs.grep.empty() && !logs.follow);
     text += all ? "all" : std::to_string(*logs.lines);
-    if (since) text += "&since=" + api::percent_encode(api::to_text(*since));
+    if (span.since) text += "&since=" + api::percent_encode(api::to_text(*span.since));
+    if (span.until) text += "&until=" + api::percent_encode(api::to_text(*span.until));
     if (logs.follow) text += "&follow=true";
     if (logs.only_stdout) text += "&stream=stdout";
     if (logs.only_stderr) text += "&stream=stderr";
-    if (logs.previous) text += "&run=previous";
-    if (logs.run) text += "&run=" + std::to_string(*logs.run);
+    if (run) text += "&run=" + std::to_string(*run);
     return text;
 }
 
@@ -166,17 +172,50 @@ bool pump_any(std::list<Source>& sources) {
     return true;
 }
 
+Failure no_time(const std::string& flag, const std::string& text) {
+    return {Exit::usage, flag + ": '" + text + "' is no time",
+            "write a duration such as 5m, or a time such as 2026-11-22T10:17:00Z"};
+}
+
+struct Wanted {
+    std::string target;
+    std::optional<std::int64_t> run;
+};
+
+// What to ask for.  With --previous each instance has a run of its own: of one that is up the run
+// before, of one that is down its last.
+Expected<std::vector<Wanted>, Failure> requests(const Options& options,
+                                                const std::vector<api::ProgramStatus>& selected) {
+    std::vector<Wanted> wanted;
+    if (!options.logs.previous) {
+        for (const std::string& target : options.targets) {
+            wanted.push_back({target, options.logs.run});
+        }
+        if (wanted.empty()) wanted.push_back({"*", options.logs.run});
+        return wanted;
+    }
+    for (const api::ProgramStatus& instance : selected) {
+        if (!instance.run) continue;
+        const std::int64_t run = *instance.run - (instance.pid ? 1 : 0);
+        if (run >= 1) wanted.push_back({instance.name, run});
+    }
+    if (!wanted.empty() || selected.empty()) return wanted;
+    return Unexpected<Failure>{{Exit::no_such_name, "no run has ended yet",
+                                "'reevectl logs' without --previous shows the present one"}};
+}
+
 }  // namespace
 
 Exit logs_verb(const Session& session) {
     const Options::Logs& logs = session.options.logs;
-    std::optional<api::Timestamp> since;
+    Span span;
     if (!logs.since.empty()) {
-        since = parse_since(logs.since, session.world.now());
-        if (!since) {
-            return session.fail({Exit::usage, "--since: '" + logs.since + "' is no time",
-                                 "a duration such as 5m, or a time such as 2026-11-22T10:17:00Z"});
-        }
+        span.since = parse_moment(logs.since, session.world.now());
+        if (!span.since) return session.fail(no_time("--since", logs.since));
+    }
+    if (!logs.until.empty()) {
+        span.until = parse_moment(logs.until, session.world.now());
+        if (!span.until) return session.fail(no_time("--until", logs.until));
     }
     std::optional<Pattern> pattern;
     if (!logs.grep.empty()) {
@@ -205,12 +244,12 @@ Exit logs_verb(const Session& session) {
                                session.style},
                      std::move(pattern)};
 
-    std::vector<std::string> targets = session.options.targets;
-    if (targets.empty()) targets = {"*"};
+    const auto wanted = requests(session.options, *selected);
+    if (!wanted) return session.fail(wanted.error());
     std::list<Source> sources;
-    for (const std::string& target : targets) {
+    for (const auto& [target, run] : *wanted) {
         Call call;
-        call.target = program_path(target) + "/logs" + query(logs, since);
+        call.target = program_path(target) + "/logs" + query(logs, span, run);
         call.accept = api::kNdjsonType;
         if (logs.follow)
             call.timeout = session.options.timeout;

@@ -18,7 +18,7 @@ Exit version_verb(const Session& session) {
                       std::to_string(status->supervisor.pid) + ", " + session.client.socket() +
                       ")\n");
     } else {
-        session.print("reeve: " + status.error().message + "\n");
+        session.print(status.error().message + "\n");
     }
     return Exit::done;
 }
