@@ -541,7 +541,7 @@ Expected<Config, std::vector<ConfigError>> load(const LoadRequest& request) {
 }
 
 std::string format_error(const ConfigError& error) {
-    std::string text = error.file;
+    std::string text = one_line(error.file);
     if (error.line != 0) {
         text += ":" + std::to_string(error.line) + ":" + std::to_string(error.column);
     }

@@ -2,38 +2,40 @@
 
 namespace reeve::conf {
 
-std::string quoted(std::string_view text) {
+namespace {
+
+// As a TOML basic string writes it; with_quotes: what would end or change such a string, too.
+std::string escaped(std::string_view text, bool with_quotes) {
     constexpr char kHex[] = "0123456789ABCDEF";
-    std::string result = "\"";
+    std::string result;
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        switch (c) {
-            case '"':
-                result += "\\\"";
-                break;
-            case '\\':
-                result += "\\\\";
-                break;
-            case '\n':
-                result += "\\n";
-                break;
-            case '\t':
-                result += "\\t";
-                break;
-            case '\r':
-                result += "\\r";
-                break;
-            default:
-                if (byte < 0x20 || byte == 0x7f) {
-                    result += "\\u00";
-                    result += kHex[byte >> 4];
-                    result += kHex[byte & 15];
-                } else {
-                    result += c;
-                }
+        if (c == '\n') {
+            result += "\\n";
+        } else if (c == '\t') {
+            result += "\\t";
+        } else if (c == '\r') {
+            result += "\\r";
+        } else if (byte < 0x20 || byte == 0x7f) {
+            result += "\\u00";
+            result += kHex[byte >> 4];
+            result += kHex[byte & 15];
+        } else {
+            if (with_quotes && (c == '"' || c == '\\')) result += '\\';
+            result += c;
         }
     }
-    return result += '"';
+    return result;
+}
+
+}  // namespace
+
+std::string quoted(std::string_view text) {
+    return '"' + escaped(text, true) + '"';
+}
+
+std::string one_line(std::string_view text) {
+    return escaped(text, false);
 }
 
 std::string quoted_short(std::string_view text) {

@@ -271,8 +271,8 @@ Expected<Value, SyntaxError> parse(std::string_view text, std::uint32_t file) {
         const toml::table table = toml::parse(text, std::string_view{});
         return convert(table, file);
     } catch (const toml::parse_error& error) {
-        return Unexpected<SyntaxError>{{place_of(error.source(), file),
-                                        "not valid TOML: " + std::string{error.description()}}};
+        return Unexpected<SyntaxError>{
+            {place_of(error.source(), file), "not valid TOML: " + one_line(error.description())}};
     } catch (const BrokenAssumption&) {
         return Unexpected<SyntaxError>{
             {{file, 0, 0}, "not valid TOML: this can't be read (is a name missing?)"}};

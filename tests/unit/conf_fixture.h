@@ -32,7 +32,8 @@ struct Files {
             const std::size_t star = pattern.find('*');
             for (const auto& [path, text] : files) {
                 if (path.starts_with(pattern.substr(0, star)) &&
-                    path.ends_with(pattern.substr(star + 1))) {
+                    path.ends_with(pattern.substr(star + 1)) &&
+                    path.find('/', star) == std::string::npos) {
                     paths.push_back(path);
                 }
             }

@@ -1,0 +1,356 @@
+#include "tests/unit/conf_fixture.h"
+
+using namespace reeve::conf;
+
+TEST_CASE("ten mistakes in a file and its include are all said at once") {
+    Files files{R"(include = ["conf.d/*.toml"]
+
+[supervisor]
+log_level = "verbose"
+
+[program.web]
+comand = "nginx -g 'daemon off;'"
+max_failures = "5"
+restart = "on_failure"
+
+[program.db]
+command = "postgres -D ${PGDATA}"
+stop_timeout = "10"
+depends_on = ["web"]
+user = true
+)"};
+    files.files["conf.d/site.toml"] = R"([program.db]
+command = "mysqld"
+
+[group.site]
+programs = ["web", "bd"]
+
+[program.cache]
+command = "memcached 'oops"
+nice = 40
+)";
+    CHECK(
+        files.errors() ==
+        R"(reeve.toml:4:13: "log_level" is "verbose" (it can be "trace", "debug", "info", "warn" or "error")
+reeve.toml:7:1: unknown key "comand" in [program.web] (did you mean "command"?)
+reeve.toml:8:16: "max_failures" is a string (should be an integer from 0 to 1000000)
+reeve.toml:9:11: "restart" is "on_failure" (did you mean "on-failure"? it can be "always", "on-failure" or "never")
+reeve.toml:12:11: "command": ${PGDATA} is not set (set it, or write ${PGDATA:-default}, or $${ for a plain ${)
+reeve.toml:13:16: "stop_timeout": "10" is not a duration (write numbers with d, h, m, s or ms, the larger unit first, such as "10s" or "1m30s")
+reeve.toml:14:1: "depends_on" is not supported by this version of reeve (remove it; let restart mend the order)
+reeve.toml:15:8: "user" is a boolean (should be a name or a number)
+conf.d/site.toml:1:10: program "db" is defined twice (first at reeve.toml:11:10)
+conf.d/site.toml:5:20: there is no program "bd" (did you mean "db"?)
+conf.d/site.toml:8:11: "command": the quote ' is not closed (add ', or write \' for the character itself)
+conf.d/site.toml:9:8: "nice" is 40 (should be an integer from -20 to 19)
+)");
+}
+
+namespace {
+
+struct Row {
+    const char* text;
+    const char* error;  // with "reeve.toml:" before and "\n" after
+};
+
+void check_rows(std::initializer_list<Row> rows) {
+    for (const Row& row : rows) {
+        INFO(row.text);
+        CHECK(Files{row.text}.errors() == "reeve.toml:" + std::string{row.error} + "\n");
+    }
+}
+
+}  // namespace
+
+TEST_CASE("text that is not TOML is refused with its place") {
+    check_rows({
+        {"x = ",
+         "1:5: not valid TOML: Error while parsing key-value pair: encountered end-of-file"},
+        {"a = 1\nb = \"\xff\"", "2:6: byte 0xFF is not UTF-8 (save the file as UTF-8)"},
+        {"a = \"\xED\xA0\x80\"", "1:6: byte 0xED is not UTF-8 (save the file as UTF-8)"},
+        {"# \xC0\x80", "1:3: byte 0xC0 is not UTF-8 (save the file as UTF-8)"},
+        {"\n\xC3\xA9 = 1",
+         "2:1: \"é\" can't stand outside of quotes (put the key or value in quotes)"},
+        {"a = 1\n\n[,\nb = 2", "3:1: not valid TOML: this can't be read (is a name missing?)"},
+        {"[[[", "1:1: not valid TOML: this can't be read (is a name missing?)"},
+    });
+    CHECK(Files{std::string{"a = 1 # \0", 9}}.errors() ==
+          "reeve.toml:1:9: a NUL byte (only text can stand here)\n");
+    CHECK(Files{std::string(65, '[')}.errors() ==
+          "reeve.toml:1:65: nested more than 64 deep (no key of reeve needs that)\n");
+    CHECK(Files{"a = " + std::string(100000, '[')}.errors() ==
+          "reeve.toml:1:69: nested more than 64 deep (no key of reeve needs that)\n");
+    std::string dotted = "a";
+    for (int i = 0; i < 100000; ++i) dotted += ".a";
+    CHECK(Files{dotted + " = 1"}.errors() ==
+          "reeve.toml:1:64: a key of more than 32 parts (no key of reeve needs that)\n");
+}
+
+TEST_CASE("quotes, comments and letters of all languages are no obstacle") {
+    const Config config =
+        Files{
+            "\xEF\xBB\xBF# é ' \"\n"
+            "[program.a]\n"
+            "command = [\"x\", \"\", '', \"\"\"a \\\n   é \"q\" \\\"\\\\\"\"\"\", '''b''''', "
+            "\"é\\\"]\"]\n"
+            "description = 'ünï \\'\n"}
+            .good();
+    CHECK(config.programs[0].commands[0] ==
+          std::vector<std::string>{"x", "", "", "a é \"q\" \"\\\"", "b''", "é\"]"});
+    CHECK(config.programs[0].description == "ünï \\");
+    CHECK(config.programs[0].place.line == 2);
+}
+
+TEST_CASE("a table or key that isn't ours is refused, with the one that was meant") {
+    check_rows({
+        {"[programs.web]", "1:2: unknown table [programs] (did you mean [program.NAME]?)"},
+        {"[web]\ncommand = 'x'", "1:2: unknown table [web] (did you mean [program.web]?)"},
+        {"[colours]",
+         "1:2: unknown table [colours] (the tables are [supervisor], [control], [defaults], "
+         "[program.NAME] and [group.NAME])"},
+        {"exit_on = []", "1:1: unknown key \"exit_on\" (it belongs in [supervisor])"},
+        {"includes = []", "1:1: unknown key \"includes\" (did you mean \"include\"?)"},
+        {"colour = 1", "1:1: unknown key \"colour\" (the only key outside of tables is include)"},
+        {"[control]\ncolour = 1",
+         "2:1: unknown key \"colour\" in [control] (the keys here are socket, mode, group)"},
+        {"[defaults]\nnumprocs = 3",
+         "2:1: unknown key \"numprocs\" in [defaults] (did you mean \"instances\"?)"},
+        {"[program.a]\ncommand='x'\ncolour = 1",
+         "3:1: unknown key \"colour\" in [program.a] (\"reeve schema\" lists the keys)"},
+        {"[program.a]\ncommand='x'\nlog_level = 'info'",
+         "3:1: unknown key \"log_level\" in [program.a] (it belongs in [supervisor])"},
+        {"[program.a]\ncommand='x'\nautorestart = true",
+         "3:1: unknown key \"autorestart\" in [program.a] (did you mean \"restart\"?)"},
+        {"[group.a]\nprogram = []\nprograms = []",
+         "2:1: unknown key \"program\" in [group.a] (did you mean \"programs\"?)"},
+    });
+}
+
+TEST_CASE("what other versions have is refused, not ignored") {
+    check_rows({
+        {"[program.a]\ncommand='x'\n[program.a.ready]\ntcp='x:1'",
+         "3:12: \"ready\" is not supported by this version of reeve (remove it; a program is ready "
+         "after one second)"},
+        {"[program.a]\ncommand='x'\nschedule='@daily'",
+         "3:1: \"schedule\" is not supported by this version of reeve (remove it)"},
+        {"[program.a]\ncommand='x'\ntype='forking'",
+         "3:6: \"type\" = \"forking\" is not supported by this version of reeve (use \"service\" "
+         "and "
+         "keep the command in the foreground, or \"task\" with leftovers = \"keep\")"},
+        {"[program.a]\ncommand='x'\nstdout='journal'",
+         "3:8: \"stdout\" = \"journal\" is not supported by this version of reeve (use "
+         "\"inherit\", "
+         "\"null\" or a path)"},
+        {"[program.a]\ncommand='x'\nstdout={ file = 'x' }",
+         "3:8: \"stdout\" is a table, which is not supported by this version of reeve (should be "
+         "\"inherit\" or \"null\", or a path)"},
+        {"[supervisor]\nlog_format='json'",
+         "2:1: \"log_format\" is not supported by this version of reeve (remove it; the log is "
+         "text)"},
+        {"[control]\nlisten='x'",
+         "2:1: \"listen\" is not supported by this version of reeve (remove it; use the Unix "
+         "socket)"},
+        {"[socket.http]\nlisten=['x']",
+         "1:2: \"socket\" is not supported by this version of reeve (remove it; let the program "
+         "open "
+         "its own socket)"},
+        {"[[on_event]]\nevents=['x']",
+         "1:3: \"on_event\" is not supported by this version of reeve (remove it; follow "
+         "\"reevectl "
+         "events\" instead)"},
+    });
+}
+
+TEST_CASE("a value of the wrong type or out of range is refused, with what would be right") {
+    const auto program = [](std::string_view line) {
+        return "[program.a]\ncommand='x'\n" + std::string{line};
+    };
+    const Row rows[] = {
+        {"shell = 'yes'", R"(3:9: "shell" is a string (should be true or false))"},
+        {"instances = 0", R"(3:13: "instances" is 0 (should be an integer from 1 to 1000))"},
+        {"instances = 1001", R"(3:13: "instances" is 1001 (should be an integer from 1 to 1000))"},
+        {"instances = 1.5",
+         R"(3:13: "instances" is a floating-point number (should be an integer from 1 to 1000))"},
+        {"max_failures = 9223372036854775807",
+         R"(3:16: "max_failures" is 9223372036854775807 (should be an integer from 0 to 1000000))"},
+        {"restart_delay = 10",
+         R"(3:17: "restart_delay" is an integer (should be a duration in quotes, such as "1s"))"},
+        {"healthy_after = 10:00:00",
+         R"(3:17: "healthy_after" is a date or time (should be a duration in quotes, such as "1m"))"},
+        {"umask = 22",
+         R"(3:9: "umask" is an integer (should be octal digits in quotes, such as "022"))"},
+        {"umask = '1777'", R"(3:9: "umask" is "1777" (should be at most "0777"))"},
+        {"umask = '099'",
+         R"(3:9: "umask": "099" is not a file mode (write octal digits, such as "0640"))"},
+        {"user = -1", R"(3:8: "user" is -1 (should be a name, or a number from 0 to 4294967294))"},
+        {"user = 'a b'",
+         R"(3:8: "user": "a b" is not a name (write one without blanks, : and /, or a number))"},
+        {"environment = 'A=b'",
+         R"(3:15: "environment" is a string (should be a table of strings, such as { PORT = "8080" }))"},
+        {"environment = { PORT = 8080 }",
+         R"(3:24: "environment.PORT" is an integer (should be a string: "8080"))"},
+        {"environment = { 'A=B' = 'x' }",
+         R"(3:17: "A=B" can't name a variable (write letters, digits and _))"},
+        {"environment = { A = '${B}', B = '${A}' }",
+         R"(3:33: "environment.B": variables need each other: A -> B -> A (give one of them a value of its own))"},
+        {"description = \"a\\u0000b\"",
+         R"(3:15: "description" has a NUL byte in it (no program could be given that))"},
+        {"inherit_environment = 'PATH'",
+         R"(3:23: "inherit_environment" is a string (should be true, false, or an array of names such as ["PATH", "LC_*"]))"},
+        {"inherit_environment = [1]",
+         R"(3:24: an item of "inherit_environment" is an integer (should be a string: "1"))"},
+        {"enabled = 'maybe'",
+         R"(3:11: "enabled" is "maybe" (should be true, false, 1, 0, yes, no, on or off))"},
+        {"enabled = '${X:-perhaps}'",
+         R"(3:11: "enabled" expands to "perhaps" (should be true, false, 1, 0, yes, no, on or off))"},
+        {"success_exit_codes = [256]",
+         R"(3:23: an item of "success_exit_codes" is 256 (should be an exit code from 0 to 255))"},
+        {"success_exit_codes = 3",
+         R"(3:22: "success_exit_codes" is an integer (should be an array of exit codes and signals, such as [0, 3, "TERM"]))"},
+        {"stop_signal = 'TREM'",
+         R"(3:15: "stop_signal": "TREM" is not a signal (did you mean "TERM"?))"},
+        {"stop_signal = 99", R"(3:15: "stop_signal" is 99 (should be a signal from 1 to 64))"},
+        {"stop_signal = []", R"(3:15: "stop_signal" has 0 steps (should be 1 to 16))"},
+        {"stop_signal = ['TERM']",
+         R"(3:16: a step of "stop_signal" is a string (should be a table such as { signal = "TERM", wait = "5s" }))"},
+        {"stop_signal = [{ signal = 'TERM' }]",
+         R"(3:16: a step of "stop_signal" has no wait (should be as in { signal = "TERM", wait = "5s" }))"},
+        {"stop_signal = [{ signal = 'TERM', wait = 5 }]",
+         R"(3:42: "wait" in a step of "stop_signal" is an integer (should be as in { signal = "TERM", wait = "5s" }))"},
+        {"stop_scope = 'all'",
+         R"(3:14: "stop_scope" is "all" (it can be "main", "group" or "tree"))"},
+        {"stdout = 'inhert'",
+         R"(3:10: "stdout" is "inhert" (did you mean "inherit"? it can be "inherit" or "null", or a path such as "./inhert"))"},
+        {"stdout = 'stdout'",
+         R"(3:10: "stdout" is "stdout" (it can be "inherit" or "null", or a path such as "./stdout"))"},
+        {"stdout = ''",
+         R"(3:10: "stdout" is "" (it can be "inherit" or "null", or a path such as "./web.log"))"},
+        {"stdout = '${X:-}'", R"(3:10: "stdout" expands to nothing (should be a path))"},
+        {"directory = ''", R"(3:13: "directory" is empty (should be a path))"},
+        {"nice = -21", R"(3:8: "nice" is -21 (should be an integer from -20 to 19))"},
+    };
+    for (const Row& row : rows) {
+        INFO(row.text);
+        CHECK(Files{program(row.text)}.errors() == "reeve.toml:" + std::string{row.error} + "\n");
+        // The same in [defaults], where it is said once for all programs.
+        std::string moved = "[defaults]\n\n" + std::string{row.text} +
+                            "\n[program.a]\ncommand='x'\n[program.b]\ncommand='x'";
+        CHECK(Files{moved}.errors() == "reeve.toml:" + std::string{row.error} + "\n");
+    }
+}
+
+TEST_CASE("a command must be there and be one") {
+    check_rows({
+        {"[program.a]",
+         R"(1:10: program "a" has no command (add one, such as command = ["sleep", "60"]))"},
+        {"[program.a]\ncommand = []",
+         R"(2:11: "command" is empty (should be the program to run and its arguments))"},
+        {"[program.a]\ncommand = '  # nothing'",
+         R"(2:11: "command" is empty (should be the program to run and its arguments))"},
+        {"[program.a]\ncommand = ' '\nshell = true",
+         R"(2:11: "command" is empty (should be the program to run and its arguments))"},
+        {"[program.a]\ncommand = ['', 'x']",
+         R"(2:11: "command" starts with an empty word (should be the program to run))"},
+        {"[program.a]\ncommand = ['${X:-}', 'x']",
+         R"(2:11: "command" has "${X:-}" for the program to run, which expands to nothing (set the variable, or give a default))"},
+        {"[program.a]\ncommand = ['x', 1]",
+         R"(2:17: a word of "command" is an integer (should be a string: "1"))"},
+        {"[program.a]\ncommand = 1",
+         R"(2:11: "command" is an integer (should be an array of strings, or one string))"},
+        {"[program.a]\ncommand = ['x']\nshell = true",
+         R"(2:11: "command" is an array (should be one string, since shell = true))"},
+    });
+}
+
+TEST_CASE("names and tables that can't be are refused") {
+    check_rows({
+        {"[program.Web]\ncommand='x'",
+         R"(1:10: "Web" can't name a program (use a-z, 0-9, "_", "." and "-", a letter or digit first, 64 characters at most))"},
+        {"[group.'a b']\nprograms=[]",
+         R"(1:8: "a b" can't name a group (use a-z, 0-9, "_", "." and "-", a letter or digit first, 64 characters at most))"},
+        {"program = 3", R"(1:1: "program" is an integer (should be a table: [program.NAME]))"},
+        {"[[program]]\ncommand='x'",
+         R"(1:3: "program" is an array of tables (should be a table: [program.NAME]))"},
+        {"[program]\nweb = 'nginx'",
+         R"(2:1: "program.web" is a string (should be a table: [program.web]))"},
+        {"supervisor = []", R"(1:1: "supervisor" is an array (should be a table: [supervisor]))"},
+        {"include = 'x'",
+         R"(1:11: "include" is a string (should be an array of strings, such as ["conf.d/*.toml"]))"},
+        {"[supervisor]\nexit_on = 'failed'",
+         R"(2:11: "exit_on" is a string (should be an array of "essential", "failed" or "all-done"))"},
+        {"[supervisor]\nexit_on = ['all_done']",
+         R"(2:12: "exit_on" is "all_done" (did you mean "all-done"? it can be "essential", "failed" or "all-done"))"},
+        {"[control]\nsocket = ''", R"(2:10: "socket" is empty (should be a path))"},
+    });
+    const std::string longest(64, 'a');
+    CHECK(Files{"[program." + longest + "]\ncommand='x'"}.errors() == "");
+    CHECK(Files{"[program." + longest + "a]\ncommand='x'"}.load().error().size() == 1);
+    CHECK(Files{"[control]\nsocket = '/" + std::string(107, 'x') + "'"}.errors() ==
+          "reeve.toml:2:10: \"socket\" is 108 bytes long (a socket's path can have 107)\n");
+}
+
+TEST_CASE("rules across keys and programs are said where the last of them was broken") {
+    check_rows({
+        {"[program.a]\ncommand='x'\nrestart_delay='1m'",
+         R"(3:1: "restart_delay" is "1m", longer than "restart_delay_max", which is "30s" by default (should be at most as long))"},
+        {"[program.a]\ncommand='x'\nrestart_delay_max='100ms'",
+         R"(3:1: "restart_delay" is "200ms" by default, longer than "restart_delay_max", which is "100ms" (should be at most as long))"},
+        {"[program.a]\ncommand='x'\nstart_timeout='999ms'",
+         R"(3:1: "start_timeout" is "999ms" (should be at least "1s": a program is ready after one second))"},
+        {"[program.a]\ncommand='x'\nstdin='inherit'\n[program.b]\ncommand='x'\nstdin='inherit'",
+         R"(6:1: programs "a" and "b" both have stdin = "inherit" (only one can have reeve's standard input))"},
+        {"[program.a]\ncommand='x'\nstdin='inherit'\ninstances=2",
+         R"(3:1: program "a" has stdin = "inherit" and 2 instances (only one can have reeve's standard input))"},
+        {"[program.a]\ncommand='x'\n[group.a]\nprograms=['a']",
+         R"(3:8: "a" names both a program and a group (the program is at reeve.toml:1:10; rename one of them))"},
+        {"[program.a]\ncommand='x'\n[group.g]\nprograms=['a', 'a']",
+         R"(4:16: "a" is listed twice in group "g" (remove one))"},
+        {"[group.g]\nprograms=['web']",
+         R"(2:11: there is no program "web" (add [program.web], or remove it))"},
+        {"[group.g]\nprograms=['h']\n[group.h]\nprograms=[]",
+         R"(2:11: "h" is a group (a group lists programs, so name those))"},
+        {"[group.g]", R"(1:8: group "g" has no programs (add programs = ["NAME"]))"},
+    });
+}
+
+TEST_CASE("includes that can't be followed are said where they are written") {
+    const auto errors = [](const char* main, std::map<std::string, std::string> others) {
+        Files files{main};
+        files.files.merge(others);
+        return files.errors();
+    };
+    CHECK(errors("include = ['none.toml']", {}) ==
+          "reeve.toml:1:12: \"none.toml\" can't be read: No such file or directory (mend or remove "
+          "the include)\n");
+    CHECK(
+        errors("include = ['reeve.toml']", {}) ==
+        "reeve.toml:1:12: files include each other: reeve.toml -> reeve.toml (remove one of these "
+        "includes)\n");
+    CHECK(errors("include = ['a.toml']",
+                 {{"a.toml", "\ninclude = ['b.toml']"}, {"b.toml", "include = ['a.toml']"}}) ==
+          "b.toml:1:12: files include each other: a.toml -> b.toml -> a.toml (remove one of these "
+          "includes)\n");
+    CHECK(
+        errors("include = ['a.toml', '*.toml']", {{"a.toml", ""}}) ==
+        "reeve.toml:1:22: \"a.toml\" is included twice (first at reeve.toml:1:12)\n"
+        "reeve.toml:1:22: files include each other: reeve.toml -> reeve.toml (remove one of these "
+        "includes)\n");
+    CHECK(errors("include = ['a.toml']\n[supervisor]\nlog_level='info'",
+                 {{"a.toml", "[supervisor]\nlog_level='warn'"}}) ==
+          "a.toml:2:1: \"log_level\" in [supervisor] is set twice (first at reeve.toml:3:1)\n");
+    // What a broken file would have defined is not missed.
+    CHECK(errors("include = ['a.toml']\n[group.g]\nprograms=['a']", {{"a.toml", "[program.a"}}) ==
+          "a.toml:1:11: not valid TOML: Error while parsing table header: encountered "
+          "end-of-file\n");
+}
+
+TEST_CASE("a file that can't be read has no line") {
+    LoadRequest request;
+    request.path = "x.toml";
+    request.read = [](const std::string&) -> reeve::Expected<std::string, std::string> {
+        return reeve::Unexpected<std::string>{"Permission denied"};
+    };
+    const auto config = load(request);
+    REQUIRE_FALSE(config);
+    CHECK(format_errors(config.error()) == "x.toml: can't be read: Permission denied\n");
+}

@@ -1,0 +1,87 @@
+#include <set>
+
+#include "conf/keys.h"
+#include "tests/unit/conf_fixture.h"
+
+using namespace reeve::conf;
+
+namespace {
+
+// A file with `key = value` in the table it belongs to, and otherwise right.
+std::string file_with(const Key& key, std::string_view value) {
+    const std::string line = std::string{key.name} + " = " + std::string{value} + "\n";
+    std::string others;
+    if (key.name != "command") others = "command = 'x'\n";
+    switch (key.table) {
+        case Table::top:
+            return line;
+        case Table::supervisor:
+            return "[supervisor]\n" + line;
+        case Table::control:
+            return "[control]\n" + line;
+        case Table::program:
+            return "[program.a]\n" + others + line;
+        case Table::group:
+            return "[program.web]\ncommand='x'\n[program.db]\ncommand='x'\n[group.g]\n" + line;
+    }
+    return "";
+}
+
+}  // namespace
+
+TEST_CASE("the table of keys has each once, with a sentence, and what it says is so") {
+    std::set<std::pair<Table, std::string_view>> seen;
+    for (const Key& key : all_keys()) {
+        INFO(key.name);
+        CHECK(seen.emplace(key.table, key.name).second);
+        CHECK(find_key(key.table, key.name) == &key);
+        CHECK(find_absent_key(key.table, key.name) == nullptr);
+        CHECK(key.sentence.ends_with("."));
+        CHECK_FALSE(what_it_takes(key).empty());
+
+        CHECK(Files{file_with(key, key.example)}.errors() == "");
+        if (!key.fallback.empty()) CHECK(Files{file_with(key, key.fallback)}.errors() == "");
+        for (const std::string_view word : key.allowed) {
+            const bool list = key.type == KeyType::list_of;
+            const std::string value = "'" + std::string{word} + "'";
+            CHECK(Files{file_with(key, list ? "[" + value + "]" : value)}.errors() == "");
+        }
+        // No key takes a date.
+        CHECK(Files{file_with(key, "2026-01-01")}.load().error().size() == 1);
+    }
+}
+
+TEST_CASE("writing a default changes nothing") {
+    const Config plain = Files{"[program.a]\ncommand='x'\n"}.good();
+    std::string all = "[program.a]\ncommand='x'\n";
+    for (const Key& key : all_keys()) {
+        if (key.table != Table::program || key.fallback.empty()) continue;
+        all += std::string{key.name} + " = " + std::string{key.fallback} + "\n";
+    }
+    const Config written = Files{all}.good();
+    const Program& a = plain.programs[0];
+    const Program& b = written.programs[0];
+    CHECK(a.type == b.type);
+    CHECK(a.shell == b.shell);
+    CHECK(a.environments == b.environments);
+    CHECK(a.inherit_environment == b.inherit_environment);
+    CHECK(a.autostart == b.autostart);
+    CHECK(a.instances == b.instances);
+    CHECK(a.essential == b.essential);
+    CHECK(a.restart == b.restart);
+    CHECK(a.success_exit_codes == b.success_exit_codes);
+    CHECK(a.restart_delay == b.restart_delay);
+    CHECK(a.restart_delay_max == b.restart_delay_max);
+    CHECK(a.max_failures == b.max_failures);
+    CHECK(a.healthy_after == b.healthy_after);
+    CHECK(a.start_timeout == b.start_timeout);
+    CHECK(a.stop_timeout == b.stop_timeout);
+    CHECK(a.stop_steps.size() == b.stop_steps.size());
+    CHECK(a.stop_steps[0].signal == b.stop_steps[0].signal);
+    CHECK(a.stop_steps[0].wait == b.stop_steps[0].wait);
+    CHECK(a.stop_scope == b.stop_scope);
+    CHECK(a.leftovers == b.leftovers);
+    CHECK(a.input.kind == b.input.kind);
+    CHECK(a.output.kind == b.output.kind);
+    CHECK(a.error.kind == b.error.kind);
+}
