@@ -508,8 +508,8 @@ std::string SpawnFailure::text() const {
     // By SpawnStage.
     static constexpr std::array<const char*, 15> kNames{
         "setsid",        "setpgid",
-        "stdin",         "stdout",
-        "stderr",        "limit nofile",
+        "stdout",        "stderr",
+        "stdin",         "limit nofile",
         "limit locks",   "nice",
         "oom_score_adj", "setgroups",
         "setgid",        "setuid",

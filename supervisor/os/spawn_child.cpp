@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -93,14 +92,11 @@ public:
         const int err = out_of_the_way(plan_.stderr_fd, 2, SpawnStage::error);
 
         enter_session();
-        open_input();
-        take_foreground();
         put(out, 1, SpawnStage::output);
         put(err, 2, SpawnStage::error);
-
-        // All of ours are close-on-exec from birth: this is for what a library opened without.
-        // Where it is refused (before Linux 5.11, some seccomp filters) we rely on that.
-        sys(SYS_close_range, kFirstFreeFd, ~0U, CLOSE_RANGE_CLOEXEC);
+        close_others();
+        open_input();
+        take_foreground();
 
         set_limits();
         if (plan_.set_nice) {
@@ -153,6 +149,15 @@ private:
         } else {
             check(SpawnStage::process_group, sys(SYS_setpgid, 0, 0));
         }
+    }
+
+    // All of ours are close-on-exec, but the exec may be long in coming: whoever reads the other
+    // end of one must not wait for it.  Where close_range is refused (before Linux 5.9, some
+    // seccomp filters) he does.
+    void close_others() {
+        const auto status = static_cast<unsigned>(status_fd_);
+        if (status > kFirstFreeFd) sys(SYS_close_range, kFirstFreeFd, status - 1, 0);
+        sys(SYS_close_range, status + 1, ~0U, 0);
     }
 
     void open_input() {

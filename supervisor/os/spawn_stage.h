@@ -8,9 +8,9 @@ namespace reeve::os {
 enum class SpawnStage : std::uint8_t {
     session,
     process_group,
-    input,
     output,
     error,
+    input,
     nofile,
     tag,
     nice,

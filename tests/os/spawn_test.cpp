@@ -495,6 +495,25 @@ TEST_CASE("a child that hangs before its exec does not keep us from anything") {
     CHECK(spawner.flights() == 0);
 }
 
+TEST_CASE("a child that hangs before its exec keeps nothing of ours open") {
+    TemporaryDirectory directory;
+    const std::string fifo = make_fifo(directory);
+    auto pipe = reeve::base::make_pipe();
+    REQUIRE(pipe);
+    Spawner spawner;
+    auto stuck = spawner.spawn(stuck_on(fifo));
+    REQUIRE(stuck);
+    pipe->write.reset();
+
+    // Would wait for the child's copy of the other end.
+    char c;
+    CHECK(::read(pipe->read.get(), &c, 1) == 0);
+
+    open_gate(fifo);
+    CHECK_FALSE(land(stuck->flight).failure);
+    wait_for(stuck->pid);
+}
+
 TEST_CASE("a child in flight outlives its Spawner") {
     TemporaryDirectory directory;
     const std::string fifo = make_fifo(directory);
