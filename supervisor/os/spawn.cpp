@@ -416,27 +416,31 @@ OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
     // (__set_oom_adj): such a child gets a copy.
     const bool copy_memory =
         slot->plan.oom_score_adj != nullptr || (slot->plan.set_ids && hangar_->fork_for_ids);
-    const int flags = SIGCHLD | (copy_memory ? 0 : CLONE_VM);
+    const unsigned long flags = SIGCHLD | (copy_memory ? 0UL : CLONE_VM);
     if (slot->plan.set_ids && !copy_memory) {
         slot->changes_ids = true;
         ++hangar_->changing_ids;
     }
 
-    pid_t pid = -1;
+    long result = -ENOSYS;
     int pidfd = -1;
     {
         AllSignalsBlocked guard;
         if (hangar_->clone_makes_pidfds) {
-            pid = ::clone(run_child, slot->stack_top(), flags | CLONE_PIDFD, &slot->plan, &pidfd);
-            if (pid < 0 && (errno == ENOSYS || errno == EPERM || errno == EINVAL)) {
+            result = clone_child(flags | CLONE_PIDFD, slot->stack_top(), slot->plan, &pidfd);
+            if (result == -ENOSYS || result == -EPERM || result == -EINVAL) {
                 hangar_->clone_makes_pidfds = false;
             }
         }
         if (!hangar_->clone_makes_pidfds) {
-            pid = ::clone(run_child, slot->stack_top(), flags, &slot->plan);
+            result = clone_child(flags, slot->stack_top(), slot->plan, nullptr);
         }
     }
-    if (pid < 0) return give_up("clone");
+    if (result < 0) {
+        errno = static_cast<int>(-result);
+        return give_up("clone");
+    }
+    const auto pid = static_cast<pid_t>(result);
 
     Fd handle{pidfd};
     if (!handle) {

@@ -272,10 +272,57 @@ private:
     int status_fd_;
 };
 
+[[noreturn]] void run_child(const ChildPlan* plan) {
+    Child{*plan}.run();
+}
+
 }  // namespace
 
-int run_child(void* plan) {
-    Child{*static_cast<const ChildPlan*>(plan)}.run();
+long clone_child(unsigned long flags, void* stack_top, const ChildPlan& plan, int* pidfd) {
+    // The child comes out of the system call with our registers and an empty stack.
+#if defined(__x86_64__)
+    long result = SYS_clone;
+    register long thread_id asm("r10") = 0;
+    register long thread_storage asm("r8") = 0;
+    register const ChildPlan* its_plan asm("r12") = &plan;
+    register void (*its_life)(const ChildPlan*) asm("r13") = run_child;
+    asm volatile(
+        "syscall\n\t"
+        "test %%rax, %%rax\n\t"
+        "jnz 1f\n\t"
+        "xor %%ebp, %%ebp\n\t"  // the end for whoever unwinds
+        "mov %%r12, %%rdi\n\t"
+        "call *%%r13\n\t"
+        "ud2\n"
+        "1:"
+        : "+a"(result)
+        : "D"(flags), "S"(stack_top), "d"(pidfd), "r"(thread_id), "r"(thread_storage),
+          "r"(its_plan), "r"(its_life)
+        : "rcx", "r11", "cc", "memory");
+    return result;
+#elif defined(__aarch64__)
+    register long number asm("x8") = SYS_clone;
+    register long result asm("x0") = static_cast<long>(flags);
+    register void* stack asm("x1") = stack_top;
+    register int* its_pidfd asm("x2") = pidfd;
+    register long thread_storage asm("x3") = 0;
+    register long thread_id asm("x4") = 0;
+    register const ChildPlan* its_plan asm("x5") = &plan;
+    register void (*its_life)(const ChildPlan*) asm("x6") = run_child;
+    asm volatile(
+        "svc 0\n\t"
+        "cbnz x0, 1f\n\t"
+        "mov x29, xzr\n\t"  // the end for whoever unwinds
+        "mov x0, x5\n\t"
+        "blr x6\n\t"
+        "brk 0\n"
+        "1:"
+        : "+r"(result)
+        : "r"(number), "r"(stack), "r"(its_pidfd), "r"(thread_storage), "r"(thread_id),
+          "r"(its_plan), "r"(its_life)
+        : "cc", "memory");
+    return result;
+#endif
 }
 
 }  // namespace reeve::os

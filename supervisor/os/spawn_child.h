@@ -55,7 +55,11 @@ struct ChildReport {
 };
 static_assert(sizeof(ChildReport) == 8);
 
-// The child's whole life up to its exec; `plan` is a ChildPlan.  Never returns.
-int run_child(void* plan);
+// Clones a child that goes through `plan` on the stack that ends at `stack_top`.  `flags` as in
+// clone(2); with CLONE_PIDFD the descriptor goes to `pidfd`.  The pid, or a negated errno.
+//
+// Not clone(3): ThreadSanitizer puts itself in between and hands the child a piece of our own
+// stack, which we have long left when it looks there.
+long clone_child(unsigned long flags, void* stack_top, const ChildPlan& plan, int* pidfd);
 
 }  // namespace reeve::os
