@@ -6,7 +6,8 @@ using std::chrono::milliseconds;
 
 Backoff::Backoff(BackoffPolicy policy) : policy_{policy}, delay_{policy.initial} {}
 
-std::optional<milliseconds> Backoff::after_failure(milliseconds ready_for, double jitter) {
+std::optional<milliseconds> Backoff::after_failure(std::optional<milliseconds> ready_for,
+                                                   double jitter) {
     if (ready_for >= policy_.healthy_after) reset();
 
     ++failures_;
@@ -14,8 +15,8 @@ std::optional<milliseconds> Backoff::after_failure(milliseconds ready_for, doubl
     return take_delay(jitter);
 }
 
-milliseconds Backoff::after_success(milliseconds ready_for, double jitter) {
-    if (ready_for >= policy_.healthy_after) delay_ = policy_.initial;
+milliseconds Backoff::after_success(std::optional<milliseconds> ready_for, double jitter) {
+    if (ready_for >= policy_.healthy_after) reset();
     return take_delay(jitter);
 }
 

@@ -28,15 +28,17 @@ public:
 
     // Records a failed run.  Returns how long to wait before the next start, or nullopt to give up;
     // after nullopt the program stays down until reset().
+    // `ready_for` is nullopt when the run never was ready: no such run is a healthy one.
     // `jitter` from 0 to 1 moves the delay by up to a tenth, so that programs that fell together do
     // not rise together for ever; never above the ceiling.
-    std::optional<std::chrono::milliseconds> after_failure(std::chrono::milliseconds ready_for,
-                                                           double jitter);
+    std::optional<std::chrono::milliseconds> after_failure(
+        std::optional<std::chrono::milliseconds> ready_for, double jitter);
 
     // Records a run that ended well and is to be repeated.  It does not count as a failure, but a
     // short one makes the next delay longer all the same: a program that ends at once must not
     // spin.
-    std::chrono::milliseconds after_success(std::chrono::milliseconds ready_for, double jitter);
+    std::chrono::milliseconds after_success(std::optional<std::chrono::milliseconds> ready_for,
+                                            double jitter);
 
     // An operator's start or restart wipes the slate.
     void reset();
