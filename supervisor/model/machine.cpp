@@ -44,6 +44,7 @@ Effects Machine::on(const StartRequested&, TimePoint now) {
         case State::failed:
             backoff_.reset();
             failing_since_.reset();
+            lacks_in_a_row_ = 0;
             return begin_run(now);
         case State::starting:
         case State::running:
@@ -138,6 +139,7 @@ Effects Machine::on(const Executed&, TimePoint now) {
     switch (state_) {
         case State::starting:
             executed_ = true;
+            lacks_in_a_row_ = 0;
             if (program_.type == conf::ProgramType::task) {
                 enter(State::running);
                 ready_since_ = now;
@@ -175,6 +177,8 @@ Effects Machine::on(const SpawnFailed& failure, TimePoint now) {
             judge_ending(now);
             return {};
         case State::stopping:
+            // Once the main process has been reaped only Emptied ends a run.
+            if (!main_alive_) return {};
             main_alive_ = false;
             return run_is_over(now);
         case State::stopped:
@@ -195,13 +199,12 @@ Effects Machine::on(const MainExited& exit, TimePoint now) {
             ending_ = Ending{Ending::Kind::exit, exit.status, exit.status.text(),
                              is_success(exit.status)};
             main_alive_ = false;
-            ready_for_ = ready_since_ ? now - *ready_since_ : Duration{0};
+            if (ready_since_) ready_for_ = now - *ready_since_;
             return main_gone(now);
         case State::stopping: {
-            const bool timed_out =
-                ending_ && ending_->kind == Ending::Kind::start_timeout && main_alive_;
+            if (!main_alive_) return {};
             main_alive_ = false;
-            if (timed_out) {
+            if (timed_out_) {
                 ending_->status = exit.status;
             } else {
                 ending_ = Ending{Ending::Kind::exit, exit.status, exit.status.text(),
@@ -273,6 +276,7 @@ Effects Machine::on(const DeadlineReached&, TimePoint now) {
                 return {};
             } else {
                 ending_ = Ending{Ending::Kind::start_timeout, {}, "not ready in time", false};
+                timed_out_ = true;
                 return begin_stop(now);
             }
         case State::stopping:
@@ -304,9 +308,10 @@ Effects Machine::begin_run(TimePoint now) {
     enter(State::starting);
     next_ = Next::decide;
     executed_ = false;
+    timed_out_ = false;
     main_alive_ = true;
     ready_since_.reset();
-    ready_for_ = Duration{0};
+    ready_for_.reset();
     deadline_ = now + program_.start_timeout;
     return {Spawn{}};
 }

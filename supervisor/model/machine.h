@@ -175,6 +175,7 @@ private:
     StopPhase phase_ = StopPhase::none;
     Next next_ = Next::decide;
     bool executed_ = false;
+    bool timed_out_ = false;  // this run was not ready in time; ending_ says so
     bool ready_ = false;
     bool main_alive_ = false;
     std::size_t stop_step_ = 0;
@@ -182,9 +183,9 @@ private:
     int lacks_in_a_row_ = 0;
     std::optional<TimePoint> deadline_;
     // Since when this run does its job (a task: since it was executed), and for how long the run
-    // that is ending did.
+    // that is ending did; nullopt: never.
     std::optional<TimePoint> ready_since_;
-    Duration ready_for_{0};
+    std::optional<Duration> ready_for_;
     std::optional<TimePoint> failing_since_;
     std::optional<Ending> ending_;
     std::string lack_;
