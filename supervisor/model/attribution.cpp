@@ -65,6 +65,11 @@ std::optional<RunId> attribute(const ProcessFacts& facts, const TagSpace& tags,
         return began == 0 || facts.start_ticks == 0 || facts.start_ticks >= began;
     };
 
+    // 0: not known, or led by somebody outside our PID namespace.
+    const auto led_by = [&](pid_t leader) {
+        return leader == 0 ? std::nullopt : runs.by_main_pid(leader);
+    };
+
     if (facts.tag) {
         if (const auto slot = tags.slot_of(*facts.tag)) {
             if (const auto run = runs.by_slot(*slot); old_enough(run)) return run;
@@ -72,8 +77,8 @@ std::optional<RunId> attribute(const ProcessFacts& facts, const TagSpace& tags,
     }
     if (facts.recorded_run) return facts.recorded_run;
     if (facts.parent_run) return facts.parent_run;
-    if (const auto run = runs.by_main_pid(facts.session); old_enough(run)) return run;
-    if (const auto run = runs.by_main_pid(facts.group); old_enough(run)) return run;
+    if (const auto run = led_by(facts.session); old_enough(run)) return run;
+    if (const auto run = led_by(facts.group); old_enough(run)) return run;
     if (!facts.invocation_id.empty()) {
         if (const auto run = runs.by_invocation_id(facts.invocation_id); old_enough(run))
             return run;

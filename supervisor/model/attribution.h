@@ -59,10 +59,10 @@ struct ProcessFacts {
     pid_t session = 0;
     pid_t group = 0;
     std::uint64_t start_ticks = 0;  // since boot; 0 unknown
-    std::optional<Tag> tag;
-    std::optional<RunId> parent_run;    // of a parent that was attributed when it was last seen
-    std::optional<RunId> recorded_run;  // of this process, when it was last seen
-    std::string invocation_id;          // from its environment; empty: not there or not readable
+    std::optional<Tag> tag{};
+    std::optional<RunId> parent_run{};    // of a parent that was attributed when it was last seen
+    std::optional<RunId> recorded_run{};  // of this process, when it was last seen
+    std::string invocation_id{};          // from its environment; empty: not there or not readable
 };
 
 // What the tracker knows of the runs.
