@@ -334,16 +334,24 @@ std::string help_of(const VerbInfo& info, CLI::App& app) {
     if (!words.notes.empty()) text += "\n" + std::string{words.notes} + "\n";
     const auto formatter = std::make_shared<CLI::Formatter>();
     formatter->column_width(28);
-    // CLI11 leaves two lines between groups, and no space between the names of an option.
-    const std::string groups = formatter->make_groups(&app, CLI::AppFormatMode::Normal);
-    for (std::size_t i = 0; i < groups.size(); ++i) {
-        if (groups.compare(i, 3, "\n\n\n") == 0) continue;
-        text += groups[i];
-        if (groups.compare(i, 3, ",--") == 0) text += ' ';
-    }
+    text += formatter->make_groups(&app, CLI::AppFormatMode::Normal);
     text += "\n";
     text += kExitCodes;
-    return text;
+    // CLI11 leaves two lines between groups, and no space between the names of an option.
+    std::string tidy;
+    bool owes_space = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text.compare(i, 3, "\n\n\n") == 0) continue;
+        if (owes_space && text.compare(i, 2, "  ") == 0) {
+            owes_space = false;
+            continue;
+        }
+        tidy += text[i];
+        if (text.compare(i, 3, ",--") != 0) continue;
+        tidy += ' ';
+        owes_space = true;  // so that the descriptions stay below each other
+    }
+    return tidy;
 }
 
 std::optional<ColourChoice> parse_colour(std::string_view text) {

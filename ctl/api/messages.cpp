@@ -411,7 +411,8 @@ public:
         values.reserve(json.size());
         for (const Json& element : json) {
             if (!error_.empty()) return;
-            read(element, path + "[" + std::to_string(values.size()) + "]", values.emplace_back());
+            const std::string place = path + "[" + std::to_string(values.size()) + "]";
+            read(element, place, values.emplace_back());
         }
     }
 

@@ -63,7 +63,7 @@ std::string status_screen(const api::Status& status, api::Timestamp now, const S
                           bool with_headers) {
     using Align = Table::Align;
     std::vector<Table::Column> columns;
-    if (style.glyphs) columns.push_back({"", Align::left, 0});
+    if (style.glyphs) columns.push_back({"", Align::left, 0, 1});
     columns.insert(columns.end(), {{"NAME", Align::left, 0},
                                    {"STATE", Align::left, 0},
                                    {"READY", Align::left, 0},

@@ -6,7 +6,6 @@ namespace reeve::ctl {
 
 namespace {
 
-constexpr std::size_t kGap = 2;
 // The last column keeps at least this much on a terminal that is too narrow for the others.
 constexpr std::size_t kSmallestLast = 12;
 
@@ -36,7 +35,7 @@ std::string Table::print(const Style& style, bool with_titles) const {
     }
 
     std::size_t before_last = 0;
-    for (std::size_t i = 0; i + 1 < widths.size(); ++i) before_last += widths[i] + kGap;
+    for (std::size_t i = 0; i + 1 < widths.size(); ++i) before_last += widths[i] + columns_[i].gap;
     const auto terminal = static_cast<std::size_t>(std::max(style.width, 1));
     const std::size_t left = std::max(kSmallestLast, terminal - std::min(terminal, before_last));
 
@@ -57,7 +56,7 @@ std::string Table::print(const Style& style, bool with_titles) const {
                 gap += indent;
             }
             const std::size_t used = display_width(cell);
-            gap += widths[i] - std::min(used, widths[i]) + kGap;
+            gap += widths[i] - std::min(used, widths[i]) + columns_[i].gap;
         }
         out += '\n';
         return out;

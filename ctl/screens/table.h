@@ -7,7 +7,7 @@
 
 namespace reeve::ctl {
 
-// Columns of text, two spaces apart, each as wide as its widest cell.
+// Columns of text, each as wide as its widest cell.
 class Table {
 public:
     enum class Align {
@@ -22,6 +22,7 @@ public:
         std::string title;
         Align align = Align::left;
         std::size_t min_width = 0;
+        std::size_t gap = 2;  // spaces behind it
     };
 
     struct Cell {

@@ -81,7 +81,10 @@ std::size_t escape_length(std::string_view text) {
         }
         return text.size();
     }
-    return 2;
+    // nF sequences: bytes from space to '/', then the last one.
+    std::size_t i = 1;
+    while (i < text.size() && text[i] >= ' ' && text[i] <= '/') ++i;
+    return std::min(i + 1, text.size());
 }
 
 bool sets_colour(std::string_view sequence) {
@@ -219,7 +222,8 @@ std::string human_bytes(std::int64_t bytes) {
         ++unit;
     }
     char text[32];
-    const bool whole = unit == 0 || value >= 9.95 || value == std::floor(value);
+    const double tenths = std::round(value * 10);
+    const bool whole = unit == 0 || tenths >= 100 || std::fmod(tenths, 10) == 0;
     std::snprintf(text, sizeof text, whole ? "%.0f%s" : "%.1f%s", value, kUnits[unit]);
     return text;
 }

@@ -1,0 +1,397 @@
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <mutex>
+#include <thread>
+
+#include "ctl/api/http.h"
+#include "ctl/run.h"
+#include "tests/support/catch.h"
+#include "tests/unit/ctl_fixture.h"
+
+using namespace reeve;
+using namespace ctl_fixture;
+
+namespace {
+
+std::string ok(const std::string& body) {
+    return api::write_response(200, api::kJsonType, body, false);
+}
+
+// Stands for reeve: answers each connection's request with what `answer` returns, and hangs up.
+// An empty answer is none: it keeps the connection open until the end.
+class FakeServer {
+public:
+    using Answer = std::function<std::string(const api::Request&)>;
+
+    explicit FakeServer(Answer answer) : answer_{std::move(answer)} {
+        char directory[] = "/tmp/reevectl-test-XXXXXX";
+        REQUIRE(mkdtemp(directory) != nullptr);
+        directory_ = directory;
+        path_ = directory_ + "/sock";
+        listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::memcpy(address.sun_path, path_.data(), path_.size());
+        REQUIRE(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+        REQUIRE(listen(listener_, 64) == 0);
+        REQUIRE(pipe(stop_) == 0);
+        thread_ = std::thread{[this] { serve(); }};
+    }
+    ~FakeServer() {
+        close(stop_[1]);
+        thread_.join();
+        close(stop_[0]);
+        close(listener_);
+        unlink(path_.c_str());
+        rmdir(directory_.c_str());
+    }
+
+    const std::string& path() const { return path_; }
+    // "POST /v1/programs/web/stop {…}", in the order of arrival.
+    std::vector<std::string> seen() {
+        const std::lock_guard lock{mutex_};
+        return seen_;
+    }
+
+private:
+    void serve() {
+        std::vector<int> held;
+        for (;;) {
+            pollfd polled[2] = {{stop_[0], POLLIN, 0}, {listener_, POLLIN, 0}};
+            poll(polled, 2, -1);
+            if (polled[0].revents != 0) break;
+            const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+            if (fd < 0) continue;
+            api::RequestParser parser;
+            char buffer[4096];
+            while (parser.phase() != api::RequestParser::Phase::complete) {
+                const ssize_t got = read(fd, buffer, sizeof buffer);
+                if (got <= 0) break;
+                parser.feed({buffer, static_cast<std::size_t>(got)});
+            }
+            std::string reply;
+            if (parser.phase() == api::RequestParser::Phase::complete) {
+                const api::Request& request = parser.request();
+                {
+                    const std::lock_guard lock{mutex_};
+                    seen_.push_back(request.method + " " + request.target +
+                                    (request.body.empty() ? "" : " " + request.body));
+                }
+                reply = answer_(request);
+            }
+            if (reply.empty()) {
+                held.push_back(fd);
+                continue;
+            }
+            (void)!send(fd, reply.data(), reply.size(), MSG_NOSIGNAL);
+            close(fd);
+        }
+        for (const int fd : held) close(fd);
+    }
+
+    Answer answer_;
+    std::string directory_;
+    std::string path_;
+    int listener_ = -1;
+    int stop_[2] = {-1, -1};
+    std::thread thread_;
+    std::mutex mutex_;
+    std::vector<std::string> seen_;
+};
+
+struct Outcome {
+    int code = -1;
+    std::string out;
+    std::string err;
+};
+
+Outcome reevectl(std::vector<std::string> arguments, const std::string& socket,
+                 bool reader_goes = false) {
+    Outcome outcome;
+    ctl::Surroundings world;
+    world.environment["REEVE_SOCKET"] = socket;
+    world.out = [&](std::string_view text) {
+        outcome.out += text;
+        return !reader_goes;
+    };
+    world.err = [&](std::string_view text) {
+        outcome.err += text;
+        return true;
+    };
+    world.now = [] { return kNow; };
+    outcome.code = ctl::run(arguments, world);
+    return outcome;
+}
+
+std::string action_reply(bool good) {
+    return api::to_json(api::ActionReply{
+        good,
+        {good ? api::ActionResult{"web", true, "running", 4121, "", {}}
+              : api::ActionResult{"web", false, "failed", std::nullopt, "exit 3", {"no db"}}}});
+}
+
+std::string log_line(const std::string& name, int seconds_ago, const std::string& text,
+                     const std::string& stream = "stdout") {
+    return api::to_json(api::LogLine{ago(seconds_ago), name, name, 1, 1, 7, stream, text}) + "\n";
+}
+
+// A reeve with the example's programs.
+std::string usual(const api::Request& request) {
+    if (request.path == "/v1/status") return ok(api::to_json(example()));
+    if (request.path == "/v1/tree") return ok(api::to_json(api::Tree{{{"web", {}}}, {}}));
+    if (request.path == "/v1/programs/web") {
+        return ok(api::to_json(
+            api::ProgramCard{"web", "front end", {web()}, {{"command", "\"x\"", "f", 1}}, {}}));
+    }
+    if (request.segments.size() == 4 && request.segments[3] == "logs") {
+        const std::string& target = request.segments[2];
+        std::string body;
+        if (target != "mailer")
+            body += log_line("web", 9, "web one") + log_line("web", 5, "web two");
+        if (target != "web") body += log_line("mailer", 7, "mailer one", "stderr");
+        return api::write_head({.status = 200,
+                                .content_type = std::string{api::kNdjsonType},
+                                .content_length = {},
+                                .keep_alive = false,
+                                .more = {}}) +
+               api::write_chunk(body.substr(0, 30)) + api::write_chunk(body.substr(30)) +
+               std::string{api::kLastChunk};
+    }
+    if (request.segments.size() == 4) return ok(action_reply(true));
+    return api::write_error(api::kNotFound, "no such call", std::nullopt, false);
+}
+
+}  // namespace
+
+TEST_CASE("status is 0 without names, 3 for what does not run, 4 for what is not there") {
+    FakeServer server{usual};
+    CHECK(reevectl({}, server.path()).code == 0);
+    CHECK(reevectl({"status", "web"}, server.path()).code == 0);
+    CHECK(reevectl({"status", "site"}, server.path()).code == 0);
+    CHECK(reevectl({"status", "web@1"}, server.path()).code == 0);
+    CHECK(reevectl({"status", "mailer"}, server.path()).code == 3);
+    CHECK(reevectl({"status", "web", "cron"}, server.path()).code == 3);
+    CHECK(reevectl({"status", "--all"}, server.path()).code == 3);
+
+    const Outcome unknown = reevectl({"status", "wbe"}, server.path());
+    CHECK(unknown.code == 4);
+    CHECK(unknown.out.empty());
+    CHECK(unknown.err ==
+          "reevectl: there is no program or group 'wbe'\nreevectl: did you mean 'web'?\n");
+    CHECK(reevectl({"status", "x*"}, server.path()).err ==
+          "reevectl: no program matches 'x*'\nreevectl: 'reevectl status' lists them all\n");
+}
+
+TEST_CASE("one name is a card, several or a group a table") {
+    FakeServer server{usual};
+    const Outcome card = reevectl({"status", "web"}, server.path());
+    CHECK(card.out.substr(0, 15) == "web: front end\n");
+    CHECK(card.out.find("  web two\n") != std::string::npos);
+    CHECK(reevectl({"ls", "web", "cron", "--no-headers"}, server.path()).out ==
+          "web   running  yes   4121   3h12m         0  2.1%   48M\n"
+          "cron  stopped  -        -       -         0     -     -  by uid 1000 2h ago\n");
+}
+
+TEST_CASE("--json prints what reeve answered, -q nothing") {
+    FakeServer server{usual};
+    CHECK(reevectl({"status", "--json"}, server.path()).out == api::to_json(example()) + "\n");
+    api::Status one = example();
+    one.programs.resize(1);
+    CHECK(reevectl({"--json", "status", "web"}, server.path()).out == api::to_json(one) + "\n");
+    const Outcome quiet = reevectl({"status", "-q", "mailer"}, server.path());
+    CHECK(quiet.code == 3);
+    CHECK(quiet.out + quiet.err == "");
+}
+
+TEST_CASE("an action is one request a target, encoded, with what was asked for") {
+    FakeServer server{usual};
+    const Outcome outcome =
+        reevectl({"restart", "web@2", "a*", "--timeout", "90s", "--no-wait"}, server.path());
+    CHECK(outcome.code == 0);
+    CHECK(outcome.out == "web: running (pid 4121)\nweb: running (pid 4121)\n");
+    CHECK(
+        server.seen() ==
+        std::vector<std::string>{
+            R"(POST /v1/programs/web%402/restart {"wait":false,"timeout":"1m30s","signal":null,"scope":null})",
+            R"(POST /v1/programs/a%2A/restart {"wait":false,"timeout":"1m30s","signal":null,"scope":null})"});
+
+    reevectl({"kill", "-s", "HUP", "--all"}, server.path());
+    CHECK(
+        server.seen().back() ==
+        R"(POST /v1/programs/%2A/signal {"wait":true,"timeout":null,"signal":"HUP","scope":null})");
+    CHECK(reevectl({"stop", "web", "--json"}, server.path()).out == action_reply(true) + "\n");
+    CHECK(reevectl({"stop", "web", "-q"}, server.path()).out == "");
+}
+
+TEST_CASE("an action that fails says why, with the last lines, and exits 1") {
+    FakeServer server{[](const api::Request&) { return ok(action_reply(false)); }};
+    const Outcome outcome = reevectl({"start", "web"}, server.path());
+    CHECK(outcome.code == 1);
+    CHECK(outcome.out == "");
+    CHECK(outcome.err == "reevectl: web: failed: exit 3\n  | no db\n");
+    const Outcome quiet = reevectl({"start", "web", "-q"}, server.path());
+    CHECK(quiet.code == 1);
+    CHECK(quiet.err == "");
+}
+
+TEST_CASE("what reeve refuses has the exit code that fits, and its hint") {
+    const auto refusing = [](const api::ErrorCode& code) {
+        FakeServer server{[&](const api::Request&) {
+            return api::write_error(code, "it is so", "do otherwise", false);
+        }};
+        const Outcome outcome = reevectl({"stop", "web"}, server.path());
+        CHECK(outcome.err == "reevectl: it is so\nreevectl: do otherwise\n");
+        return outcome.code;
+    };
+    CHECK(refusing(api::kNoSuchProgram) == 4);
+    CHECK(refusing(api::kNotPermitted) == 4);
+    CHECK(refusing(api::kBadSignal) == 2);
+    CHECK(refusing(api::kShuttingDown) == 1);
+    CHECK(refusing(api::kInternal) == 1);
+
+    FakeServer proxy{[](const api::Request&) {
+        return api::write_response(502, api::kTextType, "short and stout", false);
+    }};
+    CHECK(reevectl({}, proxy.path()).err == "reevectl: reeve answered 502 Bad Gateway\n");
+}
+
+TEST_CASE("logs of several are in the order of time, with names; of one they are bare") {
+    FakeServer server{usual};
+    CHECK(reevectl({"logs", "web"}, server.path()).out == "web one\nweb two\n");
+    CHECK(server.seen().back() == "GET /v1/programs/web/logs?lines=100");
+    CHECK(reevectl({"logs", "web", "mailer"}, server.path()).out ==
+          "web    | web one\nmailer ! mailer one\nweb    | web two\n");
+    CHECK(reevectl({"logs", "web", "mailer", "-n2", "--no-prefix"}, server.path()).out ==
+          "mailer one\nweb two\n");
+    CHECK(reevectl({"logs", "-g", "t.o$", "-t", "--since", "1m", "web"}, server.path()).out ==
+          "2026-11-22T10:16:55.120Z web two\n");
+    CHECK(server.seen().back() ==
+          "GET /v1/programs/web/logs?lines=all&since=2026-11-22T10%3A16%3A00.120Z");
+    CHECK(reevectl({"logs", "web", "--json", "-g", "two"}, server.path()).out ==
+          log_line("web", 5, "web two"));
+    CHECK(reevectl({"logs", "-f", "mailer"}, server.path()).out == "mailer one\n");
+    CHECK(server.seen().back() == "GET /v1/programs/mailer/logs?lines=100&follow=true");
+
+    reevectl({"logs", "-p", "web"}, server.path());
+    CHECK(server.seen().back() == "GET /v1/programs/web/logs?lines=100&run=2");
+    reevectl({"logs", "-p", "mailer", "--stderr"}, server.path());
+    CHECK(server.seen().back() == "GET /v1/programs/mailer/logs?lines=100&stream=stderr&run=7");
+    CHECK(reevectl({"logs", "-p", "cron"}, server.path()).code == 4);
+    CHECK(reevectl({"logs", "--since", "noon"}, server.path()).code == 2);
+    CHECK(reevectl({"logs", "-g", "["}, server.path()).code == 2);
+}
+
+TEST_CASE("events are printed as they come, until reeve ends") {
+    const auto stream = [](const std::string& last) {
+        return [last](const api::Request&) {
+            const api::Event event{7, "program.ready", kNow, "web", "{}"};
+            return api::write_head({.status = 200,
+                                    .content_type = std::string{api::kEventStreamType},
+                                    .content_length = {},
+                                    .keep_alive = false,
+                                    .more = {}}) +
+                   api::write_chunk(api::to_sse(event)) +
+                   api::write_chunk(api::to_sse({8, last, kNow, std::nullopt, "{}"}));
+        };
+    };
+    FakeServer ending{stream("supervisor.stopping")};
+    const Outcome good = reevectl({"events", "--since", "6"}, ending.path());
+    CHECK(good.code == 0);
+    CHECK(good.out ==
+          "    7  2026-11-22T10:17:00.120Z  program.ready        web\n"
+          "    8  2026-11-22T10:17:00.120Z  supervisor.stopping  -\n");
+    CHECK(ending.seen().back() == "GET /v1/events?since=6");
+
+    FakeServer dying{stream("program.exit")};
+    CHECK(reevectl({"events"}, dying.path()).code == 7);
+    // A closed pipe behind us is nobody's failure.
+    const Outcome gone = reevectl({"events"}, dying.path(), true);
+    CHECK(gone.code == 0);
+    CHECK(gone.err == "");
+}
+
+TEST_CASE("show, tree and version") {
+    FakeServer server{usual};
+    CHECK(reevectl({"show", "web"}, server.path()).out ==
+          "[program.web]\ncommand = \"x\"                                 # f:1\n");
+    CHECK(reevectl({"tree", "web", "--no-headers"}, server.path()).out == "web: no process\n");
+    CHECK(reevectl({"version"}, server.path()).out ==
+          "reevectl " REEVE_VERSION "\nreeve 1.0.0 (pid 1, " + server.path() + ")\n");
+    CHECK(reevectl({"version", "--json"}, server.path()).out == "{\"reevectl\":\"" REEVE_VERSION
+                                                                "\",\"reeve\":\"1.0.0\"}\n");
+}
+
+TEST_CASE("shutdown waits for the end only when asked to") {
+    FakeServer server{[](const api::Request& request) {
+        if (request.path == "/v1/status") return ok(api::to_json(example()));
+        return ok(api::to_json(api::ShutdownReply{true, 1, "stopping"}));
+    }};
+    CHECK(reevectl({"shutdown", "--no-wait"}, server.path()).out == "reeve is shutting down\n");
+    // This process stands for reeve, and it does not end.
+    const Outcome late = reevectl({"down", "--timeout", "50ms"}, server.path());
+    CHECK(late.code == 1);
+    CHECK(late.err ==
+          "reevectl: reeve is still shutting down after 50ms\n"
+          "reevectl: 'reevectl status' shows what it waits for\n");
+}
+
+TEST_CASE("each way of not reaching reeve says what to do") {
+    const Outcome missing = reevectl({}, "/nonexistent/reeve.sock");
+    CHECK(missing.code == 7);
+    CHECK(missing.err ==
+          "reevectl: reeve is not running: there is no socket /nonexistent/reeve.sock\n"
+          "reevectl: start it with 'reeve --config FILE', or name the socket it listens on with "
+          "--socket PATH or $REEVE_SOCKET\n");
+    CHECK(reevectl({}, std::string(200, 'x')).code == 2);
+
+    std::string path;
+    {
+        FakeServer server{usual};
+        path = server.path();
+        if (geteuid() != 0) {
+            REQUIRE(chmod(path.c_str(), 0) == 0);
+            CHECK(reevectl({}, path).code == 4);
+        }
+    }
+    // A socket whose owner is dead.
+    char directory[] = "/tmp/reevectl-test-XXXXXX";
+    REQUIRE(mkdtemp(directory) != nullptr);
+    path = std::string{directory} + "/sock";
+    const int dead = socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    REQUIRE(bind(dead, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    close(dead);
+    const Outcome refused = reevectl({}, path);
+    CHECK(refused.code == 7);
+    CHECK(refused.err.find("nobody listens on " + path) != std::string::npos);
+    unlink(path.c_str());
+    rmdir(directory);
+}
+
+TEST_CASE("a server that hangs up, talks nonsense or says nothing is not reachable") {
+    const auto with = [](const std::string& reply, const std::vector<std::string>& arguments) {
+        FakeServer server{[&](const api::Request&) { return reply; }};
+        const Outcome outcome = reevectl(arguments, server.path());
+        CHECK(outcome.out == "");
+        CHECK(outcome.code == 7);
+        return outcome.err.substr(0, outcome.err.find('\n'));
+    };
+    const std::string whole = ok(api::to_json(example()));
+    CHECK(with(whole.substr(0, 20), {}).find("the reply was cut off") != std::string::npos);
+    CHECK(with(whole.substr(0, whole.size() - 5), {"ls"}).find("the reply was cut off") !=
+          std::string::npos);
+    CHECK(with("SSH-2.0-OpenSSH\r\n", {"stop", "web"}).find("the reply can't be read") !=
+          std::string::npos);
+    CHECK(with(ok("{}"), {}).find("supervisor is missing") != std::string::npos);
+    CHECK(with(ok("no json"), {"tree"}).find("not JSON") != std::string::npos);
+    CHECK(with("", {"ls", "--timeout", "30ms"}).find("did not answer within 30ms") !=
+          std::string::npos);
+}

@@ -1,0 +1,142 @@
+#include "ctl/command_line.h"
+#include "tests/support/catch.h"
+
+using namespace reeve::ctl;
+using namespace std::chrono_literals;
+
+namespace {
+
+Options parsed(const std::vector<std::string>& arguments) {
+    const auto options = parse_command_line(arguments);
+    INFO((options ? std::string{} : options.error().text));
+    REQUIRE(options);
+    return *options;
+}
+
+// The first line of what is said instead.
+std::string refused(const std::vector<std::string>& arguments) {
+    const auto options = parse_command_line(arguments);
+    REQUIRE_FALSE(options);
+    CHECK(options.error().is_error);
+    return options.error().text.substr(0, options.error().text.find('\n'));
+}
+
+std::string help(const std::vector<std::string>& arguments) {
+    const auto options = parse_command_line(arguments);
+    REQUIRE_FALSE(options);
+    CHECK_FALSE(options.error().is_error);
+    return options.error().text;
+}
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("no verb is status, and so are its aliases") {
+    CHECK(parsed({}).verb == Verb::status);
+    CHECK(parsed({"--json"}).json);
+    for (const char* alias : {"status", "ps", "ls", "list"}) {
+        CHECK(parsed({alias, "web"}).targets == Names{"web"});
+        CHECK(parsed({alias, "web"}).verb == Verb::status);
+    }
+    CHECK(parsed({"down"}).verb == Verb::shutdown);
+}
+
+TEST_CASE("global flags are taken before and after the verb") {
+    const Options options =
+        parsed({"-s", "/a", "--timeout", "1m30s", "stop", "web", "-q", "db", "--no-wait"});
+    CHECK(options.verb == Verb::stop);
+    CHECK(options.socket == "/a");
+    CHECK(options.timeout == 90s);
+    CHECK(options.quiet);
+    CHECK(options.no_wait);
+    CHECK(options.targets == Names{"web", "db"});
+    CHECK(parsed({"stop", "web", "--socket=/b"}).socket == "/b");
+    CHECK(parsed({"--color=never", "ls"}).colour == ColourChoice::never);
+    CHECK(parsed({"ls", "--color", "always", "--no-headers"}).no_headers);
+    CHECK(parsed({"-s", "/a", "ls", "-s", "/b"}).socket == "/b");
+}
+
+TEST_CASE("the signal comes first, or behind kill -s") {
+    CHECK(parsed({"signal", "HUP", "web", "db"}).signal == "HUP");
+    CHECK(parsed({"signal", "HUP", "web", "db"}).targets == Names{"web", "db"});
+    const Options kill = parsed({"-s", "/sock", "kill", "-s", "USR1", "web"});
+    CHECK(kill.verb == Verb::signal);
+    CHECK(kill.signal == "USR1");
+    CHECK(kill.socket == "/sock");
+    CHECK(parsed({"kill", "--socket", "/sock", "web", "-s", "9"}).signal == "9");
+    CHECK(refused({"kill", "web"}).substr(0, 43) == "reevectl: 'kill' needs to know the signal: ");
+    CHECK(refused({"signal"}) ==
+          "reevectl: 'signal' needs a signal and a name: 'reevectl signal HUP web'");
+    CHECK(refused({"signal", "HUP"}) ==
+          "reevectl: 'signal' needs a name, a group, a glob or --all");
+    CHECK(refused({"signal", "web", "HUP"}).substr(0, 34) ==
+          "reevectl: \"web\" is not a signal (w");
+}
+
+TEST_CASE("logs takes its flags") {
+    const auto logs =
+        parsed({"logs", "-f", "-n", "5", "-t", "--no-prefix", "--stderr", "web"}).logs;
+    CHECK(logs.follow);
+    CHECK(logs.lines == 5);
+    CHECK(logs.timestamps);
+    CHECK(logs.no_prefix);
+    CHECK(logs.only_stderr);
+    CHECK(parsed({"logs"}).logs.lines == 100);
+    CHECK(parsed({"logs", "-n", "all"}).logs.lines == std::nullopt);
+    CHECK(parsed({"logs", "-S", "5m"}).logs.lines == std::nullopt);
+    CHECK(parsed({"logs", "-S", "5m", "-n3"}).logs.lines == 3);
+    CHECK(parsed({"logs", "--run", "3"}).logs.run == 3);
+    CHECK_FALSE(parsed({"logs", "--stdout", "--stderr"}).logs.only_stdout);
+    CHECK(refused({"logs", "-n", "few"}) == "reevectl: --lines is a number or 'all', not 'few'");
+    CHECK(refused({"logs", "-p", "--run", "1"}) ==
+          "reevectl: --previous and --run exclude each other");
+    CHECK(refused({"logs", "--run", "0"}) == "reevectl: --run counts from 1");
+    CHECK(refused({"logs", "-f", "-p"}).substr(0, 37) == "reevectl: --follow does not go with -");
+}
+
+TEST_CASE("--all and names are the two ways to say what") {
+    CHECK(parsed({"start", "--all"}).targets == Names{"*"});
+    CHECK(refused({"start"}) == "reevectl: 'start' needs a name, a group, a glob or --all");
+    CHECK(refused({"start", "--all", "web"}) == "reevectl: --all and names exclude each other");
+    CHECK(refused({"start", ""}) == "reevectl: a name is empty");
+    CHECK(refused({"version", "web"}) == "reevectl: 'version' takes no 'web'");
+}
+
+TEST_CASE("what is promised for later says so") {
+    for (const char* verb : {"top", "attach", "explain", "why", "apply", "update", "run", "zombies",
+                             "history", "reload", "scale", "wait", "diff", "health", "metrics",
+                             "doctor", "upgrade", "completion"}) {
+        CHECK(refused({verb, "x", "--flag"}) ==
+              "reevectl: '" + std::string{verb} + "' is not in this version");
+    }
+    CHECK(refused({"-H", "ssh://host", "status"}) == "reevectl: '-H' is not in this version");
+    CHECK(refused({"--host=ssh://host"}) == "reevectl: '-H' is not in this version");
+}
+
+TEST_CASE("a slip is answered with what was probably meant") {
+    CHECK(refused({"satus"}) == "reevectl: there is no verb 'satus'; did you mean 'status'?");
+    CHECK(refused({"frobnicate"}) == "reevectl: there is no verb 'frobnicate'");
+    CHECK(refused({"logs", "--folow"}) ==
+          "reevectl: 'logs' has no option '--folow'; did you mean '--follow'?");
+    CHECK(refused({"stop", "web", "-f"}) == "reevectl: 'stop' has no option '-f'");
+    CHECK(refused({"ls", "--color=pink"}) ==
+          "reevectl: --color is auto, always or never, not 'pink'");
+    CHECK(refused({"ls", "--timeout", "0s"}) == "reevectl: --timeout is longer than 0s");
+    CHECK(refused({"ls", "--socket"}).substr(0, 10) == "reevectl: ");
+    CHECK(refused({"events", "--since", "x"}).substr(0, 10) == "reevectl: ");
+}
+
+TEST_CASE("help begins with examples, as a whole and for each verb") {
+    CHECK(help({"--help"}).find("Examples:") < help({"--help"}).find("Usage:"));
+    CHECK(help({"help"}) == help({"-h"}));
+    for (const char* verb : {"status", "ps", "show", "logs", "tree", "events", "start", "stop",
+                             "restart", "signal", "kill", "reset", "shutdown", "down", "version"}) {
+        INFO(verb);
+        const std::string text = help({verb, "--help"});
+        CHECK(text.find("Examples:\n  reevectl") < text.find("Usage: reevectl"));
+        CHECK(text.find("\n\n\n") == std::string::npos);
+        CHECK(help({"help", verb}) == text);
+    }
+    CHECK(help({"--version"}) == "reevectl " REEVE_VERSION "\n");
+}

@@ -1,0 +1,265 @@
+#include <clocale>
+
+#include "ctl/screens/screens.h"
+#include "ctl/screens/table.h"
+#include "tests/support/catch.h"
+#include "tests/unit/ctl_fixture.h"
+
+using namespace reeve;
+using namespace reeve::ctl;
+using namespace ctl_fixture;
+
+namespace {
+
+const Style kPipe{};
+const Style kTerminal{.terminal = true, .glyphs = true, .colour = false, .width = 120};
+const Style kColour{.terminal = true, .glyphs = true, .colour = true, .width = 120};
+
+}  // namespace
+
+TEST_CASE("the table of status is the issue's, on a UTF-8 terminal") {
+    std::setlocale(LC_CTYPE, "C.UTF-8");
+    CHECK(status_screen(example(), kNow, kTerminal, true) ==
+          "  NAME     STATE    READY    PID  UPTIME  RESTARTS     CPU   MEM  NOTE\n"
+          "● web      running  yes     4121   3h12m         0    2.1%   48M\n"
+          "↻ mailer   backoff  -          -       -  7 (3s ago)     -     -  exit 1; next try in "
+          "13s\n"
+          "✘ billing  failed   -          -       -  5 (1m ago)     -     -  exit 3, 5 times in "
+          "20s: cannot open db\n"
+          "○ cron     stopped  -          -       -         0       -     -  by uid 1000 2h ago\n"
+          "4 programs: 1 running, 1 backoff, 1 failed, 1 stopped\n");
+}
+
+TEST_CASE("in a pipe the table has neither glyphs nor ends") {
+    Style narrow = kPipe;
+    narrow.width = 20;
+    CHECK(status_screen(example(), kNow, narrow, true) ==
+          "NAME     STATE    READY    PID  UPTIME  RESTARTS     CPU   MEM  NOTE\n"
+          "web      running  yes     4121   3h12m         0    2.1%   48M\n"
+          "mailer   backoff  -          -       -  7 (3s ago)     -     -  exit 1; next try in "
+          "13s\n"
+          "billing  failed   -          -       -  5 (1m ago)     -     -  exit 3, 5 times in "
+          "20s: cannot open db\n"
+          "cron     stopped  -          -       -         0       -     -  by uid 1000 2h ago\n"
+          "4 programs: 1 running, 1 backoff, 1 failed, 1 stopped\n");
+}
+
+TEST_CASE("a narrow terminal cuts the note and nothing else") {
+    Style narrow = kTerminal;
+    narrow.width = 80;
+    const std::string screen = status_screen(example(), kNow, narrow, true);
+    CHECK(screen.find("✘ billing  failed   -          -       -  5 (1m ago)     -     -  "
+                      "exit 3, 5 tim…\n") != std::string::npos);
+    std::size_t begin = 0;
+    for (std::size_t end = 0; (end = screen.find('\n', begin)) != std::string::npos;
+         begin = end + 1) {
+        CHECK(display_width(screen.substr(begin, end - begin)) <= 80);
+    }
+}
+
+TEST_CASE("nothing configured is a table without rows") {
+    api::Status status = example();
+    status.programs.clear();
+    status.supervisor.state = "stopping";
+    CHECK(status_screen(status, kNow, kPipe, true) ==
+          "NAME  STATE  READY    PID  UPTIME  RESTARTS   CPU   MEM  NOTE\n"
+          "0 programs\n"
+          "reeve itself is stopping\n");
+}
+
+TEST_CASE("a note can't write on the terminal") {
+    api::Status status = example();
+    status.programs.resize(1);
+    status.programs[0].note = "a\033[2J\nb\x07\xc2\x9b\xe2\x80\xae \xff";
+    const std::string screen = status_screen(status, kNow, kPipe, false);
+    CHECK(screen.substr(screen.find("48M")) == "48M  a?[2J?b??? \xef\xbf\xbd\n");
+}
+
+TEST_CASE("each state has a glyph of its own, and a newer reeve's has a question mark") {
+    std::vector<std::string> seen;
+    for (const char* state :
+         {"stopped", "waiting", "starting", "running", "stopping", "backoff", "exited", "failed"}) {
+        const std::string glyph = state_glyph(state, kTerminal);
+        CHECK(std::find(seen.begin(), seen.end(), glyph) == seen.end());
+        CHECK(display_width(glyph) == 1);
+        seen.push_back(glyph);
+    }
+    CHECK(state_glyph("dreaming", kTerminal) == "?");
+    CHECK(state_glyph("running", kPipe) == " ");
+}
+
+TEST_CASE("colours surround the words and change no column") {
+    api::Status status = example();
+    status.programs.resize(1);
+    CHECK(
+        status_screen(status, kNow, kColour, false) ==
+        "\033[32m●\033[0m web  \033[32mrunning\033[0m  yes   4121   3h12m         0  2.1%   48M\n");
+}
+
+TEST_CASE("the card tells state, reason, pid, command, place, processes and last lines") {
+    api::ProgramStatus status = web();
+    status.restarts = 2;
+    status.health = "healthy";
+    status.last_exit = {1, std::nullopt, ago(11523), 0.4, "exit 1"};
+    status.note = "draining";
+    const api::ProgramCard program{
+        "web",
+        "front end",
+        {status},
+        {{"command", "[\"nginx\", \"-g\", \"daemon off;\"]", "/etc/reeve/reeve.toml", 12}},
+        {}};
+    const api::Process worker{4122,     4121,  "S",   "nginx: worker", "www-data", 1.25,
+                              14680064, false, false, false,           {}};
+    const api::Process lost{4200, 1, "Z", "sh", "www-data", 0, 0, false, true, true, {}};
+    const api::Process main{4121,     1,    "S",   "nginx: master", "root",  240,
+                            20971520, true, false, false,           {worker}};
+    const api::LogLine first{ago(9), "web", "web", 1, 2, std::nullopt, "stdout", "bye"};
+    const api::LogLine second{ago(8), "web", "web", 1, 3, 4121, "stdout", "hello"};
+
+    CHECK(card_screen({status, program, {main, lost}, {first, second}}, kNow, kTerminal) ==
+          "● web: front end\n"
+          "  state       running, ready, healthy for 3h12m, since 2026-11-22T07:05:00.120Z\n"
+          "  note        draining\n"
+          "  pid         4121, run 3, up 3h12m\n"
+          "  restarts    2, 0 failures in a row\n"
+          "  last exit   exit 1, 3h ago, after 0s\n"
+          "  command     [\"nginx\", \"-g\", \"daemon off;\"]\n"
+          "  config      /etc/reeve/reeve.toml:12\n"
+          "  groups      site\n"
+          "  uses        3 processes (1 orphan), 4m1s CPU (2.1%), 48M memory\n"
+          "\n"
+          "      PID  S  USER         CPU   MEM  COMMAND\n"
+          "     4121  S  root          4m   20M  nginx: master  (main)\n"
+          "     4122  S  www-data   1.25s   14M  └─ nginx: worker\n"
+          "     4200  Z  www-data   0.00s     0  sh  (orphan, zombie)\n"
+          "\n"
+          "  last lines of output:\n"
+          "  bye\n"
+          "  --- web: run 3, pid 4121 ---\n"
+          "  hello\n");
+}
+
+TEST_CASE("the card of a program that waits says for what and until when") {
+    api::ProgramStatus status = program("mailer", "backoff");
+    status.retry_in_seconds = 13;
+    status.waiting_for = {"db", "cache"};
+    status.failures = 1;
+    CHECK(card_screen({status, {}, {}, {}}, kNow, kPipe) ==
+          "mailer\n"
+          "  state       backoff\n"
+          "  next try    in 13s\n"
+          "  waits for   db, cache\n"
+          "  restarts    0, 1 failure in a row\n");
+}
+
+TEST_CASE("the tree shows each program's processes, and strays by themselves") {
+    const api::Process deep{12, 11, "R", "c", "a-long-user-name", 0, 1536, false, false, false, {}};
+    const api::Process middle{11, 10, "S", "b", "root", 0, 0, false, false, false, {deep}};
+    const api::Process sibling{13, 10, "S", "d", "root", 0, 0, false, false, false, {}};
+    const api::Process top{10, 1, "S", "a", "root", 61, 0, true, false, false, {middle, sibling}};
+    const api::Process stray{99, 1, "S", "who\tami", "root", 0, 0, false, true, false, {}};
+    CHECK(tree_screen({{{"web", {top}}, {"cron", {}}}, {stray}}, kPipe, true) ==
+          "    PID  S  USER                 CPU   MEM  COMMAND\n"
+          "web\n"
+          "     10  S  root                1m1s     0  a  (main)\n"
+          "     11  S  root               0.00s     0  |- b\n"
+          "     12  R  a-long-user-name   0.00s  1.5K  |  `- c\n"
+          "     13  S  root               0.00s     0  `- d\n"
+          "cron: no process\n"
+          "strays (of no program)\n"
+          "     99  S  root               0.00s     0  who ami  (orphan)\n");
+}
+
+TEST_CASE("the configuration is TOML with the place of each key") {
+    const api::ProgramCard card{"web",
+                                "",
+                                {},
+                                {{"command", "[\"nginx\"]", "/etc/reeve/reeve.toml", 12},
+                                 {"restart", "\"on-failure\"", std::nullopt, std::nullopt}},
+                                {}};
+    CHECK(config_screen(card, kPipe) ==
+          "[program.web]\n"
+          "command = [\"nginx\"]                           # /etc/reeve/reeve.toml:12\n"
+          "restart = \"on-failure\"                        # default\n");
+}
+
+TEST_CASE("an event is one line") {
+    CHECK(event_line({12, "program.exit", kNow, "web", R"({"code":1,"reason":"exit 1"})"}, kPipe) ==
+          "   12  2026-11-22T10:17:00.120Z  program.exit         web           code=1 "
+          "reason=\"exit 1\"\n");
+    CHECK(event_line({1, "supervisor.started", kNow, std::nullopt, "{}"}, kPipe) ==
+          "    1  2026-11-22T10:17:00.120Z  supervisor.started   -\n");
+}
+
+TEST_CASE("an action says what became of it, and why not with the last lines") {
+    CHECK(action_lines({"web", true, "running", 4121, "", {"x"}}, kPipe) ==
+          "web: running (pid 4121)\n");
+    CHECK(action_lines({"db", false, "failed", std::nullopt, "exit 3", {"cannot open", "bye"}},
+                       kPipe) ==
+          "db: failed: exit 3\n"
+          "  | cannot open\n"
+          "  | bye\n");
+}
+
+TEST_CASE("log lines carry names, times and marks between runs as asked") {
+    const api::LogLine out{kNow, "web", "web", 1, 2, 7, "stdout", "one"};
+    const api::LogLine err{std::nullopt, "mailer", "mailer", 1, 1, 8, "stderr", "two"};
+    api::LogLine next = out;
+    next.run = 3;
+    next.pid = 4121;
+    const api::LogLine missed{kNow, "web", "web", 1, 3, 4121, "reeve", "3 lines are missing here"};
+
+    LogScreen full{{.prefix = true, .name_width = 6, .timestamps = true, .marks = true}, kPipe};
+    CHECK(full.line(out) == "2026-11-22T10:17:00.120Z web    | one\n");
+    CHECK(full.line(err) == "------------------------ mailer ! two\n");
+    CHECK(full.line(next) ==
+          "--- web: run 3, pid 4121 ---\n2026-11-22T10:17:00.120Z web    | one\n");
+    CHECK(full.line(missed) == "--- web: 3 lines are missing here ---\n");
+
+    LogScreen bare{{.prefix = false, .name_width = 0, .timestamps = false, .marks = false}, kPipe};
+    CHECK(bare.line(out) == "one\n");
+    CHECK(bare.line(next) == "one\n");
+    CHECK(bare.line(missed) == "");
+}
+
+TEST_CASE("a program's colours end with its line, and its other escapes never reach a terminal") {
+    CHECK(harmless_output("a\033[31mred") == "a\033[31mred\033[0m");
+    CHECK(harmless_output("\033[2J\033]0;title\a\033]52;c;x\033\\\033(Bplain\r") == "plain");
+    CHECK(harmless_output("\033[") == "");
+    CHECK(harmless_output("\033") == "");
+    CHECK(harmless_output("tab\there\x07") == "tab\there");
+    LogScreen pipe{{.prefix = false, .name_width = 0, .timestamps = false, .marks = true}, kPipe};
+    CHECK(pipe.line({kNow, "a", "a", 1, 1, 1, "stdout", "\033[2Jraw"}) == "\033[2Jraw\n");
+}
+
+TEST_CASE("durations and sizes are short") {
+    CHECK(human_duration(0.9) == "0s");
+    CHECK(human_duration(59) == "59s");
+    CHECK(human_duration(60) == "1m");
+    CHECK(human_duration(725) == "12m5s");
+    CHECK(human_duration(11521) == "3h12m");
+    CHECK(human_duration(86400 * 2 + 3600 * 4 + 59) == "2d4h");
+    CHECK(human_duration(-5) == "0s");
+    CHECK(short_duration(7199) == "1h");
+    CHECK(human_cpu(1.254) == "1.25s");
+    CHECK(human_cpu(133) == "2m13s");
+    CHECK(human_bytes(0) == "0");
+    CHECK(human_bytes(512) == "512");
+    CHECK(human_bytes(50331648) == "48M");
+    CHECK(human_bytes(4718592) == "4.5M");
+    CHECK(human_bytes(1024 * 1024 - 1) == "1M");
+    CHECK(human_bytes(1288490188) == "1.2G");
+    CHECK(human_bytes(-1) == "0");
+}
+
+TEST_CASE("width is counted in columns") {
+    std::setlocale(LC_CTYPE, "C.UTF-8");
+    CHECK(display_width("web") == 3);
+    CHECK(display_width("日本") == 4);
+    CHECK(display_width("e\xcc\x81") == 1);
+    CHECK(display_width("\xff\xfe") == 2);
+    CHECK(cut("日本語", 5, kTerminal) == "日本…");
+    CHECK(cut("日本語", 6, kTerminal) == "日本語");
+    CHECK(cut("abcdef", 5, kPipe) == "ab...");
+    CHECK(cut("abcdef", 2, kPipe) == "..");
+}
