@@ -207,6 +207,7 @@ void LinuxHost::launch(Live& live) {
     auto spawned = spawner_.spawn(request_for(live, *output));
     if (!spawned) return lacking(spawned.error());
 
+    ++changes_;
     live.launched = true;
     live.pid = spawned->pid;
     live.pidfd = std::move(spawned->pidfd);
@@ -311,6 +312,7 @@ void LinuxHost::reap() {
         tracker_.reaped(zombie->pid);
         const auto reaped = os::take_zombie(zombie->pid);
         if (!reaped) break;
+        ++changes_;
         if (main_of) {
             main_ended(*main_of, *reaped);
         } else {

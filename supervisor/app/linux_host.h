@@ -70,6 +70,8 @@ public:
     Tracker& tracker() { return tracker_; }
     std::uint64_t orphans_reaped() const { return orphans_reaped_; }
     std::uint64_t strays_reaped() const { return strays_reaped_; }
+    // Grows with each process that we start or take: what was read of /proc before is old then.
+    std::uint64_t changes() const { return changes_; }
 
 private:
     struct Live;
@@ -122,6 +124,7 @@ private:
     bool sweep_later_is_slow_ = false;  // it runs for kKillInterval, and news may overtake it
     std::chrono::steady_clock::time_point next_sweep_{};
 
+    std::uint64_t changes_ = 0;
     std::uint64_t orphans_reaped_ = 0;
     std::uint64_t strays_reaped_ = 0;
     // By slot; nullopt: strays.  Not yet told in an event.

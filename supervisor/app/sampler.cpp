@@ -15,8 +15,11 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// contract.md §5: processes, cpu and memory may be up to 1 s old.
+// contract.md §5: processes, cpu and memory may be up to 1 s old.  After a start or an end they are
+// read anew, or `tree` would show what `stop` has just ended; but not more often than leaves the
+// other thread idle for most of the time.
 constexpr milliseconds kFreshFor{1000};
+constexpr int kRest = 4;
 // Who asks while ten thousands of processes are being read gets the sample before.
 constexpr milliseconds kPatience{30};
 
@@ -45,7 +48,7 @@ Sampler::Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, 
 
 void Sampler::sample(std::function<void(const control::Sample&)> done) {
     asking_.push_back(std::move(done));
-    if (have_one_ && host_.now() - latest_.at <= kFreshFor) {
+    if (fresh()) {
         answer_now_.arm();
         return;
     }
@@ -53,7 +56,16 @@ void Sampler::sample(std::function<void(const control::Sample&)> done) {
     if (!patience_.active()) patience_.start(kPatience);
 }
 
+bool Sampler::fresh() const {
+    if (!have_one_) return false;
+    const auto age = host_.now() - latest_.at;
+    if (age > kFreshFor) return false;
+    return host_.changes() == changes_seen_ || age < kRest * cost_;
+}
+
 void Sampler::start() {
+    begun_ = host_.now();
+    changes_begun_ = host_.changes();
     auto gathered = std::make_shared<Gathered>();
     work_.start(
         [gathered] {
@@ -78,6 +90,8 @@ void Sampler::finished(const Gathered& gathered) {
     const pid_t self = getpid();
 
     latest_.at = host_.now();
+    cost_ = latest_.at - begun_;
+    changes_seen_ = changes_begun_;
     latest_.processes.clear();
     latest_.processes.reserve(gathered.processes.size());
     std::unordered_map<pid_t, std::optional<RunId>> runs;

@@ -30,6 +30,7 @@ public:
 private:
     struct Gathered;
 
+    bool fresh() const;
     void start();
     void finished(const Gathered& gathered);
     void answer();
@@ -40,6 +41,10 @@ private:
     model::TimePoint started_;
     control::Sample latest_;
     bool have_one_ = false;
+    std::uint64_t changes_seen_ = 0;  // LinuxHost::changes() when the latest one was begun
+    std::uint64_t changes_begun_ = 0;
+    model::TimePoint begun_{};
+    model::Duration cost_{0};  // how long the latest one took
     std::vector<std::function<void(const control::Sample&)>> asking_;
     loop::Work work_;
     loop::Timer patience_;
