@@ -134,8 +134,8 @@ void Roster::record_request(Instance& instance, std::string verb, const Actor& a
 }
 
 Roster::WaitId Roster::await(Instance& instance, Goal goal, Done done) {
-    waiters_.emplace(&instance, Waiter{++last_wait_, goal, std::move(done)});
-    due_.insert(&instance);
+    waiters_.emplace(instance.slot(), Waiter{++last_wait_, goal, std::move(done)});
+    due_.insert(instance.slot());
     update_wake();
     return last_wait_;
 }
@@ -222,13 +222,14 @@ void Roster::on_left_behind(RunId run, int count) {
 void Roster::on_rest_gone() {
     if (shutdown_.phase() != Shutdown::Phase::rest) return;
     shutdown_.finish();
+    update_wake();
     if (finished_) finished_(*shutdown_.exit_code());
 }
 
 void Roster::on_wake() {
     const model::TimePoint now = host_.now();
     while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-        step(*deadlines_.begin()->second, model::DeadlineReached{});
+        step(*instances_[deadlines_.begin()->second], model::DeadlineReached{});
     }
     if (const auto deadline = shutdown_.deadline(); deadline && now >= *deadline) {
         shutdown_.killing() ? give_up_waiting() : kill_everything();
@@ -250,14 +251,14 @@ void Roster::step(Instance& instance, const model::MachineEvent& event) {
     rearm(instance);
     carry_out(instance, effects);
     tell_change(instance, from, was_ready, instance.runs_ != runs_before);
-    if (waiters_.contains(&instance)) due_.insert(&instance);
+    if (waiters_.contains(instance.slot())) due_.insert(instance.slot());
 }
 
 void Roster::rearm(Instance& instance) {
     const auto wanted = instance.machine().deadline();
     if (wanted == instance.armed_) return;
-    if (instance.armed_) deadlines_.erase({*instance.armed_, &instance});
-    if (wanted) deadlines_.insert({*wanted, &instance});
+    if (instance.armed_) deadlines_.erase({*instance.armed_, instance.slot()});
+    if (wanted) deadlines_.insert({*wanted, instance.slot()});
     instance.armed_ = wanted;
 }
 
@@ -379,10 +380,13 @@ void Roster::settle_waiters() {
         Outcome outcome;
     };
     std::vector<Answer> answers;
-    for (Instance* instance : std::exchange(due_, {})) {
-        auto [entry, end] = waiters_.equal_range(instance);
+    for (const std::uint32_t slot : std::exchange(due_, {})) {
+        auto [entry, end] = waiters_.equal_range(slot);
         while (entry != end) {
-            auto outcome = judge(*instance, entry->second.goal);
+            auto outcome = judge(*instances_[slot], entry->second.goal);
+            if (!outcome && shutdown_.phase() == Shutdown::Phase::finished) {
+                outcome = Outcome{false, "reeve ends before it does"};
+            }
             if (!outcome) {
                 ++entry;
                 continue;
@@ -466,7 +470,8 @@ void Roster::kill_everything() {
                     event::SupervisorStopping{"killing " + names_of_those_left(),
                                               shutdown_.planned_exit_code()});
     for (const auto& instance : instances_) step(*instance, model::KillRequested{});
-    if (shutdown_.phase() == Shutdown::Phase::rest) host_.end_rest(true);
+    // Not only once the programs are down: one that cannot be killed must not save the rest.
+    host_.end_rest(true);
     advance_shutdown();
     update_wake();
 }
@@ -477,6 +482,7 @@ void Roster::give_up_waiting() {
         event::SupervisorStopping{"cannot be killed, and left behind: " + names_of_those_left(),
                                   shutdown_.planned_exit_code()});
     shutdown_.finish();
+    for (const auto& waiter : waiters_) due_.insert(waiter.first);
     if (finished_) finished_(*shutdown_.exit_code());
 }
 

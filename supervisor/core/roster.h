@@ -129,10 +129,11 @@ private:
     std::unordered_map<RunId, Instance*> runs_;
     RunId last_run_ = 0;
     std::uint64_t runs_reaped_ = 0;
-    std::set<std::pair<model::TimePoint, Instance*>> deadlines_;
-    std::multimap<Instance*, Waiter> waiters_;
+    // Instances by their slot, so that what is due at once comes in an order that a replay repeats.
+    std::set<std::pair<model::TimePoint, std::uint32_t>> deadlines_;
+    std::multimap<std::uint32_t, Waiter> waiters_;
     // Instances with waiters that may have their answer now.
-    std::set<Instance*> due_;
+    std::set<std::uint32_t> due_;
     WaitId last_wait_ = 0;
     bool answering_ = false;
     std::set<WaitId> cancelled_;  // while answering_

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace reeve::sim {
+
+// What a history is about; each is searched on its own, so that the rare troubles of one do not
+// drown the others.
+enum class Mood {
+    calm,     // programs come and go, and go when they are told to
+    unruly,   // they ignore TERM, fork, detach, hang, and the system has no room for them
+    endings,  // reeve itself is ended in the midst of it, and by its programs
+};
+
+// Lives one history: random programs, a random operator, all of it from the seed.  Throws
+// BrokenPromise when one of contract.md's promises is broken.  `trace` gets a line for all that
+// happens, when it is given.
+struct Tale {
+    std::uint64_t turns = 0;
+    std::uint64_t runs = 0;
+    std::uint64_t answers = 0;
+    bool gave_up = false;  // something could not be killed in time
+};
+Tale live_a_history(Mood mood, std::uint64_t seed,
+                    const std::function<void(const std::string&)>& trace = {});
+
+}  // namespace reeve::sim

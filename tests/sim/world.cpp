@@ -1,0 +1,455 @@
+#include "tests/sim/world.h"
+
+#include <algorithm>
+#include <csignal>
+
+namespace reeve::sim {
+
+namespace {
+
+constexpr model::ExitStatus killed_by(int signal) {
+    return {.code = 0, .signal = signal, .core_dumped = false};
+}
+
+constexpr model::ExitStatus exited_with(int code) {
+    return {.code = code, .signal = 0, .core_dumped = false};
+}
+
+}  // namespace
+
+void World::trace(const std::string& line) const {
+    if (!trace_) return;
+    const auto ms = now_.time_since_epoch() - std::chrono::seconds{1000};
+    trace_(std::to_string(ms.count()) + "ms " + line);
+}
+
+std::string World::describe(std::size_t life) const {
+    const Life& run = lives_[life];
+    return run.program->name + " (slot " + std::to_string(run.slot) + ", run " +
+           std::to_string(run.number) + ", id " + std::to_string(run.id) + ")";
+}
+
+model::WallTime World::wall_now() const {
+    return model::WallTime{std::chrono::seconds{1'795'000'000} + now_.time_since_epoch() +
+                           wall_shift_};
+}
+
+// --- the calendar --------------------------------------------------------------------------------
+
+void World::later(Duration from_now, Kind kind, std::size_t subject, model::ExitStatus status) {
+    calendar_.push({now_ + from_now, ++last_order_, kind, subject, status});
+}
+
+void World::plan(Duration from_now, int subject) {
+    later(from_now, Kind::planned, static_cast<std::size_t>(subject));
+}
+
+bool World::turn(TimePoint until) {
+    const bool calendar_is_next =
+        !calendar_.empty() && (!wish_ || calendar_.top().at < std::max(*wish_, now_) ||
+                               (calendar_.top().at <= now_ && *wish_ <= now_ && dice_.one_in(2)));
+    if (calendar_is_next) {
+        const Happening next = calendar_.top();
+        if (next.at > until) return false;
+        calendar_.pop();
+        now_ = std::max(now_, next.at);
+        last_was_wake_ = false;
+        happen(next);
+        return true;
+    }
+    if (!wish_ || *wish_ > until) return false;
+    now_ = std::max(now_, *wish_);
+    // A timer is seldom early and often late.
+    if (dice_.one_in(4)) now_ += dice_.ms(0, 3);
+    last_was_wake_ = true;
+    roster_->on_wake();
+    return true;
+}
+
+void World::happen(const Happening& happening) {
+    const std::size_t subject = happening.subject;
+    switch (happening.kind) {
+        case Kind::planned:
+            on_plan_(static_cast<int>(subject));
+            return;
+        case Kind::born:
+            born(subject);
+            return;
+        case Kind::exec:
+            exec(subject);
+            return;
+        case Kind::fail_to_exec: {
+            Life& life = lives_[subject];
+            if (life.stage != Life::Stage::before_exec) return;
+            life.stage = Life::Stage::gone;
+            processes_[life.processes[0]].alive = false;
+            later(dice_.ms(0, 2), Kind::tell_spawn_failed, subject);
+            return;
+        }
+        case Kind::fork:
+            fork(subject);
+            return;
+        case Kind::die:
+            die(subject, happening.status);
+            return;
+        case Kind::sweep:
+            sweep(subject);
+            return;
+        case Kind::sweep_rest:
+            sweep_rest();
+            return;
+        case Kind::tell_spawned: {
+            const Life& life = lives_[subject];
+            if (life.told_over || life.stage == Life::Stage::gone) return;
+            if (tracing()) trace("tell spawned: " + describe(subject));
+            roster_->on_spawned(life.id, processes_[life.processes[0]].pid);
+            return;
+        }
+        case Kind::tell_executed: {
+            Life& life = lives_[subject];
+            if (life.told_over) return;
+            life.told_executed = true;
+            if (tracing()) trace("tell executed: " + describe(subject));
+            roster_->on_executed(life.id);
+            return;
+        }
+        case Kind::tell_spawn_failed:
+            tell_spawn_failed(subject);
+            return;
+        case Kind::tell_exited:
+            tell_exited(subject);
+            return;
+        case Kind::tell_emptied: {
+            Life& life = lives_[subject];
+            if (any_alive(life)) return;
+            life.killing = false;
+            life.owes_emptied = false;
+            if (tracing()) trace("tell emptied: " + describe(subject));
+            roster_->on_emptied(life.id);
+            return;
+        }
+        case Kind::answer_check: {
+            Life& life = lives_[subject];
+            if (life.forgotten) return;
+            const auto left = std::ranges::count_if(life.processes, [&](std::size_t process) {
+                return processes_[process].alive && !processes_[process].stray;
+            });
+            if (tracing()) {
+                trace("tell left behind " + std::to_string(left) + ": " + describe(subject));
+            }
+            if (left == 0) {
+                roster_->on_emptied(life.id);
+            } else {
+                life.owes_emptied = true;
+                roster_->on_left_behind(life.id, static_cast<int>(left));
+            }
+            return;
+        }
+        case Kind::tell_rest_gone:
+            if (!rest_is_ending_ || any_in_rest()) return;
+            rest_is_ending_ = false;
+            trace("tell rest gone");
+            roster_->on_rest_gone();
+            return;
+    }
+}
+
+// --- processes -----------------------------------------------------------------------------------
+
+bool World::any_alive(const Life& life) const {
+    return std::ranges::any_of(life.processes, [&](std::size_t process) {
+        return processes_[process].alive && !processes_[process].stray;
+    });
+}
+
+std::size_t World::beget(std::size_t index) {
+    Life& life = lives_[index];
+    const Temper& its = temper(life);
+    Process process;
+    process.pid = static_cast<pid_t>(100 + processes_.size());
+    process.life = index;
+    process.main = life.processes.empty();
+    process.ignores_term = dice_.one_in(its.ignores_term);
+    process.term_takes = dice_.one_in(its.slow_to_go) ? dice_.ms(10, 1500) : dice_.ms(0, 5);
+    process.forks_left = its.forks == 0 ? 0 : dice_.below(its.forks + 1);
+    if (dice_.one_in(its.hangs_in_kernel)) {
+        process.hangs_from = now_ + dice_.ms(0, 2000);
+        process.hangs_until = process.hangs_from + dice_.ms(1, 4000);
+    }
+    processes_.push_back(process);
+    life.processes.push_back(processes_.size() - 1);
+    return processes_.size() - 1;
+}
+
+void World::spawn(const core::SpawnOrder& order) {
+    ++orders_;
+    if (order.id != lives_.size() + 1) throw BrokenPromise{"run ids do not count from 1"};
+    for (const Life& older : lives_) {
+        if (older.slot != order.slot) continue;
+        if (!older.forgotten) throw BrokenPromise{"two runs of an instance at once"};
+        for (const std::size_t process : older.processes) {
+            const Process& left = processes_[process];
+            const bool may_stay =
+                left.stray || (older.program->leftovers == conf::Leftovers::keep && !left.main);
+            if (left.alive && !may_stay) {
+                throw BrokenPromise{"a run begins beside pid " + std::to_string(left.pid) +
+                                    " of an older one"};
+            }
+        }
+    }
+    const std::size_t index = lives_.size();
+    lives_.push_back({});
+    Life& life = lives_.back();
+    life.id = order.id;
+    life.slot = order.slot;
+    life.number = order.run;
+    life.program = cast_[order.slot].program;
+    life.ordered = now_;
+    if (tracing()) trace("spawn " + describe(index));
+
+    const Temper& its = temper(life);
+    if (now_ < no_room_until_) {
+        life.failure = {"fork: Resource temporarily unavailable", true, false};
+        later(dice_.ms(0, 3), Kind::tell_spawn_failed, index);
+        return;
+    }
+    if (dice_.one_in(its.spawn_is_hopeless)) {
+        life.failure = {"exec nosuch: No such file or directory", false, true};
+    } else if (dice_.one_in(its.spawn_fails)) {
+        life.failure = {"chdir /srv: Stale file handle", false, false};
+    }
+    later(dice_.one_in(its.spawn_is_slow) ? dice_.ms(1, 400) : Duration{0}, Kind::born, index);
+}
+
+void World::born(std::size_t index) {
+    if (lives_[index].given_up) return;
+    beget(index);
+    Life& life = lives_[index];
+    life.stage = Life::Stage::before_exec;
+    later(dice_.ms(0, 1), Kind::tell_spawned, index);
+    const Temper& its = temper(life);
+    if (!life.failure.reason.empty()) {
+        later(dice_.ms(0, 3), Kind::fail_to_exec, index);
+    } else if (dice_.one_in(its.dies_before_it_reports)) {
+        later(dice_.ms(0, 3), Kind::die, life.processes[0], killed_by(SIGKILL));
+    } else if (dice_.one_in(its.exec_hangs)) {
+        if (dice_.one_in(2)) later(dice_.ms(100, 5000), Kind::exec, index);
+    } else {
+        later(dice_.ms(0, 3), Kind::exec, index);
+    }
+}
+
+void World::exec(std::size_t index) {
+    Life& life = lives_[index];
+    if (life.stage != Life::Stage::before_exec) return;
+    life.stage = Life::Stage::executed;
+    later(dice_.ms(0, 2), Kind::tell_executed, index);
+    const std::size_t main = life.processes[0];
+    const Temper& its = temper(life);
+    if (processes_[main].forks_left > 0) later(dice_.ms(0, 50), Kind::fork, main);
+    if (!dice_.one_in(its.lives_for_ever)) {
+        const bool fails = dice_.one_in(its.fails);
+        const model::ExitStatus status =
+            !fails ? exited_with(0)
+                   : dice_.any_of({exited_with(1), exited_with(3), killed_by(SIGSEGV)});
+        const int most = dice_.one_in(3) ? 20 : its.longest_life;
+        later(dice_.ms(0, most), Kind::die, main, status);
+    }
+    if (life.pending_signal != 0) send(main, life.pending_signal);
+}
+
+void World::fork(std::size_t parent) {
+    if (!processes_[parent].alive || processes_[parent].forks_left == 0) return;
+    --processes_[parent].forks_left;
+    if (now_ < no_room_until_) return;
+    const std::size_t life = processes_[parent].life;
+    const Temper& its = temper(lives_[life]);
+    const std::size_t child = beget(life);
+    Process& process = processes_[child];
+    process.detached = processes_[parent].detached || dice_.one_in(its.detaches);
+    process.stray = processes_[parent].stray || dice_.one_in(its.strays);
+    // Each generation is smaller, or it would never end.
+    process.forks_left = std::min(process.forks_left, processes_[parent].forks_left);
+    if (process.forks_left > 0) later(dice_.ms(0, 300), Kind::fork, child);
+    if (dice_.one_in(2)) later(dice_.ms(0, 8000), Kind::die, child, exited_with(0));
+    if (processes_[parent].forks_left > 0) later(dice_.ms(0, 500), Kind::fork, parent);
+    if (tracing()) {
+        trace("pid " + std::to_string(processes_[parent].pid) + " forks pid " +
+              std::to_string(process.pid) + (process.stray ? ", a stray" : ""));
+    }
+}
+
+void World::die(std::size_t index, model::ExitStatus status) {
+    Process& process = processes_[index];
+    if (!process.alive) return;
+    if (now_ >= process.hangs_from && now_ < process.hangs_until) {
+        later(process.hangs_until - now_, Kind::die, index, status);
+        return;
+    }
+    process.alive = false;
+    if (tracing()) {
+        trace("pid " + std::to_string(process.pid) + " of " + describe(process.life) +
+              " ends: " + status.text());
+    }
+    Life& life = lives_[process.life];
+    if (process.main) {
+        life.stage = Life::Stage::gone;
+        life.status = status;
+        later(dice_.ms(0, 3), Kind::tell_exited, process.life);
+    }
+    if ((life.killing || life.owes_emptied) && !any_alive(life)) {
+        later(dice_.ms(0, 3), Kind::tell_emptied, process.life);
+    }
+    if (rest_is_ending_ && !any_in_rest()) later(dice_.ms(0, 3), Kind::tell_rest_gone, 0);
+}
+
+void World::send(std::size_t index, int signal) {
+    const Process& process = processes_[index];
+    if (!process.alive) return;
+    if (signal == SIGKILL) {
+        later(dice_.ms(0, 2), Kind::die, index, killed_by(SIGKILL));
+        return;
+    }
+    Life& life = lives_[process.life];
+    if (process.main && life.stage == Life::Stage::before_exec) {
+        life.pending_signal = signal;
+        return;
+    }
+    if (process.ignores_term) return;
+    const auto end = dice_.any_of({killed_by(signal), exited_with(0), exited_with(1)});
+    later(process.term_takes, Kind::die, index, end);
+}
+
+// --- what the roster asks for --------------------------------------------------------------------
+
+std::size_t World::life_of(core::RunId run, const char* asked) const {
+    if (run == 0 || run > lives_.size()) {
+        throw BrokenPromise{std::string{asked} + " for a run that never was"};
+    }
+    const auto index = static_cast<std::size_t>(run - 1);
+    if (lives_[index].forgotten) {
+        throw BrokenPromise{std::string{asked} + " for a forgotten run: " + describe(index)};
+    }
+    return index;
+}
+
+void World::give_up(std::size_t index) {
+    Life& life = lives_[index];
+    if (life.given_up || !life.failure.reason.empty()) return;
+    life.given_up = true;
+    life.failure.reason = "given up";
+    later(dice_.ms(0, 2), Kind::tell_spawn_failed, index);
+}
+
+void World::signal(core::RunId run, int signal, conf::StopScope scope) {
+    ++orders_;
+    const std::size_t index = life_of(run, "a signal");
+    if (tracing()) trace("signal " + std::to_string(signal) + " to " + describe(index));
+    if (lives_[index].stage == Life::Stage::no_process) {
+        give_up(index);
+        return;
+    }
+    for (const std::size_t process : lives_[index].processes) {
+        const Process& target = processes_[process];
+        const bool meant = scope == conf::StopScope::tree ||
+                           (scope == conf::StopScope::group && !target.detached) || target.main;
+        if (meant && !target.stray) send(process, signal);
+    }
+}
+
+void World::kill_tree(core::RunId run) {
+    ++orders_;
+    const std::size_t index = life_of(run, "a kill");
+    if (tracing()) trace("kill " + describe(index));
+    if (lives_[index].stage == Life::Stage::no_process) {
+        give_up(index);
+        return;
+    }
+    lives_[index].killing = true;
+    later(dice_.ms(0, 1), Kind::sweep, index);
+}
+
+void World::sweep(std::size_t index) {
+    Life& life = lives_[index];
+    if (!life.killing || life.forgotten) return;
+    if (!any_alive(life)) {
+        later(dice_.ms(0, 2), Kind::tell_emptied, index);
+        return;
+    }
+    for (const std::size_t process : life.processes) {
+        if (!processes_[process].stray) send(process, SIGKILL);
+    }
+    later(dice_.ms(3, 100), Kind::sweep, index);
+}
+
+void World::check_tree(core::RunId run) {
+    ++orders_;
+    const std::size_t index = life_of(run, "a look");
+    later(dice_.ms(0, 3), Kind::answer_check, index);
+}
+
+void World::forget(core::RunId run) {
+    ++orders_;
+    const std::size_t index = life_of(run, "forget");
+    Life& life = lives_[index];
+    life.forgotten = true;
+    if (!life.told_over)
+        throw BrokenPromise{"forgotten before its end was told: " + describe(index)};
+    const bool keeps = life.program->leftovers == conf::Leftovers::keep;
+    for (const std::size_t process : life.processes) {
+        const Process& left = processes_[process];
+        if (left.alive && !left.stray && (left.main || !keeps)) {
+            throw BrokenPromise{"forgotten while pid " + std::to_string(left.pid) +
+                                " is alive: " + describe(index)};
+        }
+    }
+}
+
+bool World::in_rest(const Process& process) const {
+    return process.alive && (process.stray || lives_[process.life].forgotten);
+}
+
+bool World::any_in_rest() const {
+    return std::ranges::any_of(processes_, [&](const Process& each) { return in_rest(each); });
+}
+
+void World::end_rest(bool kill) {
+    ++orders_;
+    trace(kill ? "kill the rest" : "end the rest");
+    rest_is_ending_ = true;
+    rest_is_killed_ = kill;
+    later(dice_.ms(0, 1), Kind::sweep_rest, 0);
+}
+
+void World::sweep_rest() {
+    if (!rest_is_ending_) return;
+    if (!any_in_rest()) {
+        later(dice_.ms(0, 2), Kind::tell_rest_gone, 0);
+        return;
+    }
+    for (std::size_t i = 0; i < processes_.size(); ++i) {
+        if (in_rest(processes_[i])) send(i, rest_is_killed_ ? SIGKILL : SIGTERM);
+    }
+    // Only a kill is repeated; but look again whether anything was forked meanwhile.
+    later(dice_.ms(3, 100), Kind::sweep_rest, 0);
+}
+
+// --- what the roster is told ---------------------------------------------------------------------
+
+void World::tell_spawn_failed(std::size_t index) {
+    Life& life = lives_[index];
+    if (life.told_over) return;
+    life.told_over = now_;
+    life.stage = Life::Stage::gone;
+    if (tracing()) trace("tell spawn failed: " + describe(index) + ": " + life.failure.reason);
+    roster_->on_spawn_failed(life.id, life.failure);
+}
+
+void World::tell_exited(std::size_t index) {
+    Life& life = lives_[index];
+    life.told_over = now_;
+    if (tracing()) trace("tell exited: " + describe(index) + ": " + life.status->text());
+    roster_->on_main_exited(life.id, *life.status, {});
+}
+
+}  // namespace reeve::sim

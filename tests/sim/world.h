@@ -1,0 +1,204 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <queue>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "supervisor/core/host.h"
+#include "supervisor/core/roster.h"
+#include "tests/sim/dice.h"
+
+namespace reeve::sim {
+
+using model::Duration;
+using model::TimePoint;
+
+// A promise of contract.md §6 that a history has seen broken.
+struct BrokenPromise : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// How the processes of one program behave.  "One in n": 0 is never.
+struct Temper {
+    int spawn_fails = 0;
+    int spawn_is_hopeless = 0;
+    int spawn_is_slow = 0;
+    int exec_hangs = 0;
+    int dies_before_it_reports = 0;
+    int lives_for_ever = 2;
+    int longest_life = 5000;  // ms, of those that don't
+    int fails = 2;
+    int forks = 0;  // at most, for each process
+    int detaches = 3;
+    int strays = 0;
+    int ignores_term = 0;
+    int slow_to_go = 0;
+    int hangs_in_kernel = 0;
+};
+
+struct Process {
+    pid_t pid = 0;
+    std::size_t life = 0;  // index of its run
+    bool main = false;
+    bool detached = false;  // in a session of its own
+    bool stray = false;     // nobody knows whose it is
+    bool alive = true;
+    bool ignores_term = false;
+    Duration term_takes{0};
+    // In D state: no signal ends it, nor does it end itself.
+    TimePoint hangs_from{}, hangs_until{};
+    int forks_left = 0;
+};
+
+// A run, as the world knows it.
+struct Life {
+    enum class Stage { no_process, before_exec, executed, gone };
+
+    core::RunId id = 0;
+    std::uint32_t slot = 0;
+    std::uint64_t number = 0;
+    const conf::Program* program = nullptr;
+    TimePoint ordered{};
+    Stage stage = Stage::no_process;
+    std::vector<std::size_t> processes;  // the first is the main one
+    int pending_signal = 0;              // blocked until the exec
+    bool given_up = false;
+    bool killing = false;
+    bool owes_emptied = false;
+    bool forgotten = false;
+
+    // What the roster was told, and when.
+    bool told_executed = false;
+    std::optional<TimePoint> told_over;  // that it failed to spawn, or that its main process exited
+    model::SpawnFailed failure;          // to be told; `reason` is empty when it executes
+    std::optional<model::ExitStatus> status;
+};
+
+// A machine with nothing real in it: it begets, ends and loses processes by the dice, with a clock
+// that is moved by what happens next.  It is the Host of one roster, and insists on what a host may
+// insist on: whoever asks for something about a run that is over has broken a promise.
+class World : public core::Host {
+public:
+    // Which program is in which slot, and how it behaves; the programs outlive the world.
+    struct Role {
+        const conf::Program* program;
+        Temper temper;
+    };
+    World(Dice& dice, std::vector<Role> cast) : dice_{dice}, cast_{std::move(cast)} {}
+
+    void attach(core::Roster& roster) { roster_ = &roster; }
+    // Called for each happening that was put on the calendar by plan().
+    void on_plan(std::function<void(int)> happened) { on_plan_ = std::move(happened); }
+    void plan(Duration from_now, int subject);
+    // Every line of what happens.
+    void trace_to(std::function<void(const std::string&)> trace) { trace_ = std::move(trace); }
+    bool tracing() const { return static_cast<bool>(trace_); }
+    void trace(const std::string& line) const;
+
+    // Does what comes next: a happening, or the wake-up that was asked for.  False when nothing
+    // will ever happen again, or not before `until`.
+    bool turn(TimePoint until);
+
+    // Times in which nothing can be forked.
+    void no_room_for(Duration time) { no_room_until_ = now_ + time; }
+    // The loop is late: what is due meanwhile comes all at once.
+    void stall(Duration time) { now_ += time; }
+    void step_wall_clock(Duration by) { wall_shift_ += by; }
+
+    const std::deque<Life>& lives() const { return lives_; }
+    const std::vector<Process>& processes() const { return processes_; }
+    bool any_alive(const Life& life) const;
+    const std::optional<TimePoint>& wish() const { return wish_; }
+    // How often anything was asked for: what did not change it did nothing.
+    std::uint64_t orders() const { return orders_; }
+    // Wake-ups that changed nothing are counted against the roster by whoever looks at these.
+    bool last_was_wake() const { return last_was_wake_; }
+
+    TimePoint now() const override { return now_; }
+    model::WallTime wall_now() const override;
+    std::uint32_t random() override { return static_cast<std::uint32_t>(dice_.next()); }
+    void wake_at(std::optional<TimePoint> when) override { wish_ = when; }
+    void spawn(const core::SpawnOrder& order) override;
+    void signal(core::RunId run, int signal, conf::StopScope scope) override;
+    void kill_tree(core::RunId run) override;
+    void check_tree(core::RunId run) override;
+    void forget(core::RunId run) override;
+    void end_rest(bool kill) override;
+
+private:
+    enum class Kind {
+        planned,
+        born,
+        exec,
+        fail_to_exec,
+        fork,
+        die,
+        sweep,
+        sweep_rest,
+        tell_spawned,
+        tell_executed,
+        tell_spawn_failed,
+        tell_exited,
+        tell_emptied,
+        answer_check,
+        tell_rest_gone,
+    };
+    struct Happening {
+        TimePoint at;
+        std::uint64_t order;
+        Kind kind;
+        std::size_t subject;  // a life, a process, or what plan() was given
+        model::ExitStatus status{};
+        bool operator>(const Happening& other) const {
+            return at != other.at ? at > other.at : order > other.order;
+        }
+    };
+
+    void later(Duration from_now, Kind kind, std::size_t subject, model::ExitStatus status = {});
+    void happen(const Happening& happening);
+    std::size_t life_of(core::RunId run, const char* asked) const;
+    const Temper& temper(const Life& life) const { return cast_[life.slot].temper; }
+    std::size_t beget(std::size_t life);
+    void born(std::size_t index);
+    void exec(std::size_t index);
+    void fork(std::size_t parent);
+    void die(std::size_t index, model::ExitStatus status);
+    void send(std::size_t process, int signal);
+    void give_up(std::size_t index);
+    void sweep(std::size_t index);
+    void sweep_rest();
+    void tell_spawn_failed(std::size_t index);
+    void tell_exited(std::size_t index);
+    bool in_rest(const Process& process) const;
+    bool any_in_rest() const;
+    std::string describe(std::size_t life) const;
+
+    Dice& dice_;
+    std::vector<Role> cast_;
+    core::Roster* roster_ = nullptr;
+    std::function<void(int)> on_plan_;
+    std::function<void(const std::string&)> trace_;
+
+    TimePoint now_{std::chrono::seconds{1000}};
+    Duration wall_shift_{0};
+    TimePoint no_room_until_{};
+    std::optional<TimePoint> wish_;
+    std::uint64_t orders_ = 0;
+    bool last_was_wake_ = false;
+    bool inside_order_ = false;
+
+    std::priority_queue<Happening, std::vector<Happening>, std::greater<>> calendar_;
+    std::uint64_t last_order_ = 0;
+    // Run ids count from 1 without gaps, so index = id - 1.
+    std::deque<Life> lives_;
+    std::vector<Process> processes_;
+    bool rest_is_ending_ = false;
+    bool rest_is_killed_ = false;
+};
+
+}  // namespace reeve::sim
