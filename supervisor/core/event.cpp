@@ -107,12 +107,14 @@ Weight weight_of(const Event& event) {
                           [](const event::StateChanged& change) {
                               // "starting" is told by "running", "backoff" or "failed" a moment
                               // later.
-                              return change.to == model::State::starting ? Weight::debug
-                                                                         : Weight::info;
+                              if (change.to == model::State::starting) return Weight::debug;
+                              return change.to == model::State::failed ? Weight::warn
+                                                                       : Weight::info;
                           },
                           [](const event::Ready&) { return Weight::debug; },
                           [](const event::Exited&) { return Weight::info; },
-                          [](const event::Failed&) { return Weight::warn; },
+                          // Its program.state has said so.
+                          [](const event::Failed&) { return Weight::debug; },
                           [](const event::OrphanAdopted&) { return Weight::debug; },
                           [](const event::OrphansReaped&) { return Weight::debug; },
                           [](const event::Requested&) { return Weight::info; },
