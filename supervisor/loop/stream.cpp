@@ -26,6 +26,12 @@ struct Shutdown {
     std::function<void()> done;
 };
 
+// The stream was closed before its request could be called back: its owner may be gone.  A write
+// that was complete by then still comes with success.
+bool is_over(const uv_stream_t* stream, int status) {
+    return status == UV_ECANCELED || uv_is_closing(reinterpret_cast<const uv_handle_t*>(stream));
+}
+
 }  // namespace
 
 base::OsExpected<void> Stream::open(base::Fd fd, Callbacks callbacks) {
@@ -83,7 +89,7 @@ void Stream::write(std::string bytes) {
     const int code = uv_write(&request->uv, reinterpret_cast<uv_stream_t*>(&handle_->uv), &buffer,
                               1, [](uv_write_t* uv, int status) {
                                   const std::unique_ptr<Write> done{static_cast<Write*>(uv->data)};
-                                  if (status == UV_ECANCELED) return;
+                                  if (is_over(uv->handle, status)) return;
                                   auto& block = *static_cast<Block*>(uv->handle->data);
                                   if (status != 0) {
                                       end(block, -status);
@@ -109,7 +115,7 @@ void Stream::shutdown(std::function<void()> done) {
         uv_shutdown(&request->uv, reinterpret_cast<uv_stream_t*>(&handle_->uv),
                     [](uv_shutdown_t* uv, int status) {
                         const std::unique_ptr<Shutdown> over{static_cast<Shutdown*>(uv->data)};
-                        if (status == UV_ECANCELED) return;
+                        if (is_over(uv->handle, status)) return;
                         // ENOTCONN, when the peer was quicker, is as good an end as any.
                         guarded(uv->handle->loop, "stream's shutdown", over->done);
                     });
