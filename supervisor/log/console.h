@@ -31,7 +31,7 @@ public:
         std::size_t program_bytes = 256 * 1024;  // queued for one descriptor
         std::size_t own_bytes = 64 * 1024;
         // The line that says how many of reeve's own were dropped.
-        std::function<std::string(std::uint64_t lines)> dropped_text;
+        std::function<std::string(std::uint64_t lines)> dropped_text{};
     };
 
     // Fails for want of a descriptor or a thread.

@@ -40,10 +40,10 @@ struct Line {
 struct Query {
     std::vector<InstanceId> instances;
     std::optional<std::size_t> last_lines = 100;  // over all instances; nullopt: all
-    std::optional<WallTime> since;
-    std::optional<WallTime> until;
-    std::optional<std::uint32_t> run;  // of every instance asked for
-    std::optional<Source> source;
+    std::optional<WallTime> since{};
+    std::optional<WallTime> until{};
+    std::optional<std::uint32_t> run{};  // of every instance asked for
+    std::optional<Source> source{};
     // More than this is not held for one asker: the oldest are left out, with a `missed` mark.
     std::size_t most_bytes = 16 * 1024 * 1024;
 };

@@ -17,12 +17,12 @@ public:
     // Each may close or destroy the Stream.
     struct Callbacks {
         // The bytes are gone when it returns.
-        std::function<void(std::span<const char>)> on_data;
+        std::function<void(std::span<const char>)> on_data{};
         // Nothing more will be read.  0: the peer has closed its side, and may still listen; else
         // an errno, of a read or of a write, and all is over.  Called once.
-        std::function<void(int error)> on_end;
+        std::function<void(int error)> on_end{};
         // All that was written is with the kernel: queued_bytes() has come back to 0.
-        std::function<void()> on_drained;
+        std::function<void()> on_drained{};
     };
 
     explicit Stream(Loop& loop) : loop_{loop} {}
