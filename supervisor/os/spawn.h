@@ -162,8 +162,9 @@ public:
     Flight& operator=(Flight&& other) noexcept;
     ~Flight() { abandon(); }
 
-    // Readable when outcome() has something to say.  -1 once it has said it.  The descriptor is
-    // closed by outcome(): stop watching it before.
+    // Readable when outcome() has something to say; -1 once it has said it.  outcome() may close
+    // it: take it out of the loop before.  Children in flight hold copies of it, so an epoll that
+    // is not told goes on reporting a descriptor that is closed here.
     int status_fd() const;
 
     // nullopt: not known yet.  Else the flight has landed, and this object is empty.
