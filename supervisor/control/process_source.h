@@ -17,14 +17,14 @@ struct ProcessInfo {
     pid_t pid = 0;
     pid_t ppid = 0;
     char state = '?';  // as in /proc/PID/stat
-    std::string command;
+    std::string command{};
     uid_t uid = 0;
     double cpu_seconds = 0;
     // Its share: the sum over the processes of an instance is what the instance uses.
     std::uint64_t memory_bytes = 0;
-    std::optional<std::uint32_t> slot;  // the instance's index in the roster; nullopt: a stray
-    bool main = false;                  // of the instance's present run
-    bool orphan = false;                // the kernel handed it to reeve
+    std::optional<std::uint32_t> slot{};  // the instance's index in the roster; nullopt: a stray
+    bool main = false;                    // of the instance's present run
+    bool orphan = false;                  // the kernel handed it to reeve
     bool zombie = false;
     double age_seconds = 0;
 };

@@ -69,7 +69,7 @@ Expected<Route, Refusal> route(std::string_view method, const std::vector<std::s
     for (const Row& row : kRows) {
         std::string_view target;
         if (!matches(row.path, segments, target)) continue;
-        if (row.get != get && (row.get || method != "POST")) {
+        if (row.get ? !get : method != "POST") {
             const std::string allow = row.get ? "GET, HEAD" : "POST";
             return Unexpected<Refusal>{
                 {api::kMethodNotAllowed,
