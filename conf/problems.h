@@ -18,8 +18,11 @@ class Problems {
 public:
     // In whatever order, and more than once where several programs share the value.
     void add(Place place, std::string text) {
-        if (problems_.size() < kMost) problems_.push_back({place, std::move(text)});
+        if (!full()) problems_.push_back({place, std::move(text)});
     }
+
+    // Whoever would have to think about what to say can save that.
+    bool full() const { return problems_.size() >= kMost; }
 
     std::size_t size() const { return problems_.size(); }
     bool empty() const { return problems_.empty(); }
@@ -29,7 +32,7 @@ public:
 
 private:
     // Nobody reads more, and a file of 16 MiB can hold millions.
-    static constexpr std::size_t kMost = 10000;
+    static constexpr std::size_t kMost = 1000;
     std::vector<Problem> problems_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <csignal>
+#include <set>
+#include <string_view>
 
 #include "conf/command_line.h"
 #include "conf/nearest.h"
@@ -362,17 +364,12 @@ private:
     }
 
     void note_environment() {
-        const std::size_t first = program_.keys.size();
+        std::set<std::string_view> seen;
         for (std::size_t layer = 0; layer < own_layers_; ++layer) {
             for (const Value::Entry& entry : layers_[layer]->entries) {
-                string name = "environment." + print_key(entry.key);
-                bool overridden = false;
-                for (std::size_t i = first; i < program_.keys.size(); ++i) {
-                    overridden = overridden || program_.keys[i].name == name;
-                }
-                if (overridden) continue;
+                if (!seen.insert(entry.key).second) continue;
                 program_.keys.push_back(
-                    {std::move(name),
+                    {"environment." + print_key(entry.key),
                      is_secret_name(entry.key) ? quoted(kRedacted) : print_toml(entry.value),
                      entry.place});
             }

@@ -49,6 +49,8 @@ Settings read_settings(Table kind, const Value& table, std::string_view shown, P
     for (const Value::Entry& entry : table.entries) {
         if (const Key* key = find_key(kind, entry.key)) {
             settings.push_back({key, &entry.value, entry.place});
+        } else if (problems.full()) {
+            break;
         } else if (const AbsentKey* absent = find_absent_key(kind, entry.key)) {
             problems.add(
                 entry.place,

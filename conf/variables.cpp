@@ -10,17 +10,28 @@ constexpr std::size_t kDeepest = 64;  // variables that need variables that need
 
 }  // namespace
 
+Variables::Variables(const std::vector<const Value*>& layers, const EnvironmentMap& own,
+                     const std::vector<std::string>& directories, std::string program, int instance)
+    : own_{own}, directories_{directories}, program_{std::move(program)}, instance_{instance} {
+    for (const Value* table : layers) {
+        Layer& layer = layers_.emplace_back();
+        for (const Value::Entry& entry : table->entries) {
+            if (entry.value.is(Value::Type::string)) layer.emplace(entry.key, &entry.value);
+        }
+    }
+}
+
 Expected<std::string, std::string> Variables::expand(std::string_view text, std::uint32_t file) {
     return conf::expand(text, [&](std::string_view name) { return look_up(name, file, {}, 0); });
 }
 
 std::map<std::string, std::string> Variables::environment(std::vector<Failure>& failures) {
     std::map<std::string, std::string> all;
-    for (const Value* layer : layers_) {
-        for (const Value::Entry& entry : layer->entries) {
-            if (all.contains(entry.key)) continue;
-            if (auto value = resolve(entry.key, 0); value && *value) {
-                all.emplace(entry.key, std::move(**value));
+    for (const Layer& layer : layers_) {
+        for (const auto& [name, written] : layer) {
+            if (all.contains(std::string{name})) continue;
+            if (auto value = resolve(name, 0); value && *value) {
+                all.emplace(name, std::move(**value));
             }
         }
     }
@@ -39,8 +50,9 @@ Variables::Result Variables::look_up(std::string_view name, std::uint32_t file,
 
 Variables::Result Variables::resolve(std::string_view name, std::size_t from) {
     for (std::size_t layer = from; layer < layers_.size(); ++layer) {
-        const Value::Entry* entry = layers_[layer]->find(name);
-        if (!entry || !entry->value.is(Value::Type::string)) continue;
+        const auto written = layers_[layer].find(name);
+        if (written == layers_[layer].end()) continue;
+        const Value& value_written = *written->second;
 
         const Slot slot{std::string{name}, layer};
         if (const auto known = known_.find(slot); known != known_.end()) return known->second;
@@ -49,26 +61,29 @@ Variables::Result Variables::resolve(std::string_view name, std::size_t from) {
         const auto first = std::find(open_.begin(), open_.end(), name);
         const bool cycle = std::any_of(first, open_.end(),
                                        [&](const std::string& other) { return other != name; });
-        if (cycle || open_.size() >= kDeepest) {
+        if (cycle) {
             std::string chain;
-            for (auto link = cycle ? first : open_.begin(); link != open_.end(); ++link) {
-                chain += *link + " -> ";
-            }
+            for (auto link = first; link != open_.end(); ++link) chain += *link + " -> ";
             return Unexpected<std::string>{"variables need each other: " + chain +
                                            std::string{name} +
                                            " (give one of them a value of its own)"};
         }
+        if (open_.size() >= kDeepest) {
+            return Unexpected<std::string>{"${" + std::string{name} +
+                                           "} is nested more than 64 variables deep (give one of "
+                                           "them a value of its own)"};
+        }
 
         open_.emplace_back(name);
-        const std::uint32_t file = entry->value.place.file;
-        auto value = conf::expand(entry->value.text, [&](std::string_view other) {
+        const std::uint32_t file = value_written.place.file;
+        auto value = conf::expand(value_written.text, [&](std::string_view other) {
             return look_up(other, file, name, layer + 1);
         });
         open_.pop_back();
 
         if (!value) {
             // Said once, where it was written; whoever needs the variable gets on without.
-            failures_.push_back({entry->value.place,
+            failures_.push_back({value_written.place,
                                  "\"environment." + std::string{name} + "\": " + value.error()});
             value = std::string{};
         }

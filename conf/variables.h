@@ -18,13 +18,9 @@ namespace reeve::conf {
 class Variables {
 public:
     // `layers` are tables of strings, the strongest first; `directories` says where each file is.
-    Variables(std::vector<const Value*> layers, const EnvironmentMap& own,
-              const std::vector<std::string>& directories, std::string program, int instance)
-        : layers_{std::move(layers)},
-          own_{own},
-          directories_{directories},
-          program_{std::move(program)},
-          instance_{instance} {}
+    // All of them must outlive it.
+    Variables(const std::vector<const Value*>& layers, const EnvironmentMap& own,
+              const std::vector<std::string>& directories, std::string program, int instance);
 
     // Expands what was written in `file`, whose directory ${config_dir} is.
     Expected<std::string, std::string> expand(std::string_view text, std::uint32_t file);
@@ -44,7 +40,8 @@ private:
                    std::size_t below);
     Result resolve(std::string_view name, std::size_t from);
 
-    std::vector<const Value*> layers_;
+    using Layer = std::map<std::string_view, const Value*>;
+    std::vector<Layer> layers_;  // what is not a string is left out
     const EnvironmentMap& own_;
     const std::vector<std::string>& directories_;
     std::string program_;
