@@ -276,7 +276,10 @@ std::string read_command_line(pid_t pid, std::size_t limit) {
 
     const auto stat = read_stat(pid);
     if (!stat) return {};
-    return "[" + std::string{stat->comm()} + "]";
+    text = '[';
+    text += stat->comm();
+    text += ']';
+    return text;
 }
 
 std::optional<std::uint64_t> read_shared_bytes(pid_t pid) {
