@@ -3,7 +3,11 @@
 namespace reeve::ctl {
 
 std::string config_screen(const api::ProgramCard& card, const Style& style) {
-    std::string out = coloured(style, Colour::bold, "[program." + harmless(card.name) + "]") + "\n";
+    std::string title = "[program.";
+    title += harmless(card.name);
+    title += ']';
+    std::string out = coloured(style, Colour::bold, title);
+    out += '\n';
     // Places stand below each other where the values are not too long.
     constexpr std::size_t kPlaceColumn = 44;
     for (const api::ConfigEntry& entry : card.config) {
