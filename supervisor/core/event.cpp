@@ -128,16 +128,15 @@ void EventLog::publish(model::WallTime at, std::string program, Event::Body body
     kept_.push_back(Event{++last_seq_, at, std::move(program), std::move(body)});
     if (kept_.size() > kKept) kept_.pop_front();
 
-    // A copy, since a listener may subscribe others; a removed one is only emptied until the round
-    // is over.
+    // A removed listener is only marked until the round is over: it may be the one that runs.
     const Event event = kept_.back();
     ++publishing_;
     const std::size_t listeners = subscriptions_.size();
     for (std::size_t i = 0; i < listeners; ++i) {
-        if (subscriptions_[i].listener) subscriptions_[i].listener(event);
+        if (!subscriptions_[i].gone) subscriptions_[i].listener(event);
     }
     if (--publishing_ == 0) {
-        std::erase_if(subscriptions_, [](const Subscription& s) { return !s.listener; });
+        std::erase_if(subscriptions_, [](const Subscription& s) { return s.gone; });
     }
 }
 
@@ -150,7 +149,7 @@ void EventLog::unsubscribe(ListenerId id) {
     const auto found = std::ranges::find(subscriptions_, id, &Subscription::id);
     if (found == subscriptions_.end()) return;
     if (publishing_ > 0) {
-        found->listener = nullptr;
+        found->gone = true;
     } else {
         subscriptions_.erase(found);
     }

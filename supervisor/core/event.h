@@ -123,6 +123,7 @@ private:
     struct Subscription {
         ListenerId id;
         Listener listener;
+        bool gone = false;  // unsubscribed while a round is under way
     };
 
     std::deque<Event> kept_;
