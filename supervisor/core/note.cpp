@@ -35,6 +35,11 @@ std::string asked_by(const Instance::Request& request, model::WallTime wall_now)
     return text + " " + brief(ago) + " ago";
 }
 
+// Else it is reeve's own end that stopped it, whoever asked for something before.
+bool asked_to_be_down(const Instance::Request& request) {
+    return request.verb == "stop" || request.verb == "reset";
+}
+
 std::string why_it_ended(const Machine& machine, model::TimePoint now) {
     const auto& ending = machine.last_ending();
     if (!ending) return {};
@@ -50,19 +55,24 @@ std::string held_up_by(const Instance& instance, model::TimePoint now) {
     const Machine& machine = instance.machine();
     const auto patience =
         machine.deadline() ? "; kill " + ahead(*machine.deadline() - now) : std::string{};
+    const pid_t pid = instance.run() ? instance.run()->pid : 0;
+    const auto left_behind = std::to_string(machine.left_behind()) +
+                             (machine.left_behind() == 1 ? " process" : " processes") +
+                             " left behind";
     switch (machine.stop_phase()) {
         case Machine::StopPhase::none:
         case Machine::StopPhase::confirming:
             return {};
         case Machine::StopPhase::signalling:
-            return "waits for pid " + std::to_string(instance.run() ? instance.run()->pid : 0) +
+            // It may have been told to stop before it had a process.
+            return (pid != 0 ? "waits for pid " + std::to_string(pid)
+                             : std::string{"waits for its start to end"}) +
                    patience;
         case Machine::StopPhase::leftovers:
-            return std::to_string(machine.left_behind()) +
-                   (machine.left_behind() == 1 ? " process" : " processes") + " left behind" +
-                   patience;
+            return left_behind + patience;
         case Machine::StopPhase::killing:
-            return "being killed";
+            if (pid != 0) return "being killed: pid " + std::to_string(pid);
+            return machine.left_behind() != 0 ? "being killed: " + left_behind : "being killed";
     }
     return {};
 }
@@ -73,10 +83,11 @@ std::string note_of(const Instance& instance, model::TimePoint now, model::WallT
     const Machine& machine = instance.machine();
     switch (instance.state()) {
         case State::stopped:
-            if (!instance.last_request()) {
-                return instance.program().autostart ? "" : "autostart = false";
+            if (instance.last_request() && asked_to_be_down(*instance.last_request())) {
+                return asked_by(*instance.last_request(), wall_now);
             }
-            return asked_by(*instance.last_request(), wall_now);
+            return instance.run_number() == 0 && !instance.program().autostart ? "autostart = false"
+                                                                               : "";
         case State::waiting:
             return machine.lack() + "; next try " + ahead(machine.deadline().value_or(now) - now);
         case State::starting:

@@ -1,0 +1,153 @@
+#include "tests/support/catch.h"
+#include "tests/support/roster_fixture.h"
+
+using namespace std::chrono_literals;
+using namespace reeve;
+using reeve::test::a_service;
+using reeve::test::kOperator;
+using reeve::test::Rostered;
+
+TEST_CASE("what was never started says so only when it was not to be") {
+    conf::Program by_hand = a_service("cron");
+    by_hand.autostart = false;
+    Rostered it{{a_service("web"), by_hand}};
+    CHECK(it.note("web") == "");
+    CHECK(it.note("cron") == "autostart = false");
+}
+
+TEST_CASE("what was stopped says by whom and how long ago") {
+    Rostered it{{a_service("web")}};
+    it.roster->stop(it["web"], kOperator);
+    CHECK(it.note("web") == "by uid 1000 0ms ago");
+    it.pass(59s);
+    CHECK(it.note("web") == "by uid 1000 59s ago");
+    it.pass(1s);
+    CHECK(it.note("web") == "by uid 1000 1m ago");
+    it.pass(2h);
+    CHECK(it.note("web") == "by uid 1000 2h ago");
+    it.pass(48h);
+    CHECK(it.note("web") == "by uid 1000 2d ago");
+
+    it.roster->stop(it["web"], {});
+    CHECK(it.note("web") == "by reeve 0ms ago");
+}
+
+TEST_CASE("what reeve's own end has stopped was not stopped by who started it") {
+    Rostered it{{a_service("web")}};
+    it.roster->start(it["web"], kOperator);
+    it.runs(1);
+    it.roster->shut_down("SIGTERM", {});
+    it.ends(1, 0);
+    CHECK(it.state("web") == "stopped");
+    CHECK(it.note("web") == "");
+}
+
+TEST_CASE("what runs has nothing to say") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    CHECK(it.note("web") == "");
+    it.runs(1);
+    CHECK(it.note("web") == "");
+}
+
+TEST_CASE("what waits names what the system lacks, and the next try") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.roster->on_spawn_failed(1, {"fork: Resource temporarily unavailable", true, false});
+    CHECK(it.note("web") == "fork: Resource temporarily unavailable; next try in 100ms");
+    it.host.pass(200ms);
+    CHECK(it.note("web") == "fork: Resource temporarily unavailable; next try now");
+}
+
+TEST_CASE("what backs off says how it ended, how often, and when it is tried again") {
+    conf::Program program = a_service("web");
+    program.restart_delay = program.restart_delay_max = 13s;
+    Rostered it{{program}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.ends(1, 1);
+    const auto in = *it["web"].machine().deadline() - it.host.now();
+    it.host.pass(in - 13s);
+    CHECK(it.note("web") == "exit 1; next try in 13s");
+    it.host.pass(12s + 1ms);
+    CHECK(it.note("web") == "exit 1; next try in 999ms");
+    it.pass(999ms);
+    it.runs(2);
+    it.pass(7s);
+    it.roster->on_main_exited(2, {.signal = SIGSEGV, .core_dumped = true}, {});
+    it.roster->on_emptied(2);
+    CHECK(it.note("web").starts_with("ended by SIGSEGV (core dumped), 2 times in 2"));
+}
+
+TEST_CASE("what stops says whom it waits for, and how long it still does") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.roster->stop(it["web"], kOperator);
+    CHECK(it.note("web") == "waits for pid 101; kill in 10s");
+    it.pass(9s + 1ms);
+    CHECK(it.note("web") == "waits for pid 101; kill in 999ms");
+
+    SECTION("then for those left behind") {
+        it.exits(1, 0);
+        CHECK(it.note("web") == "");
+        it.roster->on_left_behind(1, 1);
+        CHECK(it.note("web") == "1 process left behind; kill in 5s");
+    }
+    SECTION("of whom there may be several") {
+        it.exits(1, 0);
+        it.roster->on_left_behind(1, 2);
+        CHECK(it.note("web") == "2 processes left behind; kill in 5s");
+        it.pass(5s);
+        CHECK(it.note("web") == "being killed: 2 processes left behind");
+    }
+    SECTION("and names what cannot be killed") {
+        it.pass(999ms);
+        CHECK(it.note("web") == "being killed: pid 101");
+    }
+}
+
+TEST_CASE("what has no process yet is not waited for by a pid of 0") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.roster->stop(it["web"], kOperator);
+    CHECK(it.note("web") == "waits for its start to end; kill in 10s");
+}
+
+TEST_CASE("what gave up says why, how often, and with which last words") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    for (core::RunId run = 1; run <= 3; ++run) {
+        it.executed(run);
+        it.ends(run, 3);
+        it.pass(2s);
+    }
+    CHECK(it.state("web") == "failed");
+    CHECK(it.note("web") == "exit 3, 3 times in 4s");
+    it.roster->set_last_words(0, 3, "cannot open db");
+    CHECK(it.note("web") == "exit 3, 3 times in 4s: cannot open db");
+    // It is the story of what happened, which grows no longer.
+    it.pass(1h);
+    CHECK(it.note("web") == "exit 3, 3 times in 4s: cannot open db");
+    it.roster->set_last_words(0, 2, "of a run before");
+    CHECK(it.note("web") == "exit 3, 3 times in 4s: cannot open db");
+}
+
+TEST_CASE("a start that cannot be mended names the stage and the reason") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.roster->on_spawn_failed(1, {"exec nosuch: No such file or directory", false, true});
+    CHECK(it.state("web") == "failed");
+    CHECK(it.note("web") == "exec nosuch: No such file or directory");
+}
+
+TEST_CASE("what ended well says so") {
+    conf::Program task = a_service("migrate");
+    task.type = conf::ProgramType::task;
+    Rostered it{{task}};
+    it.roster->start_autostart();
+    it.executed(1);
+    it.ends(1, 0);
+    CHECK(it.state("migrate") == "exited");
+    CHECK(it.note("migrate") == "exit 0");
+}
