@@ -227,6 +227,8 @@ void Roster::on_rest_gone() {
 }
 
 void Roster::on_wake() {
+    // Before anything moves on: a program that failed may be tried again in this very wake-up.
+    settle_waiters();
     const model::TimePoint now = host_.now();
     while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
         step(*instances_[deadlines_.begin()->second], model::DeadlineReached{});

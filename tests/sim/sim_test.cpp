@@ -15,7 +15,7 @@ namespace {
 
 using reeve::sim::Mood;
 
-constexpr std::uint64_t kHistories = 2500;
+constexpr std::uint64_t kHistories = 5000;
 
 std::optional<std::uint64_t> from_environment(const char* name) {
     const char* value = std::getenv(name);

@@ -1,0 +1,505 @@
+#include "supervisor/core/roster.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/roster_fixture.h"
+
+using namespace std::chrono_literals;
+using namespace reeve;
+using core::Goal;
+using core::Outcome;
+using core::Roster;
+using reeve::test::a_service;
+using reeve::test::kOperator;
+using reeve::test::Rostered;
+
+namespace {
+
+using Lines = std::vector<std::string>;
+
+conf::Program a_task(std::string name) {
+    conf::Program program = a_service(std::move(name));
+    program.type = conf::ProgramType::task;
+    program.restart = conf::RestartPolicy::never;
+    return program;
+}
+
+// What one await was told: "yes", "no: why", nothing yet.
+struct Answer {
+    Lines told;
+    Roster::Done done() {
+        return [this](const Outcome& outcome) {
+            told.push_back(outcome.ok ? "yes" : "no: " + outcome.message);
+        };
+    }
+};
+
+}  // namespace
+
+// --- the life of a run ---------------------------------------------------------------------------
+
+TEST_CASE("what is to start by itself is started, and nothing else") {
+    conf::Program by_hand = a_service("cron");
+    by_hand.autostart = false;
+    conf::Program twice = a_service("web");
+    twice.instances = 2;
+    Rostered it{{twice, by_hand, a_service("db")}};
+    it.roster->start_autostart();
+    CHECK(it.host.asked() == Lines{"spawn web@1", "spawn web@2", "spawn db"});
+}
+
+TEST_CASE("a run is spawned, told of, stopped, looked after, and forgotten") {
+    Rostered it{{a_service("web")}};
+    it.roster->start(it["web"], kOperator);
+    CHECK(it.host.asked() == Lines{"spawn web"});
+    it.runs(1);
+    CHECK(it["web"].run()->pid == 101);
+    CHECK(it.host.wakes_in() == -1ms);
+
+    it.roster->stop(it["web"], kOperator);
+    CHECK(it.host.asked() == Lines{"signal 1 SIGTERM to main"});
+    CHECK(it.host.wakes_in() == 10s);
+    it.exits(1, 0);
+    CHECK(it.host.asked() == Lines{"check 1"});
+    CHECK(it.roster->runs_reaped() == 1);
+    it.roster->on_left_behind(1, 2);
+    CHECK(it.host.asked() == Lines{"signal 1 SIGTERM to tree"});
+    it.pass(5s);
+    CHECK(it.host.asked() == Lines{"kill 1"});
+    it.roster->on_emptied(1);
+    CHECK(it.host.asked() == Lines{"forget 1"});
+    CHECK(it.host.wakes_in() == -1ms);
+    CHECK(it["web"].run() == std::nullopt);
+
+    CHECK(it.told() == Lines{"web: start asked for by uid 1000, pid 4242", "web: starting (run 1)",
+                             "web: running (pid 101, run 1)", "web: ready (pid 101, run 1)",
+                             "web: stop asked for by uid 1000, pid 4242",
+                             "web: stopping (pid 101, run 1): waits for pid 101; kill in 10s",
+                             "web: exit 0 (pid 101, run 1) after 1.0s",
+                             "web: stopped: by uid 1000 5s ago"});
+}
+
+TEST_CASE("the look for what is left is not announced, a crash is told as it went") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.told();
+    it.exits(1, 3);
+    CHECK(it.told() == Lines{"web: exit 3 (pid 101, run 1) after 1.0s"});
+    it.roster->on_emptied(1);
+    const Lines told = it.told();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].starts_with("web: backoff: exit 3; next try in "));
+    CHECK(it["web"].restarts() == 0);
+    it.pass(2s);
+    CHECK(it["web"].restarts() == 1);
+    CHECK(it["web"].run_number() == 2);
+}
+
+TEST_CASE("a start by hand out of backoff is no restart of reeve's") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.ends(1, 3);
+    it.roster->start(it["web"], kOperator);
+    CHECK(it.state("web") == "starting");
+    CHECK(it["web"].restarts() == 0);
+}
+
+TEST_CASE("reports about a run that is over are nobody's business") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.ends(1, 3);
+    it.roster->start(it["web"], kOperator);
+    it.host.asked();
+    it.told();
+    it.executed(1);
+    it.ends(1, 0);
+    it.roster->on_left_behind(1, 3);
+    it.roster->on_spawn_failed(1, {"late", false, true});
+    CHECK(it.host.asked().empty());
+    CHECK(it.told().empty());
+    CHECK(it.state("web") == "starting");
+    CHECK(it.roster->runs_reaped() == 1);
+}
+
+TEST_CASE("a lack is no run: it is not counted, has no exit, and is tried again") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.told();
+    it.roster->on_spawn_failed(1, {"fork: no room", true, false});
+    CHECK(it["web"].run_number() == 0);
+    CHECK(it["web"].last_exits().empty());
+    CHECK(it.host.wakes_in() == 100ms);
+    it.pass(100ms);
+    CHECK(it["web"].run_number() == 1);
+    CHECK(it.host.asked() == Lines{"spawn web", "forget 1", "spawn web"});
+    CHECK(it.told() ==
+          Lines{"web: waiting: fork: no room; next try in 100ms", "web: starting (run 1)"});
+}
+
+TEST_CASE("the last five exits are remembered, with their truth") {
+    conf::Program program = a_service("web");
+    program.max_failures = 0;
+    Rostered it{{program}};
+    it.roster->start_autostart();
+    for (core::RunId run = 1; run <= 6; ++run) {
+        it.executed(run);
+        it.ends(run, static_cast<int>(run));
+        it.pass(2s);
+    }
+    it.roster->on_spawn_failed(7, {"chdir /srv: Permission denied", false, false});
+    const auto& exits = it["web"].last_exits();
+    REQUIRE(exits.size() == 5);
+    CHECK(exits.front().run == 3);
+    CHECK(exits.front().status == model::ExitStatus{.code = 3});
+    CHECK(exits.back().run == 7);
+    CHECK(exits.back().status == std::nullopt);
+    CHECK(exits.back().reason == "chdir /srv: Permission denied");
+}
+
+TEST_CASE("a signal goes to what has a process, and only to that") {
+    Rostered it{{a_service("web")}};
+    const auto hang_up = [&] {
+        return it.roster->signal(it["web"], SIGHUP, conf::StopScope::group, kOperator);
+    };
+    CHECK_FALSE(hang_up());
+    it.roster->start_autostart();
+    CHECK_FALSE(hang_up());
+    it.runs(1);
+    it.host.asked();
+    CHECK(hang_up());
+    CHECK(it.host.asked() == Lines{"signal 1 SIGHUP to group"});
+    it.exits(1, 0);
+    it.host.asked();
+    CHECK_FALSE(hang_up());
+    CHECK(it.host.asked().empty());
+}
+
+TEST_CASE("many deadlines are one wake-up, the next one") {
+    conf::Program slow = a_service("slow");
+    slow.start_timeout = 20s;
+    conf::Program quick = a_service("quick");
+    quick.start_timeout = 5s;
+    Rostered it{{slow, quick}};
+    it.roster->start_autostart();
+    it.host.asked();
+    CHECK(it.host.wakes_in() == 5s);
+    it.pass(5s);
+    CHECK(it.host.asked() == Lines{"signal 2 SIGTERM to main"});
+    CHECK(it.host.wakes_in() == 10s);
+    // A loop that was late finds several due at once.
+    it.pass(20s);
+    CHECK(it.host.asked() == Lines{"kill 2", "signal 1 SIGTERM to main"});
+}
+
+TEST_CASE("a name, a group and a glob find their instances, another name the nearest") {
+    conf::Program web = a_service("web");
+    web.instances = 2;
+    Rostered it{{web, a_service("db")}};
+    CHECK(it.roster->select("web").value().size() == 2);
+    CHECK(it.roster->select("*").value().size() == 3);
+    CHECK(it.roster->select("wbe").error().nearest == "web");
+}
+
+// --- waiting for an outcome ----------------------------------------------------------------------
+
+TEST_CASE("what is true already is told at the next wake-up, never from inside the call") {
+    Rostered it{{a_service("web")}};
+    Answer answer;
+    it.roster->await(it["web"], Goal::down, answer.done());
+    CHECK(answer.told.empty());
+    CHECK(it.host.wakes_in() == 0ms);
+    it.pass(0ms);
+    CHECK(answer.told == Lines{"yes"});
+    CHECK(it.host.wakes_in() == -1ms);
+}
+
+TEST_CASE("a start is answered when the service is ready") {
+    Rostered it{{a_service("web")}};
+    Answer answer;
+    it.roster->start(it["web"], kOperator);
+    it.roster->await(it["web"], Goal::up, answer.done());
+    it.pass(0ms);
+    it.executed(1);
+    CHECK(answer.told.empty());
+    it.pass(1s);
+    CHECK(answer.told == Lines{"yes"});
+}
+
+TEST_CASE("a start of what dies is answered with the reason") {
+    Rostered it{{a_service("web")}};
+    Answer answer;
+    it.roster->start(it["web"], kOperator);
+    it.roster->await(it["web"], Goal::up, answer.done());
+    it.executed(1);
+    it.ends(1, 3);
+    it.pass(0ms);
+    REQUIRE(answer.told.size() == 1);
+    CHECK(answer.told[0].starts_with("no: exit 3; next try in "));
+}
+
+TEST_CASE("a start of what dies is answered even when the next try comes at once") {
+    conf::Program program = a_service("web");
+    program.restart_delay = program.restart_delay_max = 0ms;
+    Rostered it{{program}};
+    Answer answer;
+    it.roster->start(it["web"], kOperator);
+    it.roster->await(it["web"], Goal::up, answer.done());
+    it.executed(1);
+    it.ends(1, 3);
+    it.pass(0ms);
+    CHECK(answer.told == Lines{"no: exit 3; next try now"});
+    CHECK(it.state("web") == "starting");
+}
+
+TEST_CASE("a task is up when it has ended well") {
+    Rostered it{{a_task("good"), a_task("bad")}};
+    Answer good, bad;
+    it.roster->start_autostart();
+    it.roster->await(it["good"], Goal::up, good.done());
+    it.roster->await(it["bad"], Goal::up, bad.done());
+    it.executed(1);
+    it.executed(2);
+    it.pass(0ms);
+    CHECK(good.told.empty());
+    it.ends(1, 0);
+    it.ends(2, 1);
+    it.pass(0ms);
+    CHECK(good.told == Lines{"yes"});
+    CHECK(bad.told == Lines{"no: exit 1"});
+}
+
+TEST_CASE("a stop is answered when nothing is left") {
+    Rostered it{{a_service("web")}};
+    Answer answer;
+    it.roster->start_autostart();
+    it.runs(1);
+    it.roster->stop(it["web"], kOperator);
+    it.roster->await(it["web"], Goal::down, answer.done());
+    it.exits(1, 0);
+    it.pass(0ms);
+    CHECK(answer.told.empty());
+    it.roster->on_emptied(1);
+    it.pass(0ms);
+    CHECK(answer.told == Lines{"yes"});
+}
+
+TEST_CASE("a stop that somebody undoes, and a start that somebody stops, are answered so") {
+    Rostered it{{a_service("web"), a_service("db")}};
+    Answer down, up;
+    it.roster->start_autostart();
+    it.runs(1);
+    it.roster->stop(it["web"], kOperator);
+    it.roster->await(it["web"], Goal::down, down.done());
+    it.roster->await(it["db"], Goal::up, up.done());
+    it.pass(0ms);
+    it.roster->start(it["web"], kOperator);
+    it.roster->stop(it["db"], kOperator);
+    it.pass(0ms);
+    CHECK(down.told == Lines{"no: is to be started again"});
+    CHECK(up.told == Lines{"no: is being stopped"});
+}
+
+TEST_CASE("who cancels hears nothing, also when it is another's answer that cancels") {
+    Rostered it{{a_service("web")}};
+    Answer cancelled, other;
+    const auto id = it.roster->await(it["web"], Goal::down, cancelled.done());
+    it.roster->cancel(id);
+    Roster::WaitId second = 0;
+    it.roster->await(it["web"], Goal::down, [&](const Outcome&) { it.roster->cancel(second); });
+    second = it.roster->await(it["web"], Goal::down, other.done());
+    it.pass(0ms);
+    CHECK(cancelled.told.empty());
+    CHECK(other.told.empty());
+    CHECK(it.host.wakes_in() == -1ms);
+}
+
+TEST_CASE("who has an answer may ask on, and is not answered from inside that call either") {
+    Rostered it{{a_service("web")}};
+    Answer second;
+    it.roster->await(it["web"], Goal::down, [&](const Outcome&) {
+        it.roster->await(it["web"], Goal::down, second.done());
+        CHECK(second.told.empty());
+    });
+    it.pass(0ms);
+    it.pass(0ms);
+    CHECK(second.told == Lines{"yes"});
+    CHECK(it.host.wakes_in() == -1ms);
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+TEST_CASE("the end stops all at once, then what no program owns, and exits with 0") {
+    Rostered it{{a_service("web"), a_service("db")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.runs(2);
+    it.host.asked();
+    it.roster->shut_down("SIGTERM", {});
+    CHECK(it.host.asked() == Lines{"signal 1 SIGTERM to main", "signal 2 SIGTERM to main"});
+    CHECK_FALSE(it.roster->start(it["web"], kOperator));
+    CHECK_FALSE(it.roster->restart(it["web"], kOperator));
+    CHECK_FALSE(it.roster->reset(it["web"], kOperator));
+    it.ends(2, 0);
+    it.ends(1, 0);
+    CHECK(it.host.asked() == Lines{"check 2", "forget 2", "check 1", "forget 1", "end rest"});
+    CHECK(it.finished.empty());
+    it.roster->on_rest_gone();
+    CHECK(it.finished == std::vector<int>{0});
+    CHECK(it.roster->exit_code() == 0);
+    CHECK(it.host.wakes_in() == -1ms);
+    it.roster->on_rest_gone();
+    CHECK(it.finished.size() == 1);
+}
+
+TEST_CASE("when the budget is used up everything is killed, the rest too") {
+    Rostered it{{a_service("web")}, {.exit_on = {}, .stop_timeout = 3s}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.roster->shut_down("SIGTERM", {});
+    it.host.asked();
+    CHECK(it.host.wakes_in() == 3s);
+    it.pass(3s);
+    CHECK(it.host.asked() == Lines{"kill 1", "kill rest"});
+    it.exits(1, 9);
+    it.roster->on_emptied(1);
+    CHECK(it.host.asked() == Lines{"check 1", "forget 1", "kill rest"});
+    it.roster->on_rest_gone();
+    CHECK(it.finished == std::vector<int>{0});
+}
+
+TEST_CASE("asked a second time it kills at once, and a third time changes nothing") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.roster->shut_down("SIGTERM", {});
+    it.host.asked();
+    it.told();
+    it.roster->shut_down("SIGTERM", {});
+    CHECK(it.host.asked() == Lines{"kill 1", "kill rest"});
+    CHECK(it.told() == Lines{"reeve is stopping: killing web (pid 101) (will exit 0)"});
+    it.roster->shut_down("SIGTERM", {});
+    CHECK(it.host.asked().empty());
+}
+
+TEST_CASE("what cannot be killed is named and left behind, and who waits for it is told") {
+    Rostered it{{a_service("web")}};
+    Answer answer;
+    it.roster->start_autostart();
+    it.runs(1);
+    it.roster->shut_down("SIGTERM", {});
+    it.roster->shut_down("SIGTERM", {});
+    it.roster->await(it["web"], Goal::down, answer.done());
+    it.pass(0ms);
+    it.told();
+    it.pass(core::Shutdown::kKillPatience);
+    CHECK(it.finished == std::vector<int>{0});
+    CHECK(it.told() == Lines{"reeve is stopping: cannot be killed, and left behind: web (pid 101) "
+                             "(will exit 0)"});
+    CHECK(answer.told == Lines{"no: reeve ends before it does"});
+    CHECK(it.host.wakes_in() == -1ms);
+}
+
+TEST_CASE("ten are named of those who hold up the end") {
+    conf::Program many = a_service("web");
+    many.instances = 12;
+    Rostered it{{many}};
+    it.roster->start_autostart();
+    it.roster->shut_down("SIGTERM", {});
+    it.told();
+    it.roster->kill_everything();
+    CHECK(it.told() == Lines{"reeve is stopping: killing web@1, web@2, web@3, web@4, web@5, web@6, "
+                             "web@7, web@8, web@9, web@10 and 2 more (will exit 0)"});
+}
+
+TEST_CASE("reeve ends by itself for the reasons it was given, with the program's code") {
+    using conf::ExitOn;
+    struct Row {
+        const char* why;
+        std::vector<ExitOn> exit_on;
+        bool essential;
+        int code;
+        std::optional<int> exits_with;
+    };
+    for (const Row& row : std::vector<Row>{
+             {"nothing ends it", {}, true, 3, {}},
+             {"an essential program ended badly", {ExitOn::essential}, true, 3, 3},
+             {"an essential program ended well", {ExitOn::essential}, true, 0, 0},
+             {"an ordinary program ended badly", {ExitOn::essential}, false, 3, {}},
+             {"a program failed", {ExitOn::failed}, false, 3, 3},
+             {"a program ended well", {ExitOn::failed}, false, 0, {}},
+             {"another one still runs", {ExitOn::all_done}, false, 3, {}},
+         }) {
+        INFO(row.why);
+        conf::Program task = a_task("task");
+        task.essential = row.essential;
+        Rostered it{{task, a_service("web")}, {.exit_on = row.exit_on, .stop_timeout = 3s}};
+        it.roster->start_autostart();
+        it.executed(1);
+        it.runs(2);
+        it.ends(1, row.code);
+        CHECK(it.roster->shutdown().under_way() == row.exits_with.has_value());
+        if (!row.exits_with) continue;
+        it.ends(2, 0);
+        it.roster->on_rest_gone();
+        CHECK(it.finished == std::vector<int>{*row.exits_with});
+    }
+}
+
+TEST_CASE("all is done when the last has ended, and the first failure gives its code") {
+    conf::Program by_hand = a_task("never started");
+    by_hand.autostart = false;
+    Rostered it{{a_task("a"), a_task("b"), a_task("c"), by_hand},
+                {.exit_on = {conf::ExitOn::all_done}, .stop_timeout = 3s}};
+    it.roster->start_autostart();
+    for (core::RunId run : {1, 2, 3}) it.executed(run);
+    it.ends(2, 5);
+    it.pass(1ms);
+    it.ends(1, 4);
+    CHECK_FALSE(it.roster->shutdown().under_way());
+    it.told();
+    it.pass(1ms);
+    it.ends(3, 0);
+    CHECK(it.roster->shutdown().reason() == "all programs have ended, b badly");
+    it.roster->on_rest_gone();
+    CHECK(it.finished == std::vector<int>{5});
+}
+
+TEST_CASE("one that was stopped on request keeps reeve for the operator") {
+    Rostered it{{a_task("a"), a_task("b")},
+                {.exit_on = {conf::ExitOn::all_done}, .stop_timeout = 3s}};
+    it.roster->start_autostart();
+    it.executed(1);
+    it.executed(2);
+    it.roster->stop(it["a"], kOperator);
+    it.ends(1, 0);
+    it.ends(2, 0);
+    CHECK_FALSE(it.roster->shutdown().under_way());
+}
+
+TEST_CASE("a program that could not be started makes reeve exit with 1") {
+    conf::Program web = a_service("web");
+    web.essential = true;
+    Rostered it{{web}, {.exit_on = {conf::ExitOn::essential}, .stop_timeout = 3s}};
+    it.roster->start_autostart();
+    it.roster->on_spawn_failed(1, {"exec nosuch: No such file or directory", false, true});
+    CHECK(it.roster->shutdown().reason() ==
+          "essential program web: exec nosuch: No such file or directory");
+    it.roster->on_rest_gone();
+    CHECK(it.finished == std::vector<int>{1});
+}
+
+TEST_CASE("one that was not ready in time makes reeve exit with its signal, or 1") {
+    const int code = GENERATE(0, 143);
+    conf::Program web = a_service("web");
+    web.restart = conf::RestartPolicy::never;
+    web.start_timeout = 5s;
+    Rostered it{{web}, {.exit_on = {conf::ExitOn::failed}, .stop_timeout = 3s}};
+    it.roster->start_autostart();
+    it.spawned(1);
+    it.pass(5s);
+    it.ends(1, code);
+    it.roster->on_rest_gone();
+    CHECK(it.finished == std::vector<int>{code == 0 ? 1 : 143});
+}
