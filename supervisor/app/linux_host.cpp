@@ -31,6 +31,13 @@ constexpr milliseconds kKillInterval{20};
 
 constexpr milliseconds kOrphansToldEvery{1000};
 
+// With the path that is this copy's.
+conf::Output of_instance(conf::Output output, int instance) {
+    output.path = output.path_of(instance);
+    output.instance_paths.clear();
+    return output;
+}
+
 model::ExitStatus as_model(const os::ExitStatus& status) {
     return {status.code().value_or(0), status.signal().value_or(0), status.dumped_core()};
 }
@@ -200,7 +207,8 @@ void LinuxHost::launch(Live& live) {
         owner = log::Owner{live.account.uid, live.account.gid};
     }
     const auto output =
-        parts_.log.open_instance(live.slot, live.name, program.output, program.error, owner);
+        parts_.log.open_instance(live.slot, live.name, of_instance(program.output, live.instance),
+                                 of_instance(program.error, live.instance), owner);
     if (!output) return lacking(output.error());
 
     parts_.log.begin_run(live.slot, static_cast<std::uint32_t>(live.run));
