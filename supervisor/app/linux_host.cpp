@@ -284,9 +284,11 @@ void LinuxHost::landed(RunId run) {
     deliver_reports();
     Live* live = find(run);
     if (!live || !live->flight) return;
-    auto outcome = live->flight.outcome();
-    if (!outcome) return;
+    // Children in flight hold copies of the pipe: the watch must end before the pipe is closed, or
+    // epoll would go on speaking of it.
     live->landing.stop();
+    auto outcome = live->flight.outcome();
+    if (!outcome) return watch_flight(*live);
     live->failure = std::move(outcome->failure);
     // A child that failed is told of when it has been taken, so that nothing of it is left then.
     if (!live->failure) roster_->on_executed(run);
