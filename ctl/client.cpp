@@ -262,6 +262,8 @@ Failure refusal(const Reply& reply) {
         failure.exit = Exit::not_permitted;
     } else if (code == api::kNoSuchProgram.word || code == api::kNoSuchRun.word) {
         failure.exit = Exit::no_such_name;
+        // A hint for who speaks HTTP, said for who speaks reevectl.
+        if (failure.hint.starts_with("GET /")) failure.hint = "'reevectl status' lists them all";
     } else if (code == api::kBadRequest.word || code == api::kBadSignal.word ||
                code == api::kBadJson.word) {
         failure.exit = Exit::usage;

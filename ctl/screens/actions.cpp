@@ -6,7 +6,8 @@ std::string action_lines(const api::ActionResult& result, const Style& style) {
     std::string out = harmless(result.name) + ": " +
                       coloured(style, state_colour(result.state), harmless(result.state));
     if (result.pid) out += " (pid " + std::to_string(*result.pid) + ")";
-    if (!result.message.empty()) out += ": " + harmless(result.message);
+    if (!result.message.empty() && result.message != result.state)
+        out += ": " + harmless(result.message);
     out += '\n';
     if (!result.ok) {
         for (const std::string& line : result.last_lines) {

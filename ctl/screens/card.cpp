@@ -74,7 +74,8 @@ std::string card_screen(const Card& card, api::Timestamp now, const Style& style
         if (status.uptime_seconds) pid += ", up " + human_duration(*status.uptime_seconds);
         field("pid", pid);
     }
-    if (status.retry_in_seconds)
+    // The note usually says so already.
+    if (status.retry_in_seconds && status.note.find("next try") == std::string::npos)
         field("next try", "in " + human_duration(*status.retry_in_seconds));
     if (!status.waiting_for.empty()) {
         std::string names;

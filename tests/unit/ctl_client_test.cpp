@@ -255,6 +255,12 @@ TEST_CASE("what reeve refuses has the exit code that fits, and its hint") {
     CHECK(refusing(api::kShuttingDown) == 1);
     CHECK(refusing(api::kInternal) == 1);
 
+    FakeServer nobody{[](const api::Request&) {
+        return api::write_error(api::kNoSuchProgram, "no such", "GET /v1/status lists them", false);
+    }};
+    CHECK(reevectl({"stop", "x"}, nobody.path()).err ==
+          "reevectl: no such\nreevectl: 'reevectl status' lists them all\n");
+
     FakeServer proxy{[](const api::Request&) {
         return api::write_response(502, api::kTextType, "short and stout", false);
     }};

@@ -194,6 +194,8 @@ TEST_CASE("an event is one line") {
 TEST_CASE("an action says what became of it, and why not with the last lines") {
     CHECK(action_lines({"web", true, "running", 4121, "", {"x"}}, kPipe) ==
           "web: running (pid 4121)\n");
+    CHECK(action_lines({"web", true, "stopped", std::nullopt, "stopped", {}}, kPipe) ==
+          "web: stopped\n");
     CHECK(action_lines({"db", false, "failed", std::nullopt, "exit 3", {"cannot open", "bye"}},
                        kPipe) ==
           "db: failed: exit 3\n"
