@@ -136,6 +136,21 @@ TEST_CASE("a stream that is closed with megabytes pending leaves nothing behind"
     CHECK(calls == 0);
 }
 
+TEST_CASE("a stream that is closed right after a write that was taken whole calls nobody back") {
+    const auto loop = std::move(Loop::open().value());
+    auto [ours, peer] = socket_pair();
+    int calls = 0;
+    {
+        Stream stream{*loop};
+        REQUIRE(stream.open(
+            std::move(ours),
+            {.on_data = {}, .on_end = [&](int) { ++calls; }, .on_drained = [&] { ++calls; }}));
+        stream.write("short");
+    }
+    loop->run();
+    CHECK(calls == 0);
+}
+
 TEST_CASE("a shutdown comes after what was written before it") {
     const auto loop = std::move(Loop::open().value());
     auto [ours, peer] = socket_pair();
