@@ -33,6 +33,9 @@ function(reeve_discover folder program arguments timeout)
         endif()
         # Means something in a test specification: a tag, an alternative, a wildcard, a negation.
         string(REGEX REPLACE "([][\\\\,\"*~])" "\\\\\\1" specification "${name}")
+        if(specification MATCHES "^-")
+            string(PREPEND specification "\\")  # or it would be an option
+        endif()
         add_test("${folder}: ${name}" "${program}" "${specification}" ${arguments})
         set_tests_properties("${folder}: ${name}" PROPERTIES
             TIMEOUT ${timeout} LABELS "${folder}" SKIP_REGULAR_EXPRESSION "reeve test skipped:")
