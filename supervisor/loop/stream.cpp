@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 namespace reeve::loop {
 
@@ -155,7 +156,7 @@ base::OsExpected<void> StreamServer::start(base::Fd listening,
 }
 
 void StreamServer::close() {
-    if (closed_) *closed_ = true;
+    if (bool* const closed = std::exchange(closed_, nullptr)) *closed = true;
     retry_.stop();
     watch_.stop();
     listening_.reset();

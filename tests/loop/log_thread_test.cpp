@@ -497,8 +497,10 @@ TEST_CASE("log: a follower that takes nothing misses lines, which are counted; n
     std::uint64_t lines_got = 0;
     std::uint64_t missed = 0;
     std::size_t owed = 0;
+    bool follows = false;
     auto follower =
         house.log->follow({.instances = {1}, .last_lines = 0}, [&](std::vector<Line> lines) {
+            follows = true;
             owed += lines.size();
             for (const Line& line : lines) {
                 if (line.kind == Line::Kind::missed) {
@@ -508,6 +510,7 @@ TEST_CASE("log: a follower that takes nothing misses lines, which are counted; n
                 }
             }
         });
+    house.until([&] { return follows; });
     constexpr std::uint64_t kLines = 50'000;
     std::thread writer{[&] {
         for (std::uint64_t number = 0; number < kLines; number += 100) {
