@@ -1,5 +1,6 @@
 #include "ctl/api/messages.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -245,6 +246,12 @@ void walk(V& visit, T& value) {
 
 // ---- out -------------------------------------------------------------------------------------
 
+// Nothing in it that JSON escapes, and nothing that may be no UTF-8: nearly all we ever write.
+bool is_plain(std::string_view text) {
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+}
+
 // Writes text as it goes: a status of a thousand programs needs no tree of a thousand objects.
 class Encoder {
 public:
@@ -259,7 +266,15 @@ public:
         write(out_, value);
     }
 
-    static void write(std::string& out, const std::string& value) { out += dump(Json(value)); }
+    static void write(std::string& out, const std::string& value) {
+        if (!is_plain(value)) {
+            out += dump(Json(value));
+            return;
+        }
+        out += '"';
+        out += value;
+        out += '"';
+    }
     static void write(std::string& out, bool value) { out += value ? "true" : "false"; }
     static void write(std::string& out, double value) { out += dump(Json(value)); }
     static void write(std::string& out, int value) { out += std::to_string(value); }
