@@ -1,7 +1,6 @@
 #include "supervisor/app/supervise.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #include "conf/paths.h"
 #include "supervisor/app/linux_host.h"
+#include "supervisor/app/memory.h"
 #include "supervisor/app/options.h"
 #include "supervisor/app/sampler.h"
 #include "supervisor/control/log_source.h"
@@ -248,8 +248,7 @@ int supervise(conf::Config config) {
         events.publish(
             host.wall_now(), {},
             core::event::SupervisorStarted{REEVE_VERSION, getpid(), roster.instances().size()});
-        // The configuration's parse tree was large and is gone.
-        malloc_trim(0);
+        release_startup_memory();
         roster.start_autostart();
         (*loop)->run();
         server.stop();
