@@ -57,8 +57,13 @@ conf::Program random_program(Dice& dice, int number) {
         program.success_exit_codes.push_back({conf::SuccessExit::Kind::signal, SIGTERM});
     }
     program.restart_delay = dice.one_in(10) ? Duration{0} : dice.ms(1, 300);
-    program.restart_delay_max = program.restart_delay + dice.ms(0, 1000);
+    program.restart_delay_max = program.restart_delay + dice.ms(50, 1000);
     program.max_failures = dice.one_in(4) ? 0 : dice.from_to(1, 5);
+    if (program.restart_delay == Duration{0}) {
+        // Stays zero: a crash that is repeated for ever would be the whole history.
+        program.max_failures = dice.from_to(1, 20);
+        program.restart = conf::RestartPolicy::on_failure;
+    }
     program.healthy_after = dice.ms(0, 2000);
     program.start_timeout = dice.ms(20, 2000);
     for (int steps = dice.from_to(1, 3); steps > 0; --steps) {
@@ -144,6 +149,7 @@ private:
     void hear_exit(const core::event::Exited& exit, std::uint32_t slot);
 
     void look();
+    void judge(Book& book, const Life& life);
     void look_at_endings();
     void look_at_spawns();
     void look_at_rest();
@@ -343,10 +349,14 @@ void History::restart(Instance& instance) {
 void History::reset(Instance& instance) {
     Book& book = books_[instance.slot()];
     world_->trace("operator: reset " + instance.name());
-    if (roster_->reset(instance, kOperator)) {
-        book.failures = book.short_runs = 0;
-        if (book.over_for_good) book.wanted = book.asked = false;
-    }
+    const bool at_its_end = ended_for_good(instance.state());
+    const bool still_ending = instance.state() == State::stopping && book.wanted && !book.asked &&
+                              book.life && book.life_is_over && !book.lacked;
+    if (!roster_->reset(instance, kOperator)) return;
+    book.failures = book.short_runs = 0;
+    if (at_its_end) book.wanted = book.asked = false;
+    // A run counts when it is empty, so this one still will.
+    if (still_ending) judge(book, world_->lives()[*book.life]);
 }
 
 void History::await(Instance& instance) {
@@ -399,7 +409,7 @@ void History::end() {
         world_->plan(Duration{20'000}, kEnd);
         return;
     }
-    if (all_were_stopped_) {
+    if (all_were_stopped_ && !stopping_since_) {
         for (const auto& instance : roster_->instances()) {
             if (!books_[instance->slot()].wanted && instance->state() != State::stopped) {
                 broken("does not come to rest", instance->slot());
@@ -497,6 +507,28 @@ void History::look() {
     look_at_exit_on();
 }
 
+// An end that nobody asked for: how it counts, and whether another start may follow.
+void History::judge(Book& book, const Life& life) {
+    const conf::Program& program = *life.program;
+    const bool success =
+        life.status && !book.timed_out &&
+        std::ranges::any_of(program.success_exit_codes, [&](const conf::SuccessExit& exit) {
+            return exit.kind == conf::SuccessExit::Kind::code
+                       ? life.status->exited() && life.status->code == exit.number
+                       : life.status->signal == exit.number;
+        });
+    const bool healthy =
+        book.ready_since && *life.told_over - *book.ready_since >= program.healthy_after;
+    if (healthy) book.failures = book.short_runs = 0;
+    ++book.short_runs;
+    if (!success) ++book.failures;
+    book.over_for_good =
+        success ? program.restart != conf::RestartPolicy::always
+                : program.restart == conf::RestartPolicy::never ||
+                      (!life.status && life.failure.hopeless && !book.timed_out) ||
+                      (program.max_failures != 0 && book.failures >= program.max_failures);
+}
+
 // Runs that ended in this turn: how that counts.
 void History::look_at_endings() {
     for (std::uint32_t slot = 0; slot < books_.size(); ++slot) {
@@ -510,24 +542,7 @@ void History::look_at_endings() {
         if (!book.exit_announced) broken("an exit that nobody told of", slot);
         if (!book.wanted || book.asked) continue;
 
-        const conf::Program& program = *life.program;
-        const bool success =
-            life.status && !book.timed_out &&
-            std::ranges::any_of(program.success_exit_codes, [&](const conf::SuccessExit& exit) {
-                return exit.kind == conf::SuccessExit::Kind::code
-                           ? life.status->exited() && life.status->code == exit.number
-                           : life.status->signal == exit.number;
-            });
-        const bool healthy =
-            book.ready_since && *life.told_over - *book.ready_since >= program.healthy_after;
-        if (healthy) book.failures = book.short_runs = 0;
-        ++book.short_runs;
-        if (!success) ++book.failures;
-        book.over_for_good =
-            success ? program.restart != conf::RestartPolicy::always
-                    : program.restart == conf::RestartPolicy::never ||
-                          (!life.status && life.failure.hopeless && !book.timed_out) ||
-                          (program.max_failures != 0 && book.failures >= program.max_failures);
+        judge(book, life);
     }
 }
 
