@@ -260,6 +260,10 @@ void World::exec(std::size_t index) {
 
 void World::fork(std::size_t parent) {
     if (!processes_[parent].alive || processes_[parent].forks_left == 0) return;
+    if (hangs(processes_[parent])) {
+        later(processes_[parent].hangs_until - now_, Kind::fork, parent);
+        return;
+    }
     --processes_[parent].forks_left;
     if (now_ < no_room_until_) return;
     const std::size_t life = processes_[parent].life;
@@ -282,7 +286,7 @@ void World::fork(std::size_t parent) {
 void World::die(std::size_t index, model::ExitStatus status) {
     Process& process = processes_[index];
     if (!process.alive) return;
-    if (now_ >= process.hangs_from && now_ < process.hangs_until) {
+    if (hangs(process)) {
         later(process.hangs_until - now_, Kind::die, index, status);
         return;
     }

@@ -174,6 +174,9 @@ private:
     void sweep_rest();
     void tell_spawn_failed(std::size_t index);
     void tell_exited(std::size_t index);
+    bool hangs(const Process& process) const {
+        return now_ >= process.hangs_from && now_ < process.hangs_until;
+    }
     bool in_rest(const Process& process) const;
     bool any_in_rest() const;
     std::string describe(std::size_t life) const;
