@@ -69,7 +69,6 @@ struct LinuxHost::Live {
 
     // The main process, from its clone until it is taken; 0 before and after.
     pid_t pid = 0;
-    base::Fd pidfd;
     os::Flight flight;
     loop::FdWatch landing;
     std::optional<os::SpawnFailure> failure;
@@ -218,7 +217,6 @@ void LinuxHost::launch(Live& live) {
     ++changes_;
     live.launched = true;
     live.pid = spawned->pid;
-    live.pidfd = std::move(spawned->pidfd);
     live.flight = std::move(spawned->flight);
     tracker_.set_main(live.id, live.pid);
     parts_.log.set_pid(live.slot, static_cast<std::uint32_t>(live.run), live.pid);
@@ -265,6 +263,7 @@ os::SpawnRequest LinuxHost::request_for(const Live& live, const log::OutputFds& 
     request.oom_score_adj = program.oom_score_adj;
     request.tag = tracker_.tag_of(live.id);
     request.nofile = parts_.nofile;
+    request.want_pidfd = false;
     request.parent_death_signal = SIGTERM;
     return request;
 }
@@ -306,30 +305,41 @@ void LinuxHost::give_up(Live& live, std::string reason) {
 // --- the reaper ----------------------------------------------------------------------------------
 
 void LinuxHost::reap() {
-    for (int taken = 0;; ++taken) {
-        if (taken == kReapsATurn) {
-            more_to_reap_.arm();
-            break;
-        }
+    // Main processes are known by their number, so they are taken without a look before.
+    int taken = 0;
+    while (taken < kReapsATurn) {
+        const auto child = os::take_own_zombie();
+        if (!child) break;
+        ++taken;
+        ended(child->pid, tracker_.run_of_main(child->pid), child->reaped);
+    }
+    // With an orphan the look comes first: its number is still its own, and what it was can be
+    // read.  After take_zombie() it may be anybody's.
+    while (taken < kReapsATurn && tracker_.may_have_adopted()) {
         const auto zombie = os::peek_zombie();
         if (!zombie) break;
-
-        // Its number is still its own, so it can be looked at; after take_zombie() it may be
-        // anybody's.
         const auto main_of = tracker_.run_of_main(zombie->pid);
         const auto run = main_of ? main_of : tracker_.run_of(zombie->pid);
-        if (main_of) tracker_.main_reaped(*main_of);
-        tracker_.reaped(zombie->pid);
         const auto reaped = os::take_zombie(zombie->pid);
         if (!reaped) break;
-        ++changes_;
-        if (main_of) {
-            main_ended(*main_of, *reaped);
-        } else {
-            orphan_ended(run);
-        }
+        ++taken;
+        ended(zombie->pid, run, *reaped);
     }
+    if (taken == kReapsATurn) more_to_reap_.arm();
     sweep_soon();
+}
+
+// The one place where a pid is forgotten.
+void LinuxHost::ended(pid_t pid, std::optional<RunId> run, const os::Reaped& reaped) {
+    ++changes_;
+    const bool main = run && tracker_.run_of_main(pid) == run;
+    tracker_.reaped(pid);
+    if (main) {
+        tracker_.main_reaped(*run);
+        main_ended(*run, reaped);
+    } else {
+        orphan_ended(run);
+    }
 }
 
 void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
@@ -337,7 +347,6 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
     Live* live = find(run);
     if (!live) return;
     live->pid = 0;
-    live->pidfd.reset();
     if (live->flight) {
         // Dead before its status pipe was looked at.
         live->landing.stop();
@@ -384,11 +393,8 @@ void LinuxHost::signal(RunId run, int signal, conf::StopScope scope) {
     const bool main_alive = live->pid != 0;
     switch (scope) {
         case conf::StopScope::main:
-            if (main_alive && live->pidfd) {
-                (void)os::send_signal(live->pidfd, signal);
-            } else if (main_alive) {
-                ::kill(live->pid, signal);  // ours and not taken: the number is still its own
-            }
+            // Ours and not taken: the number is still its own, and no pidfd could say more.
+            if (main_alive) ::kill(live->pid, signal);
             return;
         case conf::StopScope::group:
             // The group bears the main process's number, which is its own while that is not taken.

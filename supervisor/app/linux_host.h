@@ -86,6 +86,7 @@ private:
     void give_up(Live& live, std::string reason);
 
     void reap();
+    void ended(pid_t pid, std::optional<RunId> run, const os::Reaped& reaped);
     void main_ended(RunId run, const os::Reaped& reaped);
     void orphan_ended(std::optional<RunId> run);
     void tell_orphans();

@@ -10,6 +10,7 @@
 #include "conf/starter.h"
 #include "supervisor/app/options.h"
 #include "supervisor/app/supervise.h"
+#include "supervisor/app/supervision_thread.h"
 
 // The map: what was asked for, and who does it.
 namespace {
@@ -72,7 +73,7 @@ int main(int argc, char** argv) {
         case app::Options::Verb::supervise: {
             auto config = load(options.config, app::kExitConfig);
             if (!config) return config.error();
-            return app::supervise(std::move(*config));
+            return app::run_supervision_thread([&] { return app::supervise(std::move(*config)); });
         }
     }
     return app::kExitInternal;

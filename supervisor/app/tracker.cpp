@@ -125,11 +125,14 @@ void Tracker::reaped(pid_t pid) {
     adopted_.erase(pid);
 }
 
+bool Tracker::may_have_adopted() {
+    return first_thread_.any().value_or(true);
+}
+
 std::vector<Tracker::Child> Tracker::adopted_children() {
     children_.clear();
     const pid_t self = getpid();
-    // Children of the main thread alone: only it clones, and the kernel hands orphans to it.
-    if (os::append_children(self, self, children_) != os::ChildrenRead::complete) {
+    if (first_thread_.append(children_) != os::ChildrenRead::complete) {
         children_.clear();
         for (const os::Kinship& process : os::scan_processes()) {
             if (process.ppid == self) children_.push_back(process.pid);

@@ -59,6 +59,9 @@ public:
     // A child of ours was taken: its pid may mean another from now on.
     void reaped(pid_t pid);
 
+    // Whether we have any child that we did not start, as far as that can be told for nothing: true
+    // where it can't.
+    bool may_have_adopted();
     // All our children but the main processes that live, as of now, zombies included.
     std::vector<Child> adopted_children();
 
@@ -83,6 +86,7 @@ private:
     std::unordered_map<pid_t, RunId> by_leader_;
     // Children of ours that we did not start.  Their pids are theirs until we take them.
     std::unordered_map<pid_t, std::optional<RunId>> adopted_;
+    os::FirstThreadChildren first_thread_;
     std::vector<pid_t> children_;  // scratch
 };
 

@@ -172,13 +172,9 @@ long ticks_per_second() {
     return ::sysconf(_SC_CLK_TCK);
 }
 
-ChildrenRead append_children(pid_t pid, pid_t tid, std::vector<pid_t>& children) {
-    if (!have_children_files()) return ChildrenRead::unsupported;
-    Path path;
-    std::snprintf(path.data(), path.size(), "/proc/%d/task/%d/children", pid, tid);
-    const Fd file = open_file(path);
-    if (!file) return ChildrenRead::gone;
+namespace {
 
+void append_numbers(const Fd& file, std::vector<pid_t>& numbers) {
     // The kernel gives a page at most at a time, and may cut it anywhere.
     std::array<char, 4096> buffer;
     pid_t number = 0;
@@ -190,13 +186,49 @@ ChildrenRead append_children(pid_t pid, pid_t tid, std::vector<pid_t>& children)
                 number = number * 10 + (c - '0');
                 in_number = true;
             } else if (in_number) {
-                children.push_back(number);
+                numbers.push_back(number);
                 number = 0;
                 in_number = false;
             }
         }
     }
-    if (in_number) children.push_back(number);
+    if (in_number) numbers.push_back(number);
+}
+
+}  // namespace
+
+ChildrenRead append_children(pid_t pid, pid_t tid, std::vector<pid_t>& children) {
+    if (!have_children_files()) return ChildrenRead::unsupported;
+    Path path;
+    std::snprintf(path.data(), path.size(), "/proc/%d/task/%d/children", pid, tid);
+    const Fd file = open_file(path);
+    if (!file) return ChildrenRead::gone;
+
+    append_numbers(file, children);
+    return ChildrenRead::complete;
+}
+
+bool FirstThreadChildren::open() {
+    if (file_) return true;
+    if (!have_children_files()) return false;
+    Path path;
+    std::snprintf(path.data(), path.size(), "/proc/self/task/%d/children", ::getpid());
+    file_ = open_file(path);
+    return static_cast<bool>(file_);
+}
+
+std::optional<bool> FirstThreadChildren::any() {
+    if (!open()) return std::nullopt;
+    char first;
+    const ssize_t got = ::pread(file_.get(), &first, 1, 0);
+    if (got < 0) return std::nullopt;
+    return got == 1;
+}
+
+ChildrenRead FirstThreadChildren::append(std::vector<pid_t>& children) {
+    if (!open()) return have_children_files() ? ChildrenRead::gone : ChildrenRead::unsupported;
+    if (::lseek(file_.get(), 0, SEEK_SET) != 0) return ChildrenRead::gone;
+    append_numbers(file_, children);
     return ChildrenRead::complete;
 }
 

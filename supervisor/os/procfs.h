@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "supervisor/base/fd.h"
+
 // What /proc says about processes.  Nothing here blocks, and what is read many times allocates
 // nothing but what it returns.  A process may be gone at any moment: that is nullopt, not an error.
 namespace reeve::os {
@@ -45,6 +47,20 @@ enum class ChildrenRead {
 
 // Appends the children of one thread, zombies included.
 ChildrenRead append_children(pid_t pid, pid_t tid, std::vector<pid_t>& children);
+
+// The children of our first thread, asked for again and again: the file stays open.  Orphans are
+// handed to that thread, and it has no other children where another one does the cloning.
+class FirstThreadChildren {
+public:
+    // Whether there is any, zombies included, in two microseconds; nullopt: it can't be told.
+    std::optional<bool> any();
+    // As append_children().
+    ChildrenRead append(std::vector<pid_t>& children);
+
+private:
+    bool open();
+    base::Fd file_;
+};
 
 // Appends the children of all threads of a process.
 ChildrenRead append_children(pid_t pid, std::vector<pid_t>& children);

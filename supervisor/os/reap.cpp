@@ -30,6 +30,11 @@ int wait_for(idtype_t type, pid_t pid, siginfo_t& info, int options, rusage* usa
     return static_cast<int>(result);
 }
 
+Reaped reaped(const siginfo_t& info, const rusage& usage) {
+    return {status_of(info), duration(usage.ru_utime) + duration(usage.ru_stime),
+            static_cast<std::uint64_t>(usage.ru_maxrss) * 1024, usage};
+}
+
 }  // namespace
 
 ExitStatus ExitStatus::from_wait_status(int status) {
@@ -86,8 +91,17 @@ std::optional<Reaped> take_zombie(pid_t pid) {
     if (wait_for(P_PID, pid, info, WEXITED | WNOHANG, &usage) != 0 || info.si_pid == 0) {
         return std::nullopt;
     }
-    return Reaped{status_of(info), duration(usage.ru_utime) + duration(usage.ru_stime),
-                  static_cast<std::uint64_t>(usage.ru_maxrss) * 1024, usage};
+    return reaped(info, usage);
+}
+
+std::optional<TakenChild> take_own_zombie() {
+    siginfo_t info;
+    rusage usage{};
+    if (wait_for(P_ALL, 0, info, WEXITED | WNOHANG | __WNOTHREAD, &usage) != 0 ||
+        info.si_pid == 0) {
+        return std::nullopt;
+    }
+    return TakenChild{info.si_pid, reaped(info, usage)};
 }
 
 }  // namespace reeve::os

@@ -67,6 +67,17 @@ struct Reaped {
     rusage usage;
 };
 
+struct TakenChild {
+    pid_t pid;
+    Reaped reaped;
+};
+
+// Takes any one zombie that the calling thread itself cloned, without a look at it before: for
+// whoever knows all that it cloned by number.  nullopt if there is none.  Orphans that the kernel
+// handed to us are the first thread's (see run_supervision_thread() in app/), so on another they
+// are not among these.
+std::optional<TakenChild> take_own_zombie();
+
 // Takes a zombie of ours away; from here on its pid may belong to somebody else.  nullopt if it is
 // not a child of ours or still lives.
 std::optional<Reaped> take_zombie(pid_t pid);

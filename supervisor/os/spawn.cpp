@@ -422,17 +422,18 @@ OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
         ++hangar_->changing_ids;
     }
 
+    const bool want_pidfd = slot->request.want_pidfd;
     long result = -ENOSYS;
     int pidfd = -1;
     {
         AllSignalsBlocked guard;
-        if (hangar_->clone_makes_pidfds) {
+        if (want_pidfd && hangar_->clone_makes_pidfds) {
             result = clone_child(flags | CLONE_PIDFD, slot->stack_top(), slot->plan, &pidfd);
             if (result == -ENOSYS || result == -EPERM || result == -EINVAL) {
                 hangar_->clone_makes_pidfds = false;
             }
         }
-        if (!hangar_->clone_makes_pidfds) {
+        if (!want_pidfd || !hangar_->clone_makes_pidfds) {
             result = clone_child(flags, slot->stack_top(), slot->plan, nullptr);
         }
     }
@@ -443,7 +444,7 @@ OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
     const auto pid = static_cast<pid_t>(result);
 
     Fd handle{pidfd};
-    if (!handle) {
+    if (want_pidfd && !handle) {
         // The pid is held by the child until we take it: this cannot hit another.
         if (auto opened = open_pidfd(pid)) handle = std::move(*opened);
     }

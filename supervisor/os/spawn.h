@@ -77,6 +77,10 @@ struct SpawnRequest {
     // RLIMIT_NOFILE for the child: what we found before we raised our own.
     std::optional<rlimit> nofile;
 
+    // Whoever takes its own children knows that a pid that it has not taken is still the child's,
+    // and saves a descriptor.
+    bool want_pidfd = true;
+
     // What the kernel sends to the child when the thread that called spawn() ends; 0: nothing.
     int parent_death_signal = 0;
 };
@@ -182,7 +186,8 @@ private:
 
 struct Spawned {
     pid_t pid = -1;
-    // Empty where the kernel (or a seccomp filter) has no pidfds or no descriptor was left.
+    // Empty where it was not wanted, the kernel (or a seccomp filter) has none, or no descriptor
+    // was left.
     base::Fd pidfd;
     Flight flight;
 };
