@@ -1,0 +1,174 @@
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+
+#include "tests/support/catch.h"
+#include "tests/support/reeve_process.h"
+
+using namespace reeve::test;
+
+namespace {
+
+constexpr const char* kBad = R"(include = ["conf.d/*.toml"]
+
+[supervisor]
+stop_timeout = "9 parsecs"
+exit_on = ["essential", "everything"]
+
+[program.web]
+comand = ["nginx"]
+restart = "sometimes"
+umask = 22
+
+[program.db]
+command = "redis-server 'unfinished"
+type = "forking"
+)";
+
+constexpr const char* kBadInclude = R"([program.cache]
+command = "memcached -p ${NO_SUCH_PORT}"
+nice = 99
+
+[program.web]
+command = "true"
+
+[group.site]
+programs = ["web", "cashe"]
+)";
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+    for (auto at = text.find(from); at != std::string::npos; at = text.find(from)) {
+        text.replace(at, from.size(), to);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("eleven errors of a file and its include are told at once, and nothing is started") {
+    Directory directory;
+    const auto file = directory.write("reeve.toml", kBad);
+    directory.write("conf.d/more.toml", kBadInclude);
+
+    const auto checked = run({REEVE_PROGRAM, "check", file});
+    CHECK(checked.code == 1);
+    CHECK(checked.out.empty());
+    std::string errors = checked.err;
+    replace_all(errors, directory.path(), "DIR");
+    CHECK(
+        errors ==
+        R"(DIR/reeve.toml:4:16: "stop_timeout": "9 parsecs" is not a duration (write numbers with d, h, m, s or ms, the larger unit first, such as "10s" or "1m30s")
+DIR/reeve.toml:5:25: "exit_on" is "everything" (it can be "essential", "failed" or "all-done")
+DIR/reeve.toml:8:1: unknown key "comand" in [program.web] (did you mean "command"?)
+DIR/reeve.toml:9:11: "restart" is "sometimes" (it can be "always", "on-failure" or "never")
+DIR/reeve.toml:10:9: "umask" is an integer (should be octal digits in quotes, such as "022")
+DIR/reeve.toml:13:11: "command": the quote ' is not closed (add ', or write \' for the character itself)
+DIR/reeve.toml:14:8: "type" = "forking" is not supported by this version of reeve (use "service" and keep the command in the foreground, or "task" with leftovers = "keep")
+DIR/conf.d/more.toml:2:11: "command": ${NO_SUCH_PORT} is not set (set it, or write ${NO_SUCH_PORT:-default}, or $${ for a plain ${)
+DIR/conf.d/more.toml:3:8: "nice" is 99 (should be an integer from -20 to 19)
+DIR/conf.d/more.toml:5:10: program "web" is defined twice (first at DIR/reeve.toml:7:10)
+DIR/conf.d/more.toml:9:20: there is no program "cashe" (did you mean "cache"?)
+)");
+
+    const auto supervised = run({REEVE_PROGRAM, "--config", file});
+    CHECK(supervised.code == 78);
+    CHECK(supervised.err == checked.err);
+}
+
+TEST_CASE("a configuration with errors starts nothing") {
+    Directory directory;
+    const auto file = directory.write("reeve.toml", R"(
+[program.good]
+shell = true
+command = ": >'${config_dir}/started'"
+[program.bad]
+)");
+    CHECK(run({REEVE_PROGRAM, "--config", file}).code == 78);
+    CHECK(::access((directory / "started").c_str(), F_OK) != 0);
+}
+
+TEST_CASE("a file that is not there, or no file at all, is a bad configuration") {
+    Directory directory;
+    const auto missing = run({REEVE_PROGRAM, "--config", directory / "nothing.toml"});
+    CHECK(missing.code == 78);
+    CHECK(contains(missing.err, directory / "nothing.toml"));
+    CHECK(contains(missing.err, "No such file or directory"));
+    CHECK(run({REEVE_PROGRAM, "check", directory / "nothing.toml"}).code == 1);
+}
+
+TEST_CASE("reeve that is used wrongly exits with 64") {
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"--no-such-option"},
+                                                  {"no-such-verb"},
+                                                  {"run", "true"},
+                                                  {"import", "Procfile"},
+                                                  {"check", "one", "two"},
+                                                  {"--config"}}) {
+        CAPTURE(words);
+        auto command = words;
+        command.insert(command.begin(), REEVE_PROGRAM);
+        const auto result = run(command);
+        CHECK(result.code == 64);
+        CHECK(contains(result.err, "reeve: "));
+        CHECK(result.out.empty());
+    }
+}
+
+TEST_CASE("what reeve init prints passes reeve check") {
+    Directory directory;
+    const auto made = run({REEVE_PROGRAM, "init"});
+    CHECK(made.code == 0);
+    const auto checked = run({REEVE_PROGRAM, "check", directory.write("reeve.toml", made.out)});
+    CHECK(checked.err.empty());
+    CHECK(checked.code == 0);
+    CHECK(contains(checked.out, "no errors"));
+}
+
+TEST_CASE("reeve schema prints a JSON object whole") {
+    const auto schema = run({REEVE_PROGRAM, "schema"});
+    CHECK(schema.code == 0);
+    CHECK(contains(schema.out, "http://json-schema.org/draft-07/schema#"));
+    if (is_installed("python3")) {
+        Directory directory;
+        const auto file = directory.write("schema.json", schema.out);
+        CHECK(run({"python3", "-m", "json.tool", file}).code == 0);
+    }
+}
+
+TEST_CASE("a second reeve on a live socket is refused, and the first one goes on") {
+    Directory directory;
+    const std::string toml = "[program.web]\ncommand = 'sleep 1000'\n";
+    Reeve reeve{directory, toml};
+    const auto pid = number_of(reeve.wait_for_state("web", "running"), "pid");
+
+    const auto second = run({REEVE_PROGRAM, "--config", directory / "reeve.toml"});
+    CHECK(second.code == 71);
+    CHECK(second.err == "reeve: another reeve answers on " + reeve.socket() + "\n");
+    CHECK(reeve.program("web").pid == pid);
+    CHECK(reeve.program("web").restarts == 0);
+    CHECK(reeve.stop() == 0);
+}
+
+TEST_CASE("the socket that a dead process left is replaced") {
+    Directory directory;
+    {
+        const reeve::base::Fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::strcpy(address.sun_path, (directory / "reeve.sock").c_str());
+        REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+        REQUIRE(::listen(fd.get(), 1) == 0);
+    }
+    // Until it listens there, the stream of events is refused.
+    Reeve reeve{directory, "[program.web]\ncommand = 'sleep 1000'\n"};
+    reeve.wait_for_state("web", "running");
+}
+
+TEST_CASE("the configuration may come from standard input") {
+    Directory directory;
+    const auto file = directory.write("some.toml", "[program.web]\ncommand = 'true'\n");
+    const auto result = run({"sh", "-c", std::string{REEVE_PROGRAM} + " check - <" + file});
+    CHECK(result.code == 0);
+    CHECK(result.out == "-: 1 program, no errors\n");
+}
