@@ -193,7 +193,6 @@ void LinuxHost::pump() {
 }
 
 void LinuxHost::launch(Live& live) {
-    const conf::Program& program = *live.program;
     const auto lacking = [&](const base::OsError& error) {
         report([this, run = live.id,
                 failure = model::SpawnFailed{error.text(), os::is_transient(error), false}] {
@@ -201,13 +200,7 @@ void LinuxHost::launch(Live& live) {
         });
     };
 
-    std::optional<log::Owner> owner;
-    if (!program.user.empty() || !program.group.empty()) {
-        owner = log::Owner{live.account.uid, live.account.gid};
-    }
-    const auto output =
-        parts_.log.open_instance(live.slot, live.name, of_instance(program.output, live.instance),
-                                 of_instance(program.error, live.instance), owner);
+    const auto output = output_of(live);
     if (!output) return lacking(output.error());
 
     parts_.log.begin_run(live.slot, static_cast<std::uint32_t>(live.run));
@@ -226,6 +219,20 @@ void LinuxHost::launch(Live& live) {
         }
     });
     watch_flight(live);
+}
+
+base::OsExpected<log::OutputFds> LinuxHost::output_of(const Live& live) {
+    if (const auto known = outputs_.find(live.slot); known != outputs_.end()) return known->second;
+    const conf::Program& program = *live.program;
+    std::optional<log::Owner> owner;
+    if (!program.user.empty() || !program.group.empty()) {
+        owner = log::Owner{live.account.uid, live.account.gid};
+    }
+    auto opened =
+        parts_.log.open_instance(live.slot, live.name, of_instance(program.output, live.instance),
+                                 of_instance(program.error, live.instance), owner);
+    if (opened) outputs_.emplace(live.slot, *opened);
+    return opened;
 }
 
 os::SpawnRequest LinuxHost::request_for(const Live& live, const log::OutputFds& output) const {
@@ -390,6 +397,7 @@ void LinuxHost::signal(RunId run, int signal, conf::StopScope scope) {
         give_up(*live, "stopped before it was started");
         return;
     }
+    if (signal == SIGKILL) parts_.log.stop_waiting(live->slot);
     const bool main_alive = live->pid != 0;
     switch (scope) {
         case conf::StopScope::main:

@@ -78,6 +78,7 @@ private:
 
     Live* find(RunId run);
     void queue_for_launch(Live& live);
+    base::OsExpected<log::OutputFds> output_of(const Live& live);
     void pump();
     void launch(Live& live);
     os::SpawnRequest request_for(const Live& live, const log::OutputFds& output) const;
@@ -108,6 +109,8 @@ private:
     std::mt19937 random_;
     std::unordered_map<RunId, std::unique_ptr<Live>> live_;
     std::deque<RunId> to_launch_;
+    // By slot: made at an instance's first run, and kept over all of them.
+    std::unordered_map<std::uint32_t, log::OutputFds> outputs_;
 
     loop::SignalWatch child_signal_;
     loop::Timer wake_;

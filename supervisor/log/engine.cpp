@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kRetry = 1s;
-constexpr auto kDrainStep = 5ms;
+constexpr auto kDrainStep = 1ms;
 constexpr std::size_t kCatchUp = 256 * 1024;
 constexpr std::size_t kDrainRead = 1024 * 1024;
 constexpr std::size_t kFollowerBytes = 1024 * 1024;

@@ -52,18 +52,34 @@ LogThread::LogThread(loop::Loop& loop)
                       [this] {
                           if (const auto done = std::exchange(drain_done_, {})) done(false);
                       }},
+      flush_soon_{loop, [this] { flush(); }},
       self_{std::make_shared<LogThread*>(this)} {}
 
 LogThread::~LogThread() {
     self_.reset();
     if (!thread_.joinable()) return;
+    flush();
     // The log thread itself never waits for anything, so this is quick.
     engine_->post([engine = engine_.get()] { engine->stop(); });
     thread_.join();
 }
 
 void LogThread::to_engine(std::function<void(Engine&)> task) {
-    engine_->post([engine = engine_.get(), task = std::move(task)] { task(*engine); });
+    held_.push_back(std::move(task));
+    flush();
+}
+
+// A thousand programs that end together wake the log thread a few times instead of a thousand.
+void LogThread::to_engine_soon(std::function<void(Engine&)> task) {
+    held_.push_back(std::move(task));
+    flush_soon_.arm();
+}
+
+void LogThread::flush() {
+    if (held_.empty()) return;
+    engine_->post([engine = engine_.get(), tasks = std::exchange(held_, {})] {
+        for (const auto& task : tasks) task(*engine);
+    });
 }
 
 base::OsExpected<OutputFds> LogThread::open_instance(InstanceId id, std::string name,
@@ -112,7 +128,7 @@ void LogThread::begin_run(InstanceId id, std::uint32_t run) {
 }
 
 void LogThread::set_pid(InstanceId id, std::uint32_t run, pid_t pid) {
-    to_engine([id, run, pid](Engine& engine) {
+    to_engine_soon([id, run, pid](Engine& engine) {
         engine.set_pid(id, run, static_cast<std::uint64_t>(pid));
     });
 }
@@ -120,7 +136,7 @@ void LogThread::set_pid(InstanceId id, std::uint32_t run, pid_t pid) {
 void LogThread::end_run(InstanceId id, std::uint32_t run) {
     const auto found = instances_.find(id);
     if (found == instances_.end()) return;
-    to_engine([id, run, positions = found->second->written()](Engine& engine) {
+    to_engine_soon([id, run, positions = found->second->written()](Engine& engine) {
         engine.add_boundary(id, positions, false, run);
     });
 }

@@ -210,7 +210,9 @@ Effects Machine::on(const MainExited& exit, TimePoint now) {
                 ending_ = Ending{Ending::Kind::exit, exit.status, exit.status.text(),
                                  is_success(exit.status)};
             }
-            if (phase_ == StopPhase::killing) return {CheckTree{}};
+            if (phase_ == StopPhase::killing && program_.leftovers == conf::Leftovers::kill) {
+                return {CheckTree{}};
+            }
             return main_gone(now);
         }
         case State::stopped:
@@ -335,6 +337,10 @@ Effects Machine::kill_tree() {
     enter(State::stopping);
     left_behind_ = left_behind;
     phase_ = StopPhase::killing;
+    // Detached workers live on, whatever their main process needs to be ended.
+    if (program_.leftovers == conf::Leftovers::keep) {
+        return {SendSignal{SIGKILL, program_.stop_scope}};
+    }
     return {KillTree{}};
 }
 
