@@ -1,13 +1,15 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "supervisor/loop/loop.h"
 
 namespace reeve::loop {
 
-// One piece of work at a time on libuv's pool of threads (4 of them, made at the first use), for
-// calls that may hang: looking a user up, a path on a dead mount.
+// One piece of work at a time on another thread, for calls that may hang: looking a user up, a path
+// on a dead mount.  All Works share at most four threads, which exist while there is something to
+// do.
 class Work {
 public:
     explicit Work(Loop& loop) : loop_{loop} {}
@@ -15,17 +17,20 @@ public:
     Work(const Work&) = delete;
     Work& operator=(const Work&) = delete;
 
-    // Runs `off_loop` on another thread, then `done` on the loop.  They share what they need by
+    // Runs `off_loop` on another thread, then `done` on the loop; where no thread can be had (a
+    // pids limit) `off_loop` is run here, before this returns.  They share what they need by
     // capture (a shared_ptr): the Work may die before `off_loop` has finished, which goes on then
     // and is followed by nothing.  Not to be called while busy().
     void start(std::function<void()> off_loop, std::function<void()> done);
-    bool busy() const { return request_ != nullptr; }
+    bool busy() const { return run_ != nullptr; }
 
 private:
-    struct Request;
+    struct Run;
+
+    void finish();
 
     Loop& loop_;
-    Request* request_ = nullptr;  // owned by libuv until its callback
+    std::shared_ptr<Run> run_;
 };
 
 }  // namespace reeve::loop
