@@ -8,6 +8,7 @@
 
 #include "supervisor/app/environment.h"
 #include "supervisor/os/pidfd.h"
+#include "supervisor/os/signal_fd.h"
 
 namespace reeve::app {
 
@@ -20,6 +21,9 @@ namespace {
 // Zombies taken in one turn of the loop.  One costs some 15 us, so clients and timers wait no
 // longer than a few milliseconds while ten thousands die.
 constexpr int kReapsATurn = 256;
+
+// Deaths that come closer to each other than this are taken together.
+constexpr milliseconds kBreath{1};
 
 // A sweep reads a line for each child of ours.  Waiting this many times as long as the last one
 // took keeps sweeping below a tenth of the loop's time, however many children there are.
@@ -91,7 +95,12 @@ LinuxHost::LinuxHost(Parts parts)
                   core::event::OrphanAdopted{child.pid, os::read_command_line(child.pid, 200)});
           }},
       random_{std::random_device{}()},
-      child_signal_{parts_.loop},
+      child_watch_{parts_.loop},
+      reap_later_{parts_.loop,
+                  [this] {
+                      child_watch_.resume();
+                      reap();
+                  }},
       wake_{parts_.loop, [this] { roster_->on_wake(); }},
       more_to_reap_{parts_.loop, [this] { reap(); }},
       reports_due_{parts_.loop, [this] { deliver_reports(); }},
@@ -103,10 +112,13 @@ LinuxHost::~LinuxHost() = default;
 
 base::OsExpected<void> LinuxHost::start(core::Roster& roster) {
     roster_ = &roster;
-    auto watching = child_signal_.start(SIGCHLD, [this] { reap(); });
+    auto signal = os::open_signal_fd(SIGCHLD);
+    if (!signal) return Unexpected<base::OsError>{signal.error()};
+    child_signal_ = std::move(*signal);
     // Children that an exec brought along died before anybody listened.
     more_to_reap_.arm();
-    return watching;
+    return child_watch_.start(child_signal_.get(), {.readable = true},
+                              [this](loop::FdWatch::Ready) { on_child_signal(); });
 }
 
 model::TimePoint LinuxHost::now() const {
@@ -311,7 +323,20 @@ void LinuxHost::give_up(Live& live, std::string reason) {
 
 // --- the reaper ----------------------------------------------------------------------------------
 
+// The first of a burst is taken at once, and what follows it closely, together: each look for
+// zombies costs the kernel a walk along all our children, and with a thousand that die one after
+// the other it is the walks that take the time.
+void LinuxHost::on_child_signal() {
+    if (steady_clock::now() - last_reap_ >= kBreath) {
+        reap();
+        return;
+    }
+    child_watch_.pause();
+    reap_later_.start(kBreath);
+}
+
 void LinuxHost::reap() {
+    os::drain_signal_fd(child_signal_);
     // Main processes are known by their number, so they are taken without a look before.
     int taken = 0;
     while (taken < kReapsATurn) {
@@ -333,6 +358,7 @@ void LinuxHost::reap() {
         ended(zombie->pid, run, *reaped);
     }
     if (taken == kReapsATurn) more_to_reap_.arm();
+    if (taken > 0) last_reap_ = steady_clock::now();
     sweep_soon();
 }
 
@@ -344,6 +370,7 @@ void LinuxHost::ended(pid_t pid, std::optional<RunId> run, const os::Reaped& rea
     if (main) {
         tracker_.main_reaped(*run);
         main_ended(*run, reaped);
+        settle_emptied();
     } else {
         orphan_ended(run);
     }
@@ -487,6 +514,20 @@ void LinuxHost::end_rest(bool kill) {
 
 bool LinuxHost::anything_to_find() const {
     return !checks_.empty() || !lingering_.empty() || rest_ != Rest::untouched;
+}
+
+// Without any child that we did not start nothing can be left of a run whose main process is gone,
+// and its next run need not wait for a sweep.
+void LinuxHost::settle_emptied() {
+    if (checks_.empty() || tracker_.may_have_adopted()) return;
+    std::vector<RunId> emptied;
+    for (const RunId run : checks_) {
+        if (live_.at(run)->pid == 0) emptied.push_back(run);
+    }
+    for (const RunId run : emptied) {
+        checks_.erase(run);
+        roster_->on_emptied(run);
+    }
 }
 
 void LinuxHost::sweep_soon() {

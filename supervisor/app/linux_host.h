@@ -19,7 +19,6 @@
 #include "supervisor/core/roster.h"
 #include "supervisor/log/log_thread.h"
 #include "supervisor/loop/fd_watch.h"
-#include "supervisor/loop/signal_watch.h"
 #include "supervisor/loop/timer.h"
 #include "supervisor/loop/work.h"
 #include "supervisor/os/reap.h"
@@ -86,6 +85,7 @@ private:
     void landed(RunId run);
     void give_up(Live& live, std::string reason);
 
+    void on_child_signal();
     void reap();
     void ended(pid_t pid, std::optional<RunId> run, const os::Reaped& reaped);
     void main_ended(RunId run, const os::Reaped& reaped);
@@ -93,6 +93,7 @@ private:
     void tell_orphans();
 
     bool anything_to_find() const;
+    void settle_emptied();
     void sweep_soon();
     void sweep();
     bool settle_rest(const std::vector<Tracker::Child>& children);
@@ -112,7 +113,10 @@ private:
     // By slot: made at an instance's first run, and kept over all of them.
     std::unordered_map<std::uint32_t, log::OutputFds> outputs_;
 
-    loop::SignalWatch child_signal_;
+    base::Fd child_signal_;
+    loop::FdWatch child_watch_;
+    loop::Timer reap_later_;
+    std::chrono::steady_clock::time_point last_reap_{};
     loop::Timer wake_;
     loop::Deferred more_to_reap_;
     loop::Deferred reports_due_;

@@ -39,6 +39,13 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLastWords{1000};
 constexpr milliseconds kConsoleFlush{500};
 
+// Whoever looks for leaks wants to see everything given back.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kOrderlyExit = true;
+#else
+constexpr bool kOrderlyExit = false;
+#endif
+
 int refused(const std::string& why) {
     std::fprintf(stderr, "reeve: %s\n", why.c_str());
     return kExitSystem;
@@ -253,11 +260,12 @@ int supervise(conf::Config config) {
         (*loop)->run();
         server.stop();
         os::remove_socket_file(*socket);
+        (void)(*console)->stop(kConsoleFlush);
+        // What is left is to close, one by one, what the end of the process closes at once; and a
+        // write to our own output that never returns has a thread of its own, and keeps it.
+        if (!kOrderlyExit) ::_exit(exit_code);
     }
     output->reset();
-    const bool flushed = (*console)->stop(kConsoleFlush);
-    // A write to our own output that never returns has a thread of its own, and keeps it.
-    if (!flushed) ::_exit(exit_code);
     return exit_code;
 }
 

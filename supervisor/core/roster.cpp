@@ -249,6 +249,8 @@ void Roster::step(Instance& instance, const model::MachineEvent& event) {
     const std::uint64_t runs_before = instance.runs_;
 
     const model::Effects effects = instance.machine_.step(event, host_.now());
+    if (from == State::stopped && instance.state() != State::stopped) ++not_stopped_;
+    if (from != State::stopped && instance.state() == State::stopped) --not_stopped_;
     // Before the effects: an order that ends at once must find the deadline in the queue.
     rearm(instance);
     carry_out(instance, effects);
@@ -512,9 +514,7 @@ void Roster::set_last_words(std::uint32_t slot, std::uint64_t run, std::string l
 
 void Roster::advance_shutdown() {
     if (shutdown_.phase() != Shutdown::Phase::programs) return;
-    const bool all_down = std::ranges::all_of(
-        instances_, [](const auto& instance) { return instance->state() == State::stopped; });
-    if (!all_down) return;
+    if (not_stopped_ > 0) return;
     shutdown_.rest_begins();
     host_.end_rest(shutdown_.killing());
 }

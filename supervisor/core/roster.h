@@ -126,6 +126,7 @@ private:
     EventLog& events_;
     Settings settings_;
     std::vector<std::unique_ptr<Instance>> instances_;
+    std::size_t not_stopped_ = 0;  // instances in any other state
     std::unordered_map<RunId, Instance*> runs_;
     RunId last_run_ = 0;
     std::uint64_t runs_reaped_ = 0;

@@ -119,14 +119,14 @@ private:
 
     explicit LogThread(loop::Loop& loop);
     // Tasks run on the log thread in the order of these calls, whichever of the two it was: at
-    // once, or with what else comes in this turn of the loop.
+    // once, or with what else comes within kSoon.
     void to_engine(std::function<void(Engine&)> task);
     void to_engine_soon(std::function<void(Engine&)> task);
     void flush();
 
     loop::Async from_engine_;
     loop::Timer drain_deadline_;
-    loop::Deferred flush_soon_;
+    loop::Timer flush_soon_;
     std::vector<std::function<void(Engine&)>> held_;
     std::function<void(bool)> drain_done_;
     std::map<InstanceId, std::unique_ptr<Instance>> instances_;
