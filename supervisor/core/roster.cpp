@@ -209,7 +209,12 @@ void Roster::on_emptied(RunId run) {
     if (!instance) return;
     step(*instance, model::Emptied{});
     advance_shutdown();
-    update_wake();
+    // restart_delay = "0s" means now, not after a turn of the loop.
+    if (!deadlines_.empty() && deadlines_.begin()->first <= host_.now()) {
+        on_wake();
+    } else {
+        update_wake();
+    }
 }
 
 void Roster::on_left_behind(RunId run, int count) {

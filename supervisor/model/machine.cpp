@@ -210,9 +210,7 @@ Effects Machine::on(const MainExited& exit, TimePoint now) {
                 ending_ = Ending{Ending::Kind::exit, exit.status, exit.status.text(),
                                  is_success(exit.status)};
             }
-            if (phase_ == StopPhase::killing && program_.leftovers == conf::Leftovers::kill) {
-                return {CheckTree{}};
-            }
+            if (phase_ == StopPhase::killing && kills_tree_) return {CheckTree{}};
             return main_gone(now);
         }
         case State::stopped:
@@ -326,10 +324,19 @@ Effects Machine::begin_stop(TimePoint now) {
 }
 
 Effects Machine::stop_step(TimePoint now) {
-    if (stop_step_ >= program_.stop_steps.size()) return kill_tree();
+    if (stop_step_ >= program_.stop_steps.size()) return out_of_patience();
     const conf::StopStep& step = program_.stop_steps[stop_step_];
     deadline_ = now + step.wait;
     return {SendSignal{step.signal, program_.stop_scope}};
+}
+
+// The stop steps are used up, or the leftovers' time.
+Effects Machine::out_of_patience() {
+    Effects effects = kill_tree();
+    if (program_.leftovers == conf::Leftovers::kill) return effects;
+    // Detached workers live on, whatever their main process needs to be ended.
+    kills_tree_ = false;
+    return {SendSignal{SIGKILL, program_.stop_scope}};
 }
 
 Effects Machine::kill_tree() {
@@ -337,10 +344,7 @@ Effects Machine::kill_tree() {
     enter(State::stopping);
     left_behind_ = left_behind;
     phase_ = StopPhase::killing;
-    // Detached workers live on, whatever their main process needs to be ended.
-    if (program_.leftovers == conf::Leftovers::keep) {
-        return {SendSignal{SIGKILL, program_.stop_scope}};
-    }
+    kills_tree_ = true;
     return {KillTree{}};
 }
 

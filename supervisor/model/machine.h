@@ -160,6 +160,7 @@ private:
     Effects begin_run(TimePoint now);
     Effects begin_stop(TimePoint now);
     Effects stop_step(TimePoint now);
+    Effects out_of_patience();
     Effects kill_tree();
     Effects main_gone(TimePoint now);
     Effects run_is_over(TimePoint now);
@@ -178,6 +179,7 @@ private:
     bool timed_out_ = false;  // this run was not ready in time; ending_ says so
     bool ready_ = false;
     bool main_alive_ = false;
+    bool kills_tree_ = false;  // in StopPhase::killing: all of it, not the main process alone
     std::size_t stop_step_ = 0;
     int left_behind_ = 0;
     int lacks_in_a_row_ = 0;
