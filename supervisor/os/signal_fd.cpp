@@ -9,6 +9,9 @@
 namespace reeve::os {
 
 base::OsExpected<base::Fd> open_signal_fd(int signal) {
+    // What our parent ignored would never become pending; and children of who ignores SIGCHLD take
+    // their exit codes with them.
+    std::signal(signal, SIG_DFL);
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, signal);
