@@ -541,6 +541,11 @@ std::vector<api::Process> processes_of(const api::Tree& tree, std::string_view p
     return flat;
 }
 
+void wait_until_tree_is_empty(const Reeve& reeve, std::string_view program) {
+    wait_until("the tree of " + std::string{program} + " is empty",
+               [&] { return processes_of(reeve.tree(), program).empty(); });
+}
+
 bool exists(pid_t pid) {
     return ::kill(pid, 0) == 0 || errno == EPERM;
 }

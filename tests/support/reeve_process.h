@@ -201,6 +201,9 @@ std::string text_of(const api::Event& event, std::string_view field);
 // The processes of a program, flat.
 std::vector<api::Process> processes_of(const api::Tree& tree, std::string_view program);
 
+// The tree may be a moment older than the answer to `stop` (a second at most).
+void wait_until_tree_is_empty(const Reeve& reeve, std::string_view program);
+
 bool exists(pid_t pid);
 
 }  // namespace reeve::test

@@ -112,7 +112,7 @@ TEST_CASE("nginx, redis, memcached and a crash loop live from one file") {
             CHECK_FALSE(before.empty());
             CHECK(reeve.ctl({"stop", name}).code == 0);
             CHECK(reeve.program(name).state == "stopped");
-            CHECK(processes_of(reeve.tree(), name).empty());
+            wait_until_tree_is_empty(reeve, name);
             for (const auto& process : before) CHECK_FALSE(exists(static_cast<pid_t>(process.pid)));
         }
         CHECK(ask_tcp(stack.nginx, kGet).empty());

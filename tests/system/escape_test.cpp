@@ -82,7 +82,7 @@ void check_that_stop_ends_it(Reeve& reeve) {
     CHECK(stopped.err.empty());
     CHECK(alive("/bin/sleep 86399") == 0);
     CHECK(alive("sleep 86398") == 0);
-    CHECK(processes_of(reeve.tree(), "web").empty());
+    wait_until_tree_is_empty(reeve, "web");
     CHECK(reeve.program("web").state == "stopped");
     CHECK(reeve.program("other").state == "running");
     CHECK(reeve.stop() == 0);
