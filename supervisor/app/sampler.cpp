@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
@@ -35,6 +36,7 @@ struct Sampler::Gathered {
         std::string command;
     };
     std::vector<Process> processes;  // parents before their children
+    std::map<uid_t, std::string> users;
 };
 
 Sampler::Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, About about)
@@ -78,6 +80,10 @@ void Sampler::start() {
                 facts.shared_bytes = os::read_shared_bytes(process.pid).value_or(0);
                 facts.uid = os::read_uid(process.pid).value_or(0);
                 facts.command = os::read_command_line(process.pid, 1024);
+                // A file is read for it, so not on the loop.
+                if (!gathered->users.contains(facts.uid)) {
+                    gathered->users[facts.uid] = os::user_name(facts.uid);
+                }
                 gathered->processes.push_back(std::move(facts));
             }
         },
@@ -140,6 +146,7 @@ void Sampler::finished(const Gathered& gathered) {
         if (most.shared > 0) latest_.processes[most.index].memory_bytes += most.shared;
     }
     have_one_ = true;
+    users_ = gathered.users;
     answer();
 }
 
@@ -160,7 +167,8 @@ control::SupervisorFacts Sampler::facts() {
 }
 
 std::string Sampler::user_name(uid_t uid) {
-    return os::user_name(uid);
+    const auto known = users_.find(uid);
+    return known == users_.end() ? std::to_string(uid) : known->second;
 }
 
 }  // namespace reeve::app

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ private:
     About about_;
     model::TimePoint started_;
     control::Sample latest_;
+    std::map<uid_t, std::string> users_;  // of the processes in the latest one
     bool have_one_ = false;
     std::uint64_t changes_seen_ = 0;  // LinuxHost::changes() when the latest one was begun
     std::uint64_t changes_begun_ = 0;
