@@ -7,6 +7,7 @@
 #
 # HACKING.md has the picture and the reasons.  What goes beyond the plain arrows:
 #   - conf, ctl/api and model use base/expected: it is how every floor returns errors.
+#   - model uses base/exit_status: a value, and the same one from the reaper to the log.
 #   - conf uses base/fd and base/error too: it reads files, and reads them as everybody here does.
 #   - control uses model: states and selectors are its vocabulary, and core hands them out anyway.
 #   - model uses conf/nearest: "did you mean" of a selector is the same as that of a key.
@@ -26,7 +27,7 @@ arrows() {
     ctl) allowed='ctl/api/* supervisor/base/expected.h
                   conf/units.h conf/nearest.h conf/paths.h conf/quote.h conf/command_line.h' ;;
     supervisor/os | supervisor/loop) allowed=$base ;;
-    supervisor/model) allowed='supervisor/base/expected.h
+    supervisor/model) allowed='supervisor/base/expected.h supervisor/base/exit_status.h
                                conf/config.h conf/units.h conf/cron.h conf/nearest.h' ;;
     supervisor/core) allowed="$base supervisor/model/* conf/*" ;;
     supervisor/log) allowed="$base supervisor/os/* supervisor/loop/* supervisor/model/* conf/*" ;;

@@ -42,10 +42,6 @@ conf::Output of_instance(conf::Output output, int instance) {
     return output;
 }
 
-model::ExitStatus as_model(const os::ExitStatus& status) {
-    return {status.code().value_or(0), status.signal().value_or(0), status.dumped_core()};
-}
-
 }  // namespace
 
 struct LinuxHost::Live {
@@ -397,7 +393,7 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
             run, {failure->text(), failure->is_transient(), !failure->can_retry_mend()});
     } else {
         const double cpu = std::chrono::duration<double>(reaped.cpu_time).count();
-        roster_->on_main_exited(run, as_model(reaped.status), Usage{cpu, reaped.max_rss_bytes});
+        roster_->on_main_exited(run, reaped.status, Usage{cpu, reaped.max_rss_bytes});
     }
 }
 

@@ -153,7 +153,7 @@ private:
                 break;
             case Call::signal: {
                 const bool sent = roster.signal(instance, action_.signal, action_.scope, actor);
-                const std::string name = model::signal_name(action_.signal);
+                const std::string name = base::signal_name(action_.signal);
                 settle(item, sent, sent ? "sent " + name : "has no process to signal");
                 return;
             }

@@ -45,7 +45,7 @@ Json data_of(const core::event::Exited& body) {
     Json code = nullptr;
     Json signal = nullptr;
     if (body.status && body.status->exited()) code = body.status->code;
-    if (body.status && !body.status->exited()) signal = model::signal_name(body.status->signal);
+    if (body.status && !body.status->exited()) signal = base::signal_name(body.status->signal);
     return {{"run", body.run},
             {"pid", number_or_null(std::int64_t{body.pid})},
             {"code", code},

@@ -43,7 +43,7 @@ std::vector<Totals> totals_of(const Sample& sample, std::size_t slots) {
 api::LastExit to_api(const core::LastExit& exit) {
     api::LastExit out;
     if (exit.status && exit.status->exited()) out.code = exit.status->code;
-    if (exit.status && !exit.status->exited()) out.signal = model::signal_name(exit.status->signal);
+    if (exit.status && !exit.status->exited()) out.signal = base::signal_name(exit.status->signal);
     out.at = exit.at;
     out.lasted_seconds = exit.lasted_seconds;
     out.reason = exit.reason;

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <variant>
 
-#include "supervisor/model/exit_status.h"
+#include "supervisor/base/exit_status.h"
 #include "supervisor/model/state.h"
 
 // All that happens, told once: reeve's own log, `GET /v1/events`, the hooks and the tests read the
@@ -42,7 +42,7 @@ struct Ready {
 struct Exited {
     std::uint64_t run;
     std::int32_t pid;
-    std::optional<model::ExitStatus> status;  // nullopt: never executed
+    std::optional<base::ExitStatus> status;  // nullopt: never executed
     std::string reason;
     double lasted_seconds;
     double cpu_seconds;              // of the main process and what it waited for

@@ -24,7 +24,7 @@ struct Run {
 
 // How a run ended.
 struct LastExit {
-    std::optional<model::ExitStatus> status;  // nullopt: never executed
+    std::optional<base::ExitStatus> status;  // nullopt: never executed
     model::WallTime at{};
     double lasted_seconds = 0;
     std::string reason;

@@ -122,7 +122,7 @@ bool Roster::reset(Instance& instance, const Actor& actor) {
 bool Roster::signal(Instance& instance, int signal, conf::StopScope scope, const Actor& actor) {
     if (!instance.run_ || instance.run_->pid == 0) return false;
     events_.publish(host_.wall_now(), instance.name(),
-                    event::Requested{"signal " + model::signal_name(signal), actor});
+                    event::Requested{"signal " + base::signal_name(signal), actor});
     host_.signal(instance.run_->id, signal, scope);
     return true;
 }
@@ -181,7 +181,7 @@ void Roster::on_spawn_failed(RunId run, const model::SpawnFailed& failure) {
     update_wake();
 }
 
-void Roster::on_main_exited(RunId run, const model::ExitStatus& status, const Usage& usage) {
+void Roster::on_main_exited(RunId run, const base::ExitStatus& status, const Usage& usage) {
     Instance* instance = find(run);
     if (!instance) return;
     ++runs_reaped_;
@@ -192,7 +192,7 @@ void Roster::on_main_exited(RunId run, const model::ExitStatus& status, const Us
     update_wake();
 }
 
-void Roster::record_end(Instance& instance, std::optional<model::ExitStatus> status,
+void Roster::record_end(Instance& instance, std::optional<base::ExitStatus> status,
                         std::string reason, const Usage& usage) {
     const Run& run = *instance.run_;
     const double lasted = std::chrono::duration<double>(host_.now() - run.started).count();

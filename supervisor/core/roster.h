@@ -84,7 +84,7 @@ public:
     void on_spawned(RunId run, pid_t pid);  // there is a process; it has not executed yet
     void on_executed(RunId run);
     void on_spawn_failed(RunId run, const model::SpawnFailed& failure);
-    void on_main_exited(RunId run, const model::ExitStatus& status, const Usage& usage);
+    void on_main_exited(RunId run, const base::ExitStatus& status, const Usage& usage);
     void on_emptied(RunId run);
     void on_left_behind(RunId run, int count);
     void on_rest_gone();
@@ -107,7 +107,7 @@ private:
     void carry_out(Instance& instance, const model::Effects& effects);
     void begin_run(Instance& instance);
     void end_run(Instance& instance);
-    void record_end(Instance& instance, std::optional<model::ExitStatus> status, std::string reason,
+    void record_end(Instance& instance, std::optional<base::ExitStatus> status, std::string reason,
                     const Usage& usage);
     void record_request(Instance& instance, std::string verb, const Actor& actor);
     void tell_change(Instance& instance, model::State from, bool was_ready, bool new_run);

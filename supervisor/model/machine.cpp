@@ -396,7 +396,7 @@ void Machine::judge_ending(TimePoint now) {
     if (delay) deadline_ = now + *delay;
 }
 
-bool Machine::is_success(const ExitStatus& status) const {
+bool Machine::is_success(const base::ExitStatus& status) const {
     const conf::SuccessExit exit =
         status.exited() ? conf::SuccessExit{conf::SuccessExit::Kind::code, status.code}
                         : conf::SuccessExit{conf::SuccessExit::Kind::signal, status.signal};

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "conf/config.h"
+#include "supervisor/base/exit_status.h"
 #include "supervisor/model/backoff.h"
-#include "supervisor/model/exit_status.h"
 #include "supervisor/model/state.h"
 
 // The life of one instance.
@@ -70,7 +70,7 @@ struct SpawnFailed {
 };
 // The main process ended and has been reaped.
 struct MainExited {
-    ExitStatus status;
+    base::ExitStatus status;
 };
 // Nothing of the run is left.
 struct Emptied {};
@@ -105,8 +105,8 @@ using Effects = std::vector<Effect>;
 struct Ending {
     enum class Kind { exit, spawn_failure, start_timeout };
     Kind kind = Kind::exit;
-    ExitStatus status;   // for exit, and start_timeout once it has gone
-    std::string reason;  // for people: "exit 3", "exec nosuch: No such file or directory"
+    base::ExitStatus status;  // for exit, and start_timeout once it has gone
+    std::string reason;       // for people: "exit 3", "exec nosuch: No such file or directory"
     bool success = false;
 };
 
@@ -165,7 +165,7 @@ private:
     Effects main_gone(TimePoint now);
     Effects run_is_over(TimePoint now);
     void judge_ending(TimePoint now);
-    bool is_success(const ExitStatus& status) const;
+    bool is_success(const base::ExitStatus& status) const;
 
     const conf::Program& program_;
     Backoff backoff_;

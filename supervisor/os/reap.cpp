@@ -6,14 +6,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 namespace reeve::os {
 namespace {
 
-ExitStatus status_of(const siginfo_t& info) {
-    if (info.si_code == CLD_EXITED) return ExitStatus::exited(info.si_status);
-    return ExitStatus::killed(info.si_status, info.si_code == CLD_DUMPED);
+base::ExitStatus status_of(const siginfo_t& info) {
+    if (info.si_code == CLD_EXITED) return {.code = info.si_status};
+    return {.signal = info.si_status, .core_dumped = info.si_code == CLD_DUMPED};
 }
 
 std::chrono::microseconds duration(const timeval& time) {
@@ -36,41 +35,6 @@ Reaped reaped(const siginfo_t& info, const rusage& usage) {
 }
 
 }  // namespace
-
-ExitStatus ExitStatus::from_wait_status(int status) {
-    if (WIFSIGNALED(status)) return killed(WTERMSIG(status), WCOREDUMP(status));
-    return exited(WEXITSTATUS(status));
-}
-
-std::optional<int> ExitStatus::code() const {
-    if (kind_ != Kind::code) return std::nullopt;
-    return number_;
-}
-
-std::optional<int> ExitStatus::signal() const {
-    if (kind_ == Kind::code) return std::nullopt;
-    return number_;
-}
-
-int ExitStatus::shell_code() const {
-    return kind_ == Kind::code ? number_ : 128 + number_;
-}
-
-std::string ExitStatus::text() const {
-    if (kind_ == Kind::code) return "exit " + std::to_string(number_);
-    std::string text = "killed by " + signal_name(number_);
-    if (kind_ == Kind::core) text += " (core dumped)";
-    return text;
-}
-
-std::string signal_name(int signal) {
-    if (const char* name = ::sigabbrev_np(signal)) return std::string{"SIG"} + name;
-    if (signal == SIGRTMIN) return "SIGRTMIN";
-    if (signal > SIGRTMIN && signal <= SIGRTMAX) {
-        return "SIGRTMIN+" + std::to_string(signal - SIGRTMIN);
-    }
-    return "signal " + std::to_string(signal);
-}
 
 std::optional<Zombie> peek_zombie() {
     siginfo_t info;

@@ -6,51 +6,18 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <string>
+
+#include "supervisor/base/exit_status.h"
 
 // The only place that waits for processes: who else did would steal an exit from here.
 namespace reeve::os {
-
-// How a process ended.
-class ExitStatus {
-public:
-    static ExitStatus exited(int code) { return ExitStatus{Kind::code, code}; }
-    static ExitStatus killed(int signal, bool dumped_core = false) {
-        return ExitStatus{dumped_core ? Kind::core : Kind::signal, signal};
-    }
-    // From what wait(2) stores.
-    static ExitStatus from_wait_status(int status);
-
-    // Exactly one of these two has a value.
-    std::optional<int> code() const;
-    std::optional<int> signal() const;
-    bool dumped_core() const { return kind_ == Kind::core; }
-
-    // 0 to 255, and 128 + N when signal N killed it.
-    int shell_code() const;
-
-    // "exit 1", "killed by SIGSEGV (core dumped)"
-    std::string text() const;
-
-    bool operator==(const ExitStatus&) const = default;
-
-private:
-    enum class Kind : std::uint8_t { code, signal, core };
-    ExitStatus(Kind kind, int number) : kind_{kind}, number_{number} {}
-
-    Kind kind_;
-    int number_;
-};
-
-// "SIGTERM", "SIGRTMIN+3", "signal 99"
-std::string signal_name(int signal);
 
 // A zombie of ours that has not been taken yet: its pid cannot be reused, and most of /proc/PID can
 // still be read (stat, status, limits, cgroup; not environ, cmdline or exe).
 struct Zombie {
     pid_t pid;
     uid_t uid;
-    ExitStatus status;
+    base::ExitStatus status;
 };
 
 // Any one zombie, or nullopt if there is none.  Says the same one again until it is taken.
@@ -60,7 +27,7 @@ std::optional<Zombie> peek_zombie();
 bool have_children();
 
 struct Reaped {
-    ExitStatus status;
+    base::ExitStatus status;
     // Of the process and of those of its descendants that it has waited for itself.
     std::chrono::microseconds cpu_time;
     std::uint64_t max_rss_bytes;

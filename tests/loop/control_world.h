@@ -228,7 +228,7 @@ public:
         host.deliver(*roster);
     }
 
-    void exits(std::string_view name, model::ExitStatus status) {
+    void exits(std::string_view name, base::ExitStatus status) {
         roster->on_main_exited(host.run_of(instance(name).slot()), status, {});
         host.deliver(*roster);
     }

@@ -28,7 +28,7 @@ void wait_until_zombie(pid_t pid);
 
 struct Result {
     std::optional<SpawnFailure> failure;
-    ExitStatus status = ExitStatus::exited(0);
+    base::ExitStatus status;
     std::string output;  // stdout and stderr
 };
 

@@ -22,6 +22,7 @@
 
 using namespace reeve::os;
 using namespace reeve::os::test;
+using reeve::base::ExitStatus;
 using reeve::base::Fd;
 
 namespace {
@@ -70,7 +71,7 @@ TEST_CASE("a child gets exactly its arguments and its environment") {
     const Result result = run(request);
 
     CHECK_FALSE(result.failure);
-    CHECK(result.status == ExitStatus::exited(0));
+    CHECK(result.status == ExitStatus{.code = 0});
     // PWD is the shell's own.
     CHECK(result.output.starts_with("zero|one two|\n"));
     CHECK(line_of(result.output, "A=") == "A=1");
@@ -444,7 +445,7 @@ TEST_CASE("two hundred children at once all arrive") {
         if (child.flight) {
             CHECK_FALSE(land(child.flight).failure);
         }
-        CHECK(wait_for(child.pid).status == ExitStatus::exited(0));
+        CHECK(wait_for(child.pid).status == ExitStatus{.code = 0});
         std::array<char, 16> text{};
         REQUIRE(::read(child.output.get(), text.data(), text.size()) > 0);
         CHECK(text.data() == std::to_string(i) + "\n");
@@ -466,30 +467,30 @@ TEST_CASE("a child that hangs before its exec does not keep us from anything") {
     SECTION("and comes through when it can") {
         open_gate(fifo);
         CHECK_FALSE(land(stuck->flight).failure);
-        CHECK(wait_for(stuck->pid).status == ExitStatus::exited(0));
+        CHECK(wait_for(stuck->pid).status == ExitStatus{.code = 0});
     }
     SECTION("and can be killed") {
         REQUIRE(send_signal(stuck->pidfd, SIGKILL));
         CHECK_FALSE(land(stuck->flight).failure);
-        CHECK(wait_for(stuck->pid).status == ExitStatus::killed(SIGKILL));
+        CHECK(wait_for(stuck->pid).status == ExitStatus{.signal = SIGKILL});
     }
     SECTION("and dies of what it was sent meanwhile") {
         REQUIRE(send_signal(stuck->pidfd, SIGTERM));
         open_gate(fifo);
         land(stuck->flight);
-        CHECK(wait_for(stuck->pid).status == ExitStatus::killed(SIGTERM));
+        CHECK(wait_for(stuck->pid).status == ExitStatus{.signal = SIGTERM});
     }
     SECTION("and is not let go on to dump our common core") {
         REQUIRE(send_signal(stuck->pidfd, SIGQUIT));
         open_gate(fifo);
         land(stuck->flight);
-        CHECK(wait_for(stuck->pid).status == ExitStatus::killed(SIGKILL));
+        CHECK(wait_for(stuck->pid).status == ExitStatus{.signal = SIGKILL});
     }
     SECTION("and may be forgotten, its memory is not") {
         stuck->flight = Flight{};
         CHECK(spawner.flights() == 1);
         open_gate(fifo);
-        CHECK(wait_for(stuck->pid).status == ExitStatus::exited(0));
+        CHECK(wait_for(stuck->pid).status == ExitStatus{.code = 0});
         CHECK(spawner.flights() == 0);
     }
     CHECK(spawner.flights() == 0);
@@ -525,7 +526,7 @@ TEST_CASE("a child in flight outlives its Spawner") {
     open_gate(fifo);
 
     CHECK_FALSE(land(stuck->flight).failure);
-    CHECK(wait_for(stuck->pid).status == ExitStatus::exited(0));
+    CHECK(wait_for(stuck->pid).status == ExitStatus{.code = 0});
 }
 
 TEST_CASE("only so many may hang, and what they took is given back") {
@@ -583,5 +584,5 @@ TEST_CASE("a child dies with us when it was asked to") {
         return std::to_string(spawned->pid);
     });
 
-    CHECK(wait_for(std::stoi(pid_text)).status == ExitStatus::killed(SIGUSR1));
+    CHECK(wait_for(std::stoi(pid_text)).status == ExitStatus{.signal = SIGUSR1});
 }

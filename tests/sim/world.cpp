@@ -7,11 +7,11 @@ namespace reeve::sim {
 
 namespace {
 
-constexpr model::ExitStatus killed_by(int signal) {
+constexpr base::ExitStatus killed_by(int signal) {
     return {.code = 0, .signal = signal, .core_dumped = false};
 }
 
-constexpr model::ExitStatus exited_with(int code) {
+constexpr base::ExitStatus exited_with(int code) {
     return {.code = code, .signal = 0, .core_dumped = false};
 }
 
@@ -36,7 +36,7 @@ model::WallTime World::wall_now() const {
 
 // --- the calendar --------------------------------------------------------------------------------
 
-void World::later(Duration from_now, Kind kind, std::size_t subject, model::ExitStatus status) {
+void World::later(Duration from_now, Kind kind, std::size_t subject, base::ExitStatus status) {
     calendar_.push({now_ + from_now, ++last_order_, kind, subject, status});
 }
 
@@ -249,7 +249,7 @@ void World::exec(std::size_t index) {
     if (processes_[main].forks_left > 0) later(dice_.ms(0, 50), Kind::fork, main);
     if (!dice_.one_in(its.lives_for_ever)) {
         const bool fails = dice_.one_in(its.fails);
-        const model::ExitStatus status =
+        const base::ExitStatus status =
             !fails ? exited_with(0)
                    : dice_.any_of({exited_with(1), exited_with(3), killed_by(SIGSEGV)});
         const int most = dice_.one_in(3) ? 20 : its.longest_life;
@@ -283,7 +283,7 @@ void World::fork(std::size_t parent) {
     }
 }
 
-void World::die(std::size_t index, model::ExitStatus status) {
+void World::die(std::size_t index, base::ExitStatus status) {
     Process& process = processes_[index];
     if (!process.alive) return;
     if (hangs(process)) {

@@ -76,7 +76,7 @@ struct Life {
     bool told_executed = false;
     std::optional<TimePoint> told_over;  // that it failed to spawn, or that its main process exited
     model::SpawnFailed failure;          // to be told; `reason` is empty when it executes
-    std::optional<model::ExitStatus> status;
+    std::optional<base::ExitStatus> status;
 };
 
 // A machine with nothing real in it: it begets, ends and loses processes by the dice, with a clock
@@ -153,13 +153,13 @@ private:
         std::uint64_t order;
         Kind kind;
         std::size_t subject;  // a life, a process, or what plan() was given
-        model::ExitStatus status{};
+        base::ExitStatus status{};
         bool operator>(const Happening& other) const {
             return at != other.at ? at > other.at : order > other.order;
         }
     };
 
-    void later(Duration from_now, Kind kind, std::size_t subject, model::ExitStatus status = {});
+    void later(Duration from_now, Kind kind, std::size_t subject, base::ExitStatus status = {});
     void happen(const Happening& happening);
     std::size_t life_of(core::RunId run, const char* asked) const;
     const Temper& temper(const Life& life) const { return cast_[life.slot].temper; }
@@ -167,7 +167,7 @@ private:
     void born(std::size_t index);
     void exec(std::size_t index);
     void fork(std::size_t parent);
-    void die(std::size_t index, model::ExitStatus status);
+    void die(std::size_t index, base::ExitStatus status);
     void send(std::size_t process, int signal);
     void give_up(std::size_t index);
     void sweep(std::size_t index);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "supervisor/core/host.h"
-#include "supervisor/model/exit_status.h"
+#include "supervisor/base/exit_status.h"
 
 namespace reeve::test {
 
@@ -32,7 +32,7 @@ public:
     void wake_at(std::optional<model::TimePoint> when) override { wish_ = when; }
     void spawn(const core::SpawnOrder& order) override { asked_.push_back("spawn " + order.name); }
     void signal(core::RunId run, int signal, conf::StopScope scope) override {
-        asked_.push_back("signal " + std::to_string(run) + " " + model::signal_name(signal) +
+        asked_.push_back("signal " + std::to_string(run) + " " + base::signal_name(signal) +
                          " to " + name_of(scope));
     }
     void kill_tree(core::RunId run) override { asked_.push_back("kill " + std::to_string(run)); }

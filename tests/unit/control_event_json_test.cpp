@@ -36,10 +36,10 @@ TEST_CASE("each kind of event brings its own data, null where there is nothing")
     CHECK(
         data_of(event::StateChanged{model::State::stopped, model::State::waiting, 0, 0, "fork"}) ==
         R"({"from":"stopped","to":"waiting","run":null,"pid":null,"note":"fork"})");
-    CHECK(data_of(event::Exited{3, 41, model::ExitStatus{.code = 3}, "exit 3", 0.5, 0.25, 4096}) ==
+    CHECK(data_of(event::Exited{3, 41, base::ExitStatus{.code = 3}, "exit 3", 0.5, 0.25, 4096}) ==
           R"({"run":3,"pid":41,"code":3,"signal":null,"core_dumped":false,"reason":"exit 3",)"
           R"("lasted_seconds":0.5,"cpu_seconds":0.25,"max_memory_bytes":4096})");
-    CHECK(data_of(event::Exited{3, 41, model::ExitStatus{.signal = SIGSEGV, .core_dumped = true},
+    CHECK(data_of(event::Exited{3, 41, base::ExitStatus{.signal = SIGSEGV, .core_dumped = true},
                                 "killed by SIGSEGV (core dumped)", 0.5, 0.25, 4096}) ==
           R"({"run":3,"pid":41,"code":null,"signal":"SIGSEGV","core_dumped":true,)"
           R"x("reason":"killed by SIGSEGV (core dumped)",)x"

@@ -46,7 +46,7 @@ TEST_CASE("each event has its name, its sentence and its weight") {
               "program.state", "web: failed: exit 3", Weight::warn},
              {of("web", event::Ready{3, 4121}), "program.ready", "web: ready (pid 4121, run 3)",
               Weight::debug},
-             {of("web", event::Exited{3, 4121, reeve::model::ExitStatus{.code = 1}, "exit 1", 0.44,
+             {of("web", event::Exited{3, 4121, reeve::base::ExitStatus{.code = 1}, "exit 1", 0.44,
                                       0.1, 4096}),
               "program.exit", "web: exit 1 (pid 4121, run 3) after 0.4s", Weight::info},
              {of("web", event::Exited{3, 0, std::nullopt, "exec nosuch: No such file or directory",

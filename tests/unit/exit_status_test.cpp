@@ -1,11 +1,11 @@
-#include "supervisor/model/exit_status.h"
+#include "supervisor/base/exit_status.h"
 
 #include <csignal>
 
 #include "tests/support/catch.h"
 
-using reeve::model::ExitStatus;
-using reeve::model::signal_name;
+using reeve::base::ExitStatus;
+using reeve::base::signal_name;
 
 TEST_CASE("an end is told in words, and only SIGKILL kills") {
     CHECK(ExitStatus{.code = 0}.text() == "exit 0");

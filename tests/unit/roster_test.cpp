@@ -152,7 +152,7 @@ TEST_CASE("the last five exits are remembered, with their truth") {
     const auto& exits = it["web"].last_exits();
     REQUIRE(exits.size() == 5);
     CHECK(exits.front().run == 3);
-    CHECK(exits.front().status == model::ExitStatus{.code = 3});
+    CHECK(exits.front().status == base::ExitStatus{.code = 3});
     CHECK(exits.back().run == 7);
     CHECK(exits.back().status == std::nullopt);
     CHECK(exits.back().reason == "chdir /srv: Permission denied");

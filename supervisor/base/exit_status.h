@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace reeve::model {
+namespace reeve::base {
 
 // How a process ended: by itself with a code, or by a signal.  A value, so that nobody downstream
 // handles a raw wait status.
@@ -25,4 +25,4 @@ struct ExitStatus {
 // "SIGTERM", "SIGRTMIN+3"; "signal 99" for a number that is none.
 std::string signal_name(int number);
 
-}  // namespace reeve::model
+}  // namespace reeve::base

@@ -1,9 +1,9 @@
-#include "supervisor/model/exit_status.h"
+#include "supervisor/base/exit_status.h"
 
 #include <csignal>
 #include <cstring>
 
-namespace reeve::model {
+namespace reeve::base {
 
 std::string signal_name(int number) {
     if (number >= SIGRTMIN && number <= SIGRTMAX) {
@@ -23,4 +23,4 @@ std::string ExitStatus::text() const {
     return text;
 }
 
-}  // namespace reeve::model
+}  // namespace reeve::base
