@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 #include <thread>
 
@@ -103,6 +105,9 @@ std::string failure_text(SpawnRequest request) {
 std::string in_fork(const std::function<std::string()>& work) {
     auto pipe = base::make_pipe();
     REQUIRE(pipe);
+    // What the test program has not written yet is not the child's to write.
+    std::cout.flush();
+    std::fflush(nullptr);
     const pid_t pid = ::fork();
     REQUIRE(pid >= 0);
     if (pid == 0) {

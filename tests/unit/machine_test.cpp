@@ -8,6 +8,8 @@
 
 using namespace std::chrono_literals;
 namespace conf = reeve::conf;
+using reeve::base::ExitStatus;
+using reeve::base::signal_name;
 using namespace reeve::model;
 
 namespace {
