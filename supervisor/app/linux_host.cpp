@@ -32,6 +32,7 @@ constexpr int kSweepRest = 10;
 // While something is being killed: how long after a sweep the next one looks for what forked away
 // from it.  Deaths bring the next one forward.
 constexpr milliseconds kKillInterval{20};
+constexpr milliseconds kKillIntervalCeiling{1000};
 
 constexpr milliseconds kOrphansToldEvery{1000};
 
@@ -40,6 +41,13 @@ conf::Output of_instance(conf::Output output, int instance) {
     output.path = output.path_of(instance);
     output.instance_paths.clear();
     return output;
+}
+
+// Its name, not its arguments: to read those the kernel waits for a lock of the process's own,
+// which it may hold for as long as a dead disk takes.
+std::string name_of(pid_t pid) {
+    const auto stat = os::read_stat(pid);
+    return stat ? std::string{stat->comm()} : std::string{};
 }
 
 }  // namespace
@@ -75,6 +83,7 @@ struct LinuxHost::Live {
     // What the system lacked when we could clone it but not watch it.
     std::optional<std::string> lack;
 
+    bool given_up = false;  // before it was launched; the roster has been told, or will be
     bool launched = false;  // there is or was a process
     bool left_told = false;
     bool killing = false;
@@ -82,14 +91,13 @@ struct LinuxHost::Live {
 
 LinuxHost::LinuxHost(Parts parts)
     : parts_{std::move(parts)},
-      tracker_{
-          parts_.tags,
-          [this](const Tracker::Child& child) {
-              const auto slot = child.run ? tracker_.slot_of(*child.run) : std::nullopt;
-              parts_.events.publish(
-                  wall_now(), slot ? roster_->instances()[*slot]->name() : std::string{},
-                  core::event::OrphanAdopted{child.pid, os::read_command_line(child.pid, 200)});
-          }},
+      tracker_{parts_.tags,
+               [this](const Tracker::Child& child) {
+                   const auto slot = child.run ? tracker_.slot_of(*child.run) : std::nullopt;
+                   parts_.events.publish(wall_now(),
+                                         slot ? roster_->instances()[*slot]->name() : std::string{},
+                                         core::event::OrphanAdopted{child.pid, name_of(child.pid)});
+               }},
       random_{std::random_device{}()},
       child_watch_{parts_.loop},
       reap_later_{parts_.loop,
@@ -173,18 +181,23 @@ void LinuxHost::spawn(const core::SpawnOrder& order) {
     using Result = Expected<os::Account, os::AccountError>;
     auto result = std::make_shared<std::optional<Result>>();
     const os::AccountQuery query{program.user, program.group, program.supplementary_groups};
-    live.lookup.start([query, result] { *result = os::resolve_account(query); },
-                      [this, run = live.id, result] {
-                          Live* waiting = find(run);
-                          if (!waiting) return;
-                          if (!*result || !**result) {
-                              give_up(*waiting, *result ? (*result)->error().text()
-                                                        : "the user could not be looked up");
-                              return;
-                          }
-                          waiting->account = ***result;
-                          queue_for_launch(*waiting);
-                      });
+    const bool looking =
+        live.lookup.start([query, result] { *result = os::resolve_account(query); },
+                          [this, run = live.id, result] {
+                              Live* waiting = find(run);
+                              if (!waiting || waiting->given_up) return;
+                              if (!*result || !**result) {
+                                  give_up(*waiting, *result ? (*result)->error().text()
+                                                            : "the user could not be looked up");
+                                  return;
+                              }
+                              waiting->account = ***result;
+                              queue_for_launch(*waiting);
+                          });
+    if (looking) return;
+    report([this, run = live.id] {
+        roster_->on_spawn_failed(run, {"no thread to look the user up on", true, false});
+    });
 }
 
 void LinuxHost::queue_for_launch(Live& live) {
@@ -311,6 +324,7 @@ void LinuxHost::landed(RunId run) {
 
 // Before there is a process.
 void LinuxHost::give_up(Live& live, std::string reason) {
+    if (std::exchange(live.given_up, true)) return;
     std::erase(to_launch_, live.id);
     report([this, run = live.id, failure = model::SpawnFailed{std::move(reason), false, false}] {
         roster_->on_spawn_failed(run, failure);
@@ -382,11 +396,17 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
         live->landing.stop();
         if (auto outcome = live->flight.outcome()) live->failure = std::move(outcome->failure);
         live->flight = {};
-        pump();
     }
+    if (live->program->input.kind == conf::Input::Kind::inherit) {
+        // It had the foreground of our terminal; without it ^C would reach nobody.
+        (void)::tcsetpgrp(STDIN_FILENO, ::getpgrp());
+    }
+    // Its place in the air is free by now, whoever looked at its pipe.
+    pump();
     parts_.log.end_run(live->slot, static_cast<std::uint32_t>(live->run));
 
-    if (live->lack) {
+    // Only with a failure is it certain that it executed nothing, and left nothing.
+    if (live->lack && live->failure) {
         roster_->on_spawn_failed(run, {*live->lack, true, false});
     } else if (const auto& failure = live->failure) {
         roster_->on_spawn_failed(
@@ -420,7 +440,6 @@ void LinuxHost::signal(RunId run, int signal, conf::StopScope scope) {
         give_up(*live, "stopped before it was started");
         return;
     }
-    if (signal == SIGKILL) parts_.log.stop_waiting(live->slot);
     const bool main_alive = live->pid != 0;
     switch (scope) {
         case conf::StopScope::main:
@@ -429,18 +448,20 @@ void LinuxHost::signal(RunId run, int signal, conf::StopScope scope) {
             return;
         case conf::StopScope::group:
             // The group bears the main process's number, which is its own while that is not taken.
-            if (main_alive) ::kill(-live->pid, signal);
+            // Before its setsid() there is no such group yet.
+            if (main_alive && ::kill(-live->pid, signal) != 0) ::kill(live->pid, signal);
             return;
         case conf::StopScope::tree:
-            signal_tree(processes_of(*live), signal);
+            signal_tree(processes_of(*live, tracker_.adopted_children()), signal);
             return;
     }
 }
 
-std::vector<os::Kinship> LinuxHost::processes_of(const Live& live) {
+std::vector<os::Kinship> LinuxHost::processes_of(const Live& live,
+                                                 const std::vector<Tracker::Child>& adopted) {
     std::vector<os::Kinship> processes;
     if (live.pid != 0) processes = Tracker::tree_of(live.pid);
-    for (const Tracker::Child& child : tracker_.adopted_children()) {
+    for (const Tracker::Child& child : adopted) {
         if (child.run != live.id) continue;
         const auto tree = Tracker::tree_of(child.pid);
         processes.insert(processes.end(), tree.begin(), tree.end());
@@ -476,13 +497,17 @@ void LinuxHost::kill_tree(RunId run) {
         give_up(*live, "stopped before it was started");
         return;
     }
-    if (live->pid != 0) ::kill(live->pid, SIGKILL);  // at once, before anything is read
-    signal_tree(processes_of(*live), SIGKILL);
+    // The main process at once; the sweep, which reads the tree, finds the rest, of all that are
+    // being killed together.
+    if (live->pid != 0) {
+        signal_tree(Tracker::tree_of(live->pid), SIGKILL);
+        ::kill(live->pid, SIGKILL);
+    }
     check_tree(run);
 }
 
 void LinuxHost::check_tree(RunId run) {
-    if (!checks_.insert(run).second) return;
+    checks_.insert(run);
     sweep_due_.arm();
 }
 
@@ -539,10 +564,11 @@ void LinuxHost::sweep_soon() {
 
 void LinuxHost::sweep() {
     const auto began = steady_clock::now();
-    const auto children = tracker_.adopted_children();
-    std::unordered_set<RunId> present;
+    auto children = tracker_.adopted_children();
+    if (rest_ != Rest::untouched) tracker_.append_unknown_own(children);
+    std::unordered_map<RunId, std::vector<Tracker::Child>> present;
     for (const Tracker::Child& child : children) {
-        if (child.run) present.insert(*child.run);
+        if (child.run) present[*child.run].push_back(child);
     }
 
     // The roster is told when all has been looked at: what it orders then changes these sets.
@@ -557,10 +583,10 @@ void LinuxHost::sweep() {
         }
         if (live.killing) {
             killing = true;
-            signal_tree(processes_of(live), SIGKILL);
+            signal_tree(processes_of(live, present[run]), SIGKILL);
         } else if (!live.left_told && live.pid == 0) {
             live.left_told = true;
-            left.emplace_back(run, static_cast<int>(processes_of(live).size()));
+            left.emplace_back(run, static_cast<int>(processes_of(live, present[run]).size()));
         }
     }
     for (const RunId run : emptied) checks_.erase(run);
@@ -570,12 +596,16 @@ void LinuxHost::sweep() {
         return true;
     });
 
+    const bool rest_gone = settle_rest(children);
     const auto ended = steady_clock::now();
     next_sweep_ = ended + kSweepRest * (ended - began);
-    const bool rest_gone = settle_rest(children);
     if (killing || rest_ == Rest::kill) {
+        // What can't be killed is not asked for ever at the same pace; a death sets it anew.
+        const bool news = std::exchange(changes_swept_, changes_) != changes_;
+        kill_interval_ = news ? kKillInterval : std::min(kill_interval_ * 2, kKillIntervalCeiling);
         sweep_later_is_slow_ = true;
-        sweep_later_.start(kKillInterval);
+        sweep_later_.start(std::max(kill_interval_,
+                                    std::chrono::ceil<milliseconds>(kSweepRest * (ended - began))));
     } else {
         sweep_later_.stop();
     }

@@ -97,7 +97,8 @@ private:
     void sweep_soon();
     void sweep();
     bool settle_rest(const std::vector<Tracker::Child>& children);
-    std::vector<os::Kinship> processes_of(const Live& live);
+    std::vector<os::Kinship> processes_of(const Live& live,
+                                          const std::vector<Tracker::Child>& adopted);
     void signal_tree(const std::vector<os::Kinship>& tree, int signal);
 
     void report(std::function<void()> report);
@@ -129,6 +130,8 @@ private:
     std::unordered_set<pid_t> rest_signalled_;
     loop::Deferred sweep_due_;
     loop::Timer sweep_later_;
+    std::chrono::milliseconds kill_interval_{0};
+    std::uint64_t changes_swept_ = 0;
     bool sweep_later_is_slow_ = false;  // it runs for kKillInterval, and news may overtake it
     std::chrono::steady_clock::time_point next_sweep_{};
 

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "supervisor/os/limits.h"
 #include "supervisor/os/procfs.h"
 #include "supervisor/os/user.h"
 
@@ -34,6 +35,7 @@ struct Sampler::Gathered {
         std::uint64_t shared_bytes = 0;
         uid_t uid = 0;
         std::string command;
+        std::string invocation_id;
     };
     std::vector<Process> processes;  // parents before their children
     std::map<uid_t, std::string> users;
@@ -69,8 +71,9 @@ void Sampler::start() {
     begun_ = host_.now();
     changes_begun_ = host_.changes();
     auto gathered = std::make_shared<Gathered>();
-    work_.start(
-        [gathered] {
+    // Without a thread for it (a pids limit) the patience ends with the sample before.
+    (void)work_.start(
+        [gathered, own_tag = os::own_tag()] {
             for (const os::Kinship& process : os::descendants(getpid())) {
                 auto stat = os::read_stat(process.pid);
                 if (!stat) continue;
@@ -79,6 +82,11 @@ void Sampler::start() {
                 facts.tag = os::read_tag(process.pid);
                 facts.shared_bytes = os::read_shared_bytes(process.pid).value_or(0);
                 facts.uid = os::read_uid(process.pid).value_or(0);
+                // A process that was untagged on purpose may still carry this.
+                if (!facts.tag || *facts.tag == own_tag) {
+                    facts.invocation_id =
+                        os::read_environment(process.pid, "INVOCATION_ID").value_or("");
+                }
                 facts.command = os::read_command_line(process.pid, 1024);
                 // A file is read for it, so not on the loop.
                 if (!gathered->users.contains(facts.uid)) {
@@ -117,6 +125,7 @@ void Sampler::finished(const Gathered& gathered) {
         facts.group = stat.pgrp;
         facts.start_ticks = stat.start_ticks;
         facts.tag = process.tag;
+        facts.invocation_id = process.invocation_id;
         if (const auto parent = runs.find(stat.ppid); parent != runs.end()) {
             facts.parent_run = parent->second;
         }

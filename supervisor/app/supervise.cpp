@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -25,6 +26,7 @@
 #include "supervisor/loop/loop.h"
 #include "supervisor/loop/signal_watch.h"
 #include "supervisor/os/limits.h"
+#include "supervisor/os/procfs.h"
 #include "supervisor/os/subreaper.h"
 #include "supervisor/os/unix_socket.h"
 #include "supervisor/os/user.h"
@@ -108,9 +110,23 @@ std::uint64_t random_number() {
     return number;
 }
 
+// The default of last resort lies in a directory where anybody may make one before us.
+bool is_ours_alone(const std::string& directory) {
+    ::mkdir(directory.c_str(), 0700);
+    struct stat status {};
+    return ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+           status.st_uid == ::geteuid() && (status.st_mode & 077) == 0;
+}
+
 Expected<os::ListeningSocket, std::string> listen(const conf::Control& control) {
     os::ListenRequest request;
     request.path = control.socket.empty() ? conf::default_socket() : control.socket;
+    if (control.socket.empty() && request.path.starts_with("/tmp/") &&
+        !is_ours_alone(conf::directory_of(request.path))) {
+        return Unexpected<std::string>{conf::directory_of(request.path) +
+                                       " is not a directory of ours alone (set [control] socket, "
+                                       "or XDG_RUNTIME_DIR)"};
+    }
     request.mode = control.mode.value_or(control.group.empty() ? 0600 : 0660);
     if (!control.group.empty()) {
         const auto group = os::resolve_group(control.group);
@@ -166,7 +182,14 @@ int supervise(conf::Config config) {
     ignore_pointless_signals();
 
     const bool pid1 = os::is_pid1();
-    const bool subreaper = pid1 || os::become_subreaper().has_value();
+    if (!pid1) {
+        if (const auto subreaper = os::become_subreaper(); !subreaper) {
+            return refused(subreaper.error().text() + " (orphans would not come home)");
+        }
+    }
+    if (!os::read_stat(getpid())) {
+        return refused("/proc cannot be read (mount it: what is left of a program is read there)");
+    }
     std::optional<rlimit> nofile;
     if (const auto found = os::raise_nofile()) nofile = *found;
 
@@ -208,7 +231,7 @@ int supervise(conf::Config config) {
             fetch_last_words(roster, **output, event);
         });
 
-        Sampler sampler{**loop, host, roster, {config.files.front(), subreaper}};
+        Sampler sampler{**loop, host, roster, {config.files.front(), true}};
         control::ThreadLogSource logs{**output};
         control::Server server{{.loop = **loop,
                                 .roster = roster,

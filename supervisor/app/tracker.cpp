@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -21,7 +22,7 @@ std::uint64_t ticks_since_boot() {
 }  // namespace
 
 Tracker::Tracker(model::TagSpace tags, OnAdopted on_adopted)
-    : tags_{tags}, on_adopted_{std::move(on_adopted)} {}
+    : tags_{tags}, on_adopted_{std::move(on_adopted)}, thread_{gettid()} {}
 
 void Tracker::begin(RunId run, std::uint32_t slot, std::string invocation_id) {
     runs_[run] = Run{slot, 0, false, ticks_since_boot(), std::move(invocation_id)};
@@ -117,7 +118,6 @@ std::optional<RunId> Tracker::run_of(pid_t pid) {
         facts.start_ticks = stat->start_ticks;
         if (stat->ppid != getpid()) facts.parent_run = run_of_main(stat->ppid);
     }
-    facts.invocation_id = os::read_environment(pid, "INVOCATION_ID").value_or("");
     return model::attribute(facts, tags_, index());
 }
 
@@ -150,6 +150,15 @@ std::vector<Tracker::Child> Tracker::adopted_children() {
         adopted.push_back({pid, known->second});
     }
     return adopted;
+}
+
+void Tracker::append_unknown_own(std::vector<Child>& children) {
+    children_.clear();
+    if (os::append_children(getpid(), thread_, children_) != os::ChildrenRead::complete) return;
+    for (const pid_t pid : children_) {
+        const bool listed = std::ranges::find(children, pid, &Child::pid) != children.end();
+        if (!listed && !run_of_main(pid)) children.push_back({pid, run_of(pid)});
+    }
 }
 
 std::vector<os::Kinship> Tracker::tree_of(pid_t pid) {

@@ -65,6 +65,10 @@ public:
     // All our children but the main processes that live, as of now, zombies included.
     std::vector<Child> adopted_children();
 
+    // Children of this thread that it did not clone: siblings that a main process made with
+    // clone(CLONE_PARENT).
+    void append_unknown_own(std::vector<Child>& children);
+
     // The child and all that is below it.
     static std::vector<os::Kinship> tree_of(pid_t pid);
 
@@ -87,6 +91,7 @@ private:
     // Children of ours that we did not start.  Their pids are theirs until we take them.
     std::unordered_map<pid_t, std::optional<RunId>> adopted_;
     os::FirstThreadChildren first_thread_;
+    pid_t thread_;                 // that made this, and clones
     std::vector<pid_t> children_;  // scratch
 };
 

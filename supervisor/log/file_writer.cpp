@@ -28,23 +28,33 @@ void give_to(int fd, const std::optional<Owner>& owner) {
         const int result = ::fchown(fd, owner->uid, owner->gid);
 }
 
+bool is_foreign(int directory) {
+    struct stat status {};
+    return ::fstat(directory, &status) != 0 || (status.st_uid != 0 && status.st_uid != ::geteuid());
+}
+
 // The directory that the file lies in, made with its parents where they are missing.
 base::Fd open_directory(const std::string& path, const std::optional<Owner>& owner) {
     base::Fd at{::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     std::size_t begin = 0;
+    int no_follow = 0;
     for (std::size_t slash = path.find('/'); at && slash != std::string::npos;
          begin = slash + 1, slash = path.find('/', begin)) {
         const std::string name = path.substr(begin, slash - begin);
         if (name.empty()) continue;
-        base::Fd next{::openat(at.get(), name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+        // Below a directory of another user's no link is followed: it could lead anywhere, and we
+        // go there with our rights.
+        if (is_foreign(at.get())) no_follow = O_NOFOLLOW;
+        base::Fd next{
+            ::openat(at.get(), name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | no_follow)};
         if (!next && errno == ENOENT) {
-            if (::mkdirat(at.get(), name.c_str(), kDirectoryMode) != 0 && errno != EEXIST)
-                return {};
+            const bool made = ::mkdirat(at.get(), name.c_str(), kDirectoryMode) == 0;
+            if (!made && errno != EEXIST) return {};
             // Read-only this time: fchown() wants more than O_PATH.  A link that somebody has put
             // there since is not followed.
             next = base::Fd{
                 ::openat(at.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-            if (next) give_to(next.get(), owner);
+            if (next && made) give_to(next.get(), owner);
         }
         at = std::move(next);
     }
@@ -92,9 +102,7 @@ int FileTarget::open_file() {
     int flags = O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC;
     // In a directory of another user's the name may be a link to anything, put there for us to
     // write to with our rights.
-    struct stat status {};
-    if (::fstat(directory.get(), &status) != 0) return errno;
-    if (status.st_uid != 0 && status.st_uid != ::geteuid()) flags |= O_NOFOLLOW;
+    if (is_foreign(directory.get())) flags |= O_NOFOLLOW;
 
     file_ = base::Fd{::openat(directory.get(), name.c_str(), flags | O_CREAT | O_EXCL, kFileMode)};
     if (file_) {

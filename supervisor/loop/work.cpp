@@ -91,7 +91,7 @@ Work::~Work() {
     run_->async.reset();
 }
 
-void Work::start(std::function<void()> off_loop, std::function<void()> done) {
+bool Work::start(std::function<void()> off_loop, std::function<void()> done) {
     run_ = std::make_shared<Run>();
     run_->off_loop = std::move(off_loop);
     run_->done = std::move(done);
@@ -108,7 +108,10 @@ void Work::start(std::function<void()> off_loop, std::function<void()> done) {
         const std::lock_guard lock{run->mutex};
         if (run->async) run->async->post([this] { finish(); });
     };
-    if (!Pool::get().run(task)) task();
+    if (Pool::get().run(task)) return true;
+    run_->async.reset();
+    run_.reset();
+    return false;
 }
 
 void Work::finish() {

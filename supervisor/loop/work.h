@@ -17,11 +17,11 @@ public:
     Work(const Work&) = delete;
     Work& operator=(const Work&) = delete;
 
-    // Runs `off_loop` on another thread, then `done` on the loop; where no thread can be had (a
-    // pids limit) `off_loop` is run here, before this returns.  They share what they need by
+    // Runs `off_loop` on another thread, then `done` on the loop.  They share what they need by
     // capture (a shared_ptr): the Work may die before `off_loop` has finished, which goes on then
-    // and is followed by nothing.  Not to be called while busy().
-    void start(std::function<void()> off_loop, std::function<void()> done);
+    // and is followed by nothing.  Not to be called while busy().  False, and neither is run, where
+    // no thread can be had (a pids limit).
+    [[nodiscard]] bool start(std::function<void()> off_loop, std::function<void()> done);
     bool busy() const { return run_ != nullptr; }
 
 private:

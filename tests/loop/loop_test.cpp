@@ -243,11 +243,11 @@ TEST_CASE("work is done off the loop and ends on it") {
     auto there = std::make_shared<std::thread::id>();
     bool done = false;
     Work work{*loop};
-    work.start([there] { *there = std::this_thread::get_id(); },
-               [&] {
-                   done = std::this_thread::get_id() == here;
-                   CHECK_FALSE(work.busy());
-               });
+    REQUIRE(work.start([there] { *there = std::this_thread::get_id(); },
+                       [&] {
+                           done = std::this_thread::get_id() == here;
+                           CHECK_FALSE(work.busy());
+                       }));
     CHECK(work.busy());
     loop->run();
     CHECK(done);
@@ -260,7 +260,7 @@ TEST_CASE("work whose owner has died ends in silence") {
     bool called = false;
     {
         Work work{*loop};
-        work.start([finished] { ++*finished; }, [&] { called = true; });
+        REQUIRE(work.start([finished] { ++*finished; }, [&] { called = true; }));
     }
     loop->run();
     CHECK_FALSE(called);
@@ -274,7 +274,7 @@ TEST_CASE("work that throws is told of and still ends") {
     });
     bool done = false;
     Work work{*loop};
-    work.start([] { throw std::runtime_error{"no such user"}; }, [&] { done = true; });
+    REQUIRE(work.start([] { throw std::runtime_error{"no such user"}; }, [&] { done = true; }));
     loop->run();
     CHECK(told == "work off the loop: no such user");
     CHECK(done);
