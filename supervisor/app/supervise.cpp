@@ -25,6 +25,7 @@
 #include "supervisor/log/own_log.h"
 #include "supervisor/loop/loop.h"
 #include "supervisor/loop/signal_watch.h"
+#include "supervisor/loop/timer.h"
 #include "supervisor/os/limits.h"
 #include "supervisor/os/procfs.h"
 #include "supervisor/os/subreaper.h"
@@ -40,6 +41,7 @@ using std::chrono::milliseconds;
 // How long the last output may take on its way out when everything has ended.
 constexpr milliseconds kLastWords{1000};
 constexpr milliseconds kConsoleFlush{500};
+constexpr milliseconds kSettled{2000};
 
 // Whoever looks for leaks wants to see everything given back.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -280,6 +282,9 @@ int supervise(conf::Config config) {
             core::event::SupervisorStarted{REEVE_VERSION, getpid(), roster.instances().size()});
         release_startup_memory();
         roster.start_autostart();
+        // Once more when the first programs are up: starting many leaves holes in the heap.
+        loop::Timer settled{**loop, release_startup_memory};
+        settled.start(kSettled);
         (*loop)->run();
         server.stop();
         os::remove_socket_file(*socket);
