@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "supervisor/core/host.h"
 #include "supervisor/base/exit_status.h"
+#include "supervisor/core/host.h"
 
 namespace reeve::test {
 
