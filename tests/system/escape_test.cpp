@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -168,4 +169,45 @@ TEST_CASE("an outer reeve knows whose the runaways of an inner one are, and so d
         CHECK(alive("sleep 86396") == 1);
     }
     CHECK(outer.stop() == 0);
+}
+
+TEST_CASE("a start that is taken back while its user is looked up starts nothing") {
+    if (!am_root()) REEVE_SKIP("only root may start programs as somebody else");
+    Directory directory;
+    Reeve reeve{directory, R"(
+[program.many]
+command = "sleep 86394"
+user = "nobody"
+instances = 40
+autostart = false
+)"};
+    for (int i = 0; i < 5; ++i) {
+        CHECK(reeve.ctl({"start", "many", "--no-wait"}).code == 0);
+        CHECK(reeve.ctl({"stop", "many"}).code == 0);
+        CHECK(alive("sleep 86394") == 0);
+    }
+    CHECK(reeve.stop() == 0);
+}
+
+TEST_CASE("a link in a user's directory does not lead reeve's log files elsewhere") {
+    if (!am_root()) REEVE_SKIP("not root: reeve can write no further than the user");
+    Directory directory;
+    directory.open_to_all();
+    const std::string home = directory / "home";
+    const std::string secret = directory / "secret";
+    REQUIRE(::mkdir(home.c_str(), 0755) == 0);
+    REQUIRE(::mkdir(secret.c_str(), 0700) == 0);
+    REQUIRE(::symlink(secret.c_str(), (home + "/logs").c_str()) == 0);
+    REQUIRE(::chown(home.c_str(), 65534, 65534) == 0);
+    Reeve reeve{directory, R"(
+[program.web]
+command = "echo hello"
+type = "task"
+user = "nobody"
+stdout = "home/logs/evil"
+)"};
+    reeve.wait_for_state("web", "exited");
+    reeve.wait_until_said("home/logs/evil");
+    CHECK(::access((secret + "/evil").c_str(), F_OK) != 0);
+    CHECK(reeve.stop() == 0);
 }
