@@ -88,8 +88,7 @@ std::string status_screen(const api::Status& status, api::Timestamp now, const S
         row.push_back({restarts_text(program, now), Colour::none});
         row.push_back({cpu_text(program), Colour::none});
         row.push_back(
-            {program.memory_bytes ? human_bytes(*program.memory_bytes) : "-",
-             Colour::none});
+            {program.memory_bytes ? human_bytes(*program.memory_bytes) : "-", Colour::none});
         row.push_back({harmless(program.note), Colour::none});
         table.add(std::move(row));
     }
