@@ -97,7 +97,7 @@ bool is_down(const core::Instance& instance) {
 // One instance's part of the answer.
 struct Item {
     core::Instance* instance;
-    bool was_there = false;  // it was up, or down, before anybody asked
+    std::string was{};  // its state, where it was up, or down, before anybody asked
     core::Roster::WaitId wait = 0;
     bool known = false;
     api::ActionResult result{};
@@ -138,14 +138,14 @@ private:
         bool accepted = true;
         switch (action_.verb) {
             case Call::start:
-                item.was_there = is_up(instance);
+                if (is_up(instance)) item.was = state_of(instance);
                 accepted = roster.start(instance, actor);
                 break;
             case Call::restart:
                 accepted = roster.restart(instance, actor);
                 break;
             case Call::stop:
-                item.was_there = is_down(instance);
+                if (is_down(instance)) item.was = state_of(instance);
                 roster.stop(instance, actor);
                 break;
             case Call::reset:
@@ -195,7 +195,7 @@ private:
 
     std::string what_was_done(const Item& item) const {
         const std::string state = state_of(*item.instance);
-        if (item.was_there) return "was " + state;
+        if (!item.was.empty()) return "was " + item.was;
         return action_.verb == Call::restart ? "restarted" : state;
     }
 
@@ -203,6 +203,10 @@ private:
         item.known = true;
         item.result.ok = ok;
         item.result.message = std::move(message);
+        // Of the same moment as the message: others may be waited for much longer.
+        const core::Instance& instance = *item.instance;
+        item.result.state = state_of(instance);
+        if (instance.run() && instance.run()->pid != 0) item.result.pid = instance.run()->pid;
     }
 
     void on_timeout() {
@@ -275,10 +279,7 @@ private:
         api::ActionReply reply;
         reply.ok = true;
         for (Item& item : items_) {
-            const core::Instance& instance = *item.instance;
-            item.result.name = instance.name();
-            item.result.state = state_of(instance);
-            if (instance.run() && instance.run()->pid != 0) item.result.pid = instance.run()->pid;
+            item.result.name = item.instance->name();
             reply.ok = reply.ok && item.result.ok;
             reply.results.push_back(std::move(item.result));
         }

@@ -338,3 +338,23 @@ TEST_CASE("others than root and reeve's own user are not permitted") {
     }
     CHECK(reeve.runs());
 }
+
+TEST_CASE("stop says what was there, and each answer is of one moment") {
+    Directory directory;
+    Reeve reeve{directory, R"(
+[program.crash]
+command = ["sh", "-c", "exit 3"]
+max_failures = 2
+restart_delay = "100ms"
+[program.slow]
+command = "sleep 86393"
+autostart = false
+)"};
+    reeve.wait_for_state("crash", "failed");
+    const auto started = reeve.ctl({"start", "--all"});
+    CHECK(started.code == 1);
+    CHECK(contains(started.err, "crash: backoff: exit 3; next try in"));
+    reeve.wait_for_state("crash", "failed");
+    CHECK(reeve.ctl({"stop", "crash"}).out == "crash: stopped: was failed\n");
+    CHECK(reeve.stop() == 0);
+}
