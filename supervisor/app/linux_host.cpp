@@ -475,8 +475,9 @@ void LinuxHost::signal_tree(const std::vector<os::Kinship>& tree, int signal) {
     const pid_t self = getpid();
     for (const os::Kinship& process : tree) {
         // The handle first, the look at whose it is second: then the process that was looked at is
-        // the one that is signalled.  Still a child of the same parent, or ours by now, it is the
-        // one we saw or another of the same tree.
+        // the one that is signalled.  Still a child of the same parent, it is the one we
+        // saw or another of the same tree; ours by now, it is that too, unless its number was
+        // taken within microseconds by another program's orphan.
         const auto pidfd = os::open_pidfd(process.pid);
         const auto stat = os::read_stat(process.pid);
         if (!stat || (stat->ppid != process.ppid && stat->ppid != self)) continue;

@@ -22,7 +22,9 @@ using model::RunId;
 // It rests on one property of the kernel: whoever outlives its parent becomes a child of ours, at
 // the end of our list of children, and only we take anybody off that list.  So a run of which the
 // main process was reaped has nothing left if and only if no child of ours belongs to it: whatever
-// is deeper in the tree hangs below one of these.  A zombie counts as there, since what it left
+// is deeper in the tree hangs below one of these.  (Not quite: a sibling that a main process makes
+// with clone(CLONE_PARENT) is on the list of the thread that clones; that one is only read at the
+// end of reeve, see append_unknown_own().)  A zombie counts as there, since what it left
 // behind may not have been on the list yet when it was read.
 class Tracker {
 public:

@@ -74,9 +74,9 @@ struct RunIndex {
     std::function<std::uint64_t(RunId)> started_ticks;
 };
 
-// The run a process belongs to; nullopt: a stray.  The tag leads, unless the process is older than
-// the run it claims; then what was seen while its parent lived, then session and process group,
-// then the environment.
+// The run a process belongs to; nullopt: a stray.  The tag leads, unless the process is known to be
+// older than the run it claims (a start of 0 is not known); then what was seen while its parent
+// lived, then session and process group, then the environment.
 std::optional<RunId> attribute(const ProcessFacts& facts, const TagSpace& tags,
                                const RunIndex& runs);
 
