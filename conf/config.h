@@ -25,7 +25,8 @@ struct Place {
     std::uint32_t column = 0;
 };
 
-enum class ProgramType { service, task };
+// `forking`: the command daemonizes and ends; the main process is the daemon that it leaves behind.
+enum class ProgramType { service, task, forking };
 enum class RestartPolicy { always, on_failure, never };
 enum class StopScope { main, group, tree };
 enum class Leftovers { kill, keep };
@@ -77,6 +78,28 @@ struct Input {
     }
 };
 
+// What a run may use, by cgroup v2; where that cannot be had the program starts all the same.
+struct CgroupLimits {
+    std::optional<std::uint64_t> memory_bytes;
+    std::optional<std::int64_t> pids;
+    std::optional<int> cpu_percent;  // of one processor; 150: one and a half
+
+    bool any() const { return memory_bytes || pids || cpu_percent; }
+    bool operator==(const CgroupLimits&) const = default;
+};
+
+enum class GuardAction { restart, warn };
+
+// What the processes of an instance may come to all in all, looked at every `interval`; at least
+// one of the three is set.
+struct Guard {
+    std::optional<std::uint64_t> memory_bytes;
+    std::optional<std::int64_t> pids;
+    std::optional<std::int64_t> zombies;          // neglected ones
+    Duration interval{std::chrono::seconds{10}};  // at least 100ms
+    GuardAction action = GuardAction::restart;
+};
+
 struct Program {
     std::string name;
     Place place;  // of its table
@@ -91,6 +114,10 @@ struct Program {
 
     // Absolute.  Empty: reeve's own.  One an instance, as with `commands`.
     std::vector<std::string> directories;
+
+    // Absolute; where a daemon of type `forking` writes its number.  One an instance, as with
+    // `commands`.  Empty: it is found among the descendants.
+    std::vector<std::string> pid_files;
 
     // A name or a number, looked up at each start.  Empty: not touched.
     std::string user;
@@ -132,6 +159,8 @@ struct Program {
 
     std::optional<int> nice;
     std::optional<int> oom_score_adj;
+    CgroupLimits limits;
+    std::optional<Guard> guard;
 
     // The keys that were written for it, in the table's order, with their place: what
     // `GET /v1/programs/NAME` shows: its own and those of [defaults].  The value is as in the file,
@@ -158,6 +187,8 @@ struct Supervisor {
         exit_on;                           // nullopt: the default, which depends on being PID 1
     std::optional<Duration> stop_timeout;  // nullopt: 9s as PID 1, 25s otherwise
     LogLevel log_level = LogLevel::info;
+    // The share of the pids that may be had from which on it is said; over 0, at most 1.
+    double pids_warn = 0.8;
 };
 
 struct Control {

@@ -71,9 +71,9 @@ std::size_t utf8_length(std::string_view text) {
 // that are not UTF-8, NUL, nesting (its tables are destroyed recursively), and characters beyond
 // ASCII where only ASCII may stand.  It knows strings and comments and no other grammar; where the
 // document is broken the parser stops too, and never gets further than this has looked.
-class Guard {
+class Scout {
 public:
-    Guard(std::string_view text, std::uint32_t file) : text_{text} { place_ = {file, 1, 1}; }
+    Scout(std::string_view text, std::uint32_t file) : text_{text} { place_ = {file, 1, 1}; }
 
     // Empty when the parser may have the text; else place() is where it goes wrong.
     std::string check() {
@@ -329,9 +329,9 @@ Expected<Value, SyntaxError> read_toml(std::string_view text, std::uint32_t file
     // A byte order mark is no part of the text, so columns don't count it.
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
 
-    Guard guard{text, file};
-    if (std::string error = guard.check(); !error.empty()) {
-        return Unexpected<SyntaxError>{{guard.place(), std::move(error)}};
+    Scout scout{text, file};
+    if (std::string error = scout.check(); !error.empty()) {
+        return Unexpected<SyntaxError>{{scout.place(), std::move(error)}};
     }
     Expected<Value, SyntaxError> document = parse(text, file);
     if (!document && document.error().place.line == 0) find_line(text, document.error());
