@@ -23,6 +23,8 @@ std::string_view name_of(core::Actor::Via via) {
             return "control";
         case core::Actor::Via::signal:
             return "signal";
+        case core::Actor::Via::guard:
+            return "guard";
         case core::Actor::Via::reeve:
             return "reeve";
     }
@@ -67,6 +69,24 @@ Json data_of(const core::event::OrphanAdopted& body) {
 
 Json data_of(const core::event::OrphansReaped& body) {
     return {{"count", body.count}};
+}
+
+Json data_of(const core::event::Zombies& body) {
+    return {{"count", body.count},
+            {"limit", body.limit},
+            {"parent_pid", number_or_null(std::int64_t{body.parent_pid})},
+            {"parent_command", body.parent_command}};
+}
+
+Json data_of(const core::event::Guarded& body) {
+    return {{"what", body.what}, {"action", body.restarts ? "restart" : "warn"}};
+}
+
+Json data_of(const core::event::Pids& body) {
+    return {{"current", body.current},
+            {"limit", body.limit},
+            {"which", body.which},
+            {"near", body.near}};
 }
 
 Json data_of(const core::event::Requested& body) {

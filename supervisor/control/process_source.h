@@ -26,7 +26,9 @@ struct ProcessInfo {
     bool main = false;                    // of the instance's present run
     bool orphan = false;                  // the kernel handed it to reeve
     bool zombie = false;
-    double age_seconds = 0;
+    // A zombie whose parent lives and is no reeve: how long it has been seen as one; nullopt: it is
+    // none, or the kernel has told reeve of it already.
+    std::optional<double> neglected_seconds{};
 };
 
 struct Sample {
@@ -40,11 +42,21 @@ struct SupervisorFacts {
     bool config_changed = false;  // on disk, since it was read
     model::TimePoint started{};
     bool subreaper = false;
-    std::string tracking;  // "tag", "lineage"
+    std::string tracking;  // "cgroup", "tag", "lineage"
     std::optional<std::int64_t> pids_current;
     std::optional<std::int64_t> pids_limit;
+    std::string pids_which;  // whose limit it is; empty: there is none
     std::int64_t orphans_reaped = 0;
     std::int64_t strays_reaped = 0;
+};
+
+// One thing that `reevectl doctor` has looked at.
+struct Finding {
+    enum class Verdict { ok, warn, bad };
+    std::string subject;  // "tracking", "pids"
+    Verdict verdict = Verdict::ok;
+    std::string detail;  // what is
+    std::string remedy;  // what to do about it; empty where all is well
 };
 
 // What /proc says about all descendants.  Never blocks the loop.
@@ -57,6 +69,9 @@ public:
     virtual void sample(std::function<void(const Sample&)> done) = 0;
 
     virtual SupervisorFacts facts() = 0;
+
+    // What the machine allows and withholds, for `reevectl doctor`.
+    virtual std::vector<Finding> examine() = 0;
 
     // Without asking a name service: the number where the name isn't known.
     virtual std::string user_name(uid_t uid) { return std::to_string(uid); }

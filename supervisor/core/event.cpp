@@ -24,6 +24,8 @@ std::string describe(const Actor& actor) {
             return "uid " + std::to_string(actor.uid) + ", pid " + std::to_string(actor.pid);
         case Actor::Via::signal:
             return "a signal";
+        case Actor::Via::guard:
+            return "its guard";
         case Actor::Via::reeve:
             return "reeve";
     }
@@ -47,6 +49,9 @@ std::string_view name_of(const Event::Body& body) {
             [](const event::Failed&) { return std::string_view{"program.failed"}; },
             [](const event::OrphanAdopted&) { return std::string_view{"orphan.adopted"}; },
             [](const event::OrphansReaped&) { return std::string_view{"orphan.reaped"}; },
+            [](const event::Zombies&) { return std::string_view{"program.zombies"}; },
+            [](const event::Guarded&) { return std::string_view{"program.guard"}; },
+            [](const event::Pids&) { return std::string_view{"supervisor.pids"}; },
             [](const event::Requested&) { return std::string_view{"program.request"}; },
             [](const event::SupervisorStarted&) { return std::string_view{"supervisor.started"}; },
             [](const event::SupervisorStopping&) {
@@ -86,6 +91,20 @@ std::string sentence(const Event& event) {
                 return who + ": reaped " + std::to_string(reaped.count) +
                        (reaped.count == 1 ? " orphan" : " orphans");
             },
+            [&](const event::Zombies& zombies) {
+                return who + ": " + std::to_string(zombies.count) + " neglected zombies (limit " +
+                       std::to_string(zombies.limit) + "), most of them of pid " +
+                       std::to_string(zombies.parent_pid) + ": " + zombies.parent_command;
+            },
+            [&](const event::Guarded& guarded) {
+                return who + ": over its guard's limit: " + guarded.what +
+                       (guarded.restarts ? "; restarting it" : "");
+            },
+            [&](const event::Pids& pids) {
+                return std::to_string(pids.current) + " of " + std::to_string(pids.limit) +
+                       " pids are in use (limit: " + pids.which + ")" +
+                       (pids.near ? "; starts will fail when they run out" : ": room again");
+            },
             [&](const event::Requested& request) {
                 return who + ": " + request.verb + " asked for by " + describe(request.actor);
             },
@@ -103,25 +122,28 @@ std::string sentence(const Event& event) {
 }
 
 Weight weight_of(const Event& event) {
-    return std::visit(Overloaded{
-                          [](const event::StateChanged& change) {
-                              // "starting" is told by "running", "backoff" or "failed" a moment
-                              // later.
-                              if (change.to == model::State::starting) return Weight::debug;
-                              return change.to == model::State::failed ? Weight::warn
-                                                                       : Weight::info;
-                          },
-                          [](const event::Ready&) { return Weight::debug; },
-                          [](const event::Exited&) { return Weight::info; },
-                          // Its program.state has said so.
-                          [](const event::Failed&) { return Weight::debug; },
-                          [](const event::OrphanAdopted&) { return Weight::debug; },
-                          [](const event::OrphansReaped&) { return Weight::debug; },
-                          [](const event::Requested&) { return Weight::info; },
-                          [](const event::SupervisorStarted&) { return Weight::info; },
-                          [](const event::SupervisorStopping&) { return Weight::info; },
-                      },
-                      event.body);
+    return std::visit(
+        Overloaded{
+            [](const event::StateChanged& change) {
+                // "starting" is told by "running", "backoff" or "failed" a moment
+                // later.
+                if (change.to == model::State::starting) return Weight::debug;
+                return change.to == model::State::failed ? Weight::warn : Weight::info;
+            },
+            [](const event::Ready&) { return Weight::debug; },
+            [](const event::Exited&) { return Weight::info; },
+            // Its program.state has said so.
+            [](const event::Failed&) { return Weight::debug; },
+            [](const event::OrphanAdopted&) { return Weight::debug; },
+            [](const event::OrphansReaped&) { return Weight::debug; },
+            [](const event::Zombies&) { return Weight::warn; },
+            [](const event::Guarded&) { return Weight::warn; },
+            [](const event::Pids& pids) { return pids.near ? Weight::warn : Weight::info; },
+            [](const event::Requested&) { return Weight::info; },
+            [](const event::SupervisorStarted&) { return Weight::info; },
+            [](const event::SupervisorStopping&) { return Weight::info; },
+        },
+        event.body);
 }
 
 void EventLog::publish(model::WallTime at, std::string program, Event::Body body) {

@@ -17,7 +17,7 @@ namespace reeve::core {
 
 // Who asked for something.  `uid` as SO_PEERCRED gave it, or reeve's own for a signal.
 struct Actor {
-    enum class Via { control, signal, reeve };
+    enum class Via { control, signal, guard, reeve };
     Via via = Via::reeve;
     std::uint32_t uid = 0;
     std::int32_t pid = 0;
@@ -62,6 +62,25 @@ struct OrphanAdopted {
 struct OrphansReaped {
     std::uint64_t count;
 };
+// program.zombies: neglected ones, more than the guard allows.
+struct Zombies {
+    std::uint64_t count;
+    std::uint64_t limit;
+    std::int32_t parent_pid;  // who neglects the most of them
+    std::string parent_command;
+};
+// program.guard: the instance as a whole is over one of its guard's limits.
+struct Guarded {
+    std::string what;  // "memory 412 MiB, limit 400 MiB"
+    bool restarts;     // what is done about it; else nothing but this
+};
+// supervisor.pids: near a limit on processes, and no longer.
+struct Pids {
+    std::int64_t current;
+    std::int64_t limit;
+    std::string which;  // "cgroup /sys/fs/cgroup/pids/docker", "pid_max", "RLIMIT_NPROC"
+    bool near;
+};
 // An operator's request, as it was accepted; program.request.
 struct Requested {
     std::string verb;  // "start", "stop", "signal HUP" …
@@ -83,7 +102,8 @@ struct SupervisorStopping {
 
 struct Event {
     using Body = std::variant<event::StateChanged, event::Ready, event::Exited, event::Failed,
-                              event::OrphanAdopted, event::OrphansReaped, event::Requested,
+                              event::OrphanAdopted, event::OrphansReaped, event::Zombies,
+                              event::Guarded, event::Pids, event::Requested,
                               event::SupervisorStarted, event::SupervisorStopping>;
 
     std::uint64_t seq = 0;  // from 1, without gaps

@@ -54,6 +54,12 @@ public:
     // Answered by on_emptied, or by on_left_behind and later, when it is true, on_emptied.
     virtual void check_tree(RunId run) = 0;
 
+    // The command of a program of type `forking` ended well, or the daemon that it left behind did
+    // while it was starting: looks for the daemon among what is left of the run, by its pid file if
+    // it has one, until it is found or nothing is left.  Answered by on_main_found or
+    // on_main_missing; a run that is being stopped or killed meanwhile is owed no answer.
+    virtual void find_main(RunId run) = 0;
+
     // The run is over as far as the roster is concerned.  Descendants that were allowed to stay
     // (leftovers = "keep") go on being attributed to the instance, for as long as there are any.
     virtual void forget(RunId run) = 0;

@@ -12,6 +12,10 @@ Instance::Instance(std::shared_ptr<const conf::Program> program, int number, std
       number_{number},
       slot_{slot},
       groups_{std::move(groups)},
-      machine_{*program_, seed} {}
+      machine_{*program_, seed, number} {}
+
+const std::string& Instance::pid_file() const {
+    return machine_.pid_file();
+}
 
 }  // namespace reeve::core

@@ -9,6 +9,7 @@
 
 #include "conf/config.h"
 #include "supervisor/core/event.h"
+#include "supervisor/core/guard.h"
 #include "supervisor/core/host.h"
 #include "supervisor/model/machine.h"
 
@@ -29,6 +30,22 @@ struct LastExit {
     double lasted_seconds = 0;
     std::string reason;
     std::uint64_t run = 0;
+};
+
+struct Usage {
+    double cpu_seconds = 0;
+    std::uint64_t max_memory_bytes = 0;
+    // What the kernel knows about a SIGKILL that was not ours: "out of memory"; else empty.
+    std::string remark{};
+};
+
+// The end of a main process, as it was when it happened.
+struct ProcessEnd {
+    std::optional<base::ExitStatus> status;  // nullopt: never executed
+    Usage usage;
+    pid_t pid = 0;
+    model::TimePoint at{};
+    model::WallTime wall_at{};
 };
 
 // What somebody who asked for something waits for.
@@ -78,6 +95,13 @@ public:
     const std::optional<Request>& last_request() const { return last_request_; }
     // The last line of output of the run that made it fail; empty when there is none.
     const std::string& last_words() const { return last_words_; }
+    // Of the present run: what outlives its kill, since when it is being killed, and the limits
+    // that it goes without; empty, nullopt: nothing.
+    const std::string& survivors() const { return survivors_; }
+    const std::optional<model::TimePoint>& killing_since() const { return killing_since_; }
+    const std::string& limits_missing() const { return limits_missing_; }
+    // Absolute; empty: it has none.
+    const std::string& pid_file() const;
 
     static constexpr std::size_t kLastExits = 5;
 
@@ -98,6 +122,12 @@ private:
     std::vector<LastExit> last_exits_;
     std::optional<Request> last_request_;
     std::string last_words_;
+    std::string survivors_;
+    std::optional<model::TimePoint> killing_since_;
+    std::string limits_missing_;
+    // How the process ended that handed over; while it is not clear whether that was the run's end.
+    std::optional<ProcessEnd> handed_over_;
+    Limits over_;  // limits of the guard that the present run is known to be over
     std::optional<model::TimePoint> armed_;  // under which time the roster has it in its queue
     model::State announced_ = model::State::stopped;  // by the last program.state
     bool asked_ = false;                              // the step under way is an operator's request

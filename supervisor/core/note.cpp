@@ -44,6 +44,8 @@ std::string why_it_ended(const Machine& machine, model::TimePoint now) {
     const auto& ending = machine.last_ending();
     if (!ending) return {};
     std::string text = ending->reason;
+    // What the guard ends is no failure.
+    if (ending->kind == model::Ending::Kind::guard) return text;
     if (!ending->success && machine.failures() > 1 && machine.failing_since()) {
         text += ", " + std::to_string(machine.failures()) + " times in " +
                 brief(now - *machine.failing_since());
@@ -71,10 +73,37 @@ std::string held_up_by(const Instance& instance, model::TimePoint now) {
         case Machine::StopPhase::leftovers:
             return left_behind + patience;
         case Machine::StopPhase::killing:
+            if (!instance.survivors().empty()) {
+                return "cannot be killed: " + instance.survivors() + "; tried for " +
+                       brief(now - instance.killing_since().value_or(now));
+            }
             if (pid != 0) return "being killed: pid " + std::to_string(pid);
             return machine.left_behind() != 0 ? "being killed: " + left_behind : "being killed";
     }
     return {};
+}
+
+// What there is to say of one that does its work, or is about to.
+std::string flaws_of(const Instance& instance) {
+    std::string text;
+    if (instance.machine().looking()) {
+        text = "looks for its daemon";
+        if (!instance.pid_file().empty()) text += " in " + instance.pid_file();
+    }
+    if (!instance.limits_missing().empty()) {
+        if (!text.empty()) text += "; ";
+        text += "without limits: " + instance.limits_missing();
+    }
+    return text;
+}
+
+// While it is being stopped: what for, where nobody who is asked by the table has asked for it.
+std::string stopped_for(const Machine& machine) {
+    const auto& ending = machine.last_ending();
+    const bool by_guard = machine.ending_is_known() && ending->kind == model::Ending::Kind::guard &&
+                          machine.stop_phase() != Machine::StopPhase::confirming &&
+                          machine.desired() == model::Desired::up;
+    return by_guard ? ending->reason + "; " : std::string{};
 }
 
 }  // namespace
@@ -92,9 +121,9 @@ std::string note_of(const Instance& instance, model::TimePoint now, model::WallT
             return machine.lack() + "; next try " + ahead(machine.deadline().value_or(now) - now);
         case State::starting:
         case State::running:
-            return {};
+            return flaws_of(instance);
         case State::stopping:
-            return held_up_by(instance, now);
+            return stopped_for(machine) + held_up_by(instance, now);
         case State::backoff:
             return why_it_ended(machine, now) + "; next try " +
                    ahead(machine.deadline().value_or(now) - now);

@@ -33,7 +33,16 @@ bool ended_for_good(const Instance& instance) {
 // The code that an end leaves to reeve when it ends reeve (contract.md §4).
 int exit_code_of(const Instance& instance) {
     const auto& ending = instance.machine().last_ending();
-    if (!ending || ending->kind == model::Ending::Kind::spawn_failure) return 1;
+    if (!ending) return 1;
+    switch (ending->kind) {
+        case model::Ending::Kind::spawn_failure:
+        case model::Ending::Kind::no_daemon:  // there was nothing to be supervised
+            return 1;
+        case model::Ending::Kind::exit:
+        case model::Ending::Kind::start_timeout:
+        case model::Ending::Kind::guard:
+            break;
+    }
     const int code = ending->status.shell_code();
     // It ended badly whatever its code says: a start that timed out may have exited 0 at last.
     return code == 0 && !ending->success ? 1 : code;
@@ -174,7 +183,7 @@ void Roster::on_spawn_failed(RunId run, const model::SpawnFailed& failure) {
     if (failure.no_room) {
         --instance->runs_;
     } else {
-        record_end(*instance, std::nullopt, failure.reason, {});
+        record_end(*instance, {std::nullopt, {}, 0, host_.now(), host_.wall_now()}, failure.reason);
     }
     step(*instance, failure);
     advance_shutdown();
@@ -183,25 +192,61 @@ void Roster::on_spawn_failed(RunId run, const model::SpawnFailed& failure) {
 
 void Roster::on_main_exited(RunId run, const base::ExitStatus& status, const Usage& usage) {
     Instance* instance = find(run);
-    if (!instance) return;
-    ++runs_reaped_;
-    record_end(*instance, status, status.text(), usage);
+    if (!instance || !instance->machine().main_alive()) return;
+    const model::MainExited exit{status, usage.remark};
+    ProcessEnd end{status, usage, instance->run_->pid, host_.now(), host_.wall_now()};
+    if (instance->machine().is_handover(status)) {
+        instance->handed_over_ = std::move(end);
+    } else {
+        record_end(*instance, end, model::text_of(exit));
+    }
     instance->run_->pid = 0;
-    step(*instance, model::MainExited{status});
+    step(*instance, exit);
     advance_shutdown();
     update_wake();
 }
 
-void Roster::record_end(Instance& instance, std::optional<base::ExitStatus> status,
-                        std::string reason, const Usage& usage) {
+void Roster::on_main_found(RunId run, pid_t pid) {
+    Instance* instance = find(run);
+    if (!instance || !instance->machine().looking()) return;
+    instance->handed_over_.reset();
+    instance->run_->pid = pid;
+    step(*instance, model::MainFound{});
+    update_wake();
+}
+
+void Roster::on_main_missing(RunId run, std::string reason) {
+    Instance* instance = find(run);
+    if (!instance || !instance->machine().looking()) return;
+    step(*instance, model::MainMissing{std::move(reason)});
+    advance_shutdown();
+    update_wake();
+}
+
+void Roster::on_survivors(RunId run, std::string names) {
+    if (Instance* instance = find(run)) instance->survivors_ = std::move(names);
+}
+
+void Roster::on_limits_missing(RunId run, std::string what) {
+    if (Instance* instance = find(run)) instance->limits_missing_ = std::move(what);
+}
+
+void Roster::record_end(Instance& instance, const ProcessEnd& end, std::string reason) {
     const Run& run = *instance.run_;
-    const double lasted = std::chrono::duration<double>(host_.now() - run.started).count();
+    const double lasted = std::chrono::duration<double>(end.at - run.started).count();
     auto& exits = instance.last_exits_;
     if (exits.size() == Instance::kLastExits) exits.erase(exits.begin());
-    exits.push_back({status, host_.wall_now(), lasted, reason, run.number});
+    exits.push_back({end.status, end.wall_at, lasted, reason, run.number});
+    if (end.status) ++runs_reaped_;
     events_.publish(host_.wall_now(), instance.name(),
-                    event::Exited{run.number, run.pid, status, std::move(reason), lasted,
-                                  usage.cpu_seconds, usage.max_memory_bytes});
+                    event::Exited{run.number, end.pid, end.status, std::move(reason), lasted,
+                                  end.usage.cpu_seconds, end.usage.max_memory_bytes});
+}
+
+// No daemon came after it, or nobody waits for one any more: that exit was the run's.
+void Roster::record_handover_as_end(Instance& instance) {
+    const ProcessEnd end = *std::exchange(instance.handed_over_, std::nullopt);
+    record_end(instance, end, instance.machine().last_ending()->reason);
 }
 
 void Roster::on_emptied(RunId run) {
@@ -254,6 +299,12 @@ void Roster::step(Instance& instance, const model::MachineEvent& event) {
     const std::uint64_t runs_before = instance.runs_;
 
     const model::Effects effects = instance.machine_.step(event, host_.now());
+    if (instance.handed_over_ && !instance.machine().looking()) record_handover_as_end(instance);
+    if (instance.machine().stop_phase() != Machine::StopPhase::killing) {
+        instance.killing_since_.reset();
+    } else if (!instance.killing_since_) {
+        instance.killing_since_ = host_.now();
+    }
     if (from == State::stopped && instance.state() != State::stopped) ++not_stopped_;
     if (from != State::stopped && instance.state() == State::stopped) --not_stopped_;
     // Before the effects: an order that ends at once must find the deadline in the queue.
@@ -280,6 +331,7 @@ void Roster::carry_out(Instance& instance, const model::Effects& effects) {
                        },
                        [&](const model::KillTree&) { host_.kill_tree(instance.run_->id); },
                        [&](const model::CheckTree&) { host_.check_tree(instance.run_->id); },
+                       [&](const model::FindMain&) { host_.find_main(instance.run_->id); },
                    },
                    effect);
     }
@@ -300,6 +352,9 @@ void Roster::end_run(Instance& instance) {
     runs_.erase(instance.run_->id);
     host_.forget(instance.run_->id);
     instance.run_.reset();
+    instance.survivors_.clear();
+    instance.limits_missing_.clear();
+    instance.over_ = {};
 }
 
 void Roster::tell_change(Instance& instance, State from, bool was_ready, bool new_run) {
@@ -334,6 +389,62 @@ void Roster::tell_change(Instance& instance, State from, bool was_ready, bool ne
                         event::Failed{note(instance), machine.failures()});
     }
     if (changed) consider_exit(instance);
+}
+
+// --- the guard -----------------------------------------------------------------------------------
+
+namespace {
+
+// It has processes of its own that it does its work with; one that is being stopped is dealt with.
+bool may_be_restarted(const Instance& instance) {
+    return instance.state() == State::starting || instance.state() == State::running;
+}
+
+}  // namespace
+
+bool Roster::any_guard() const {
+    return std::ranges::any_of(
+        instances_, [](const auto& instance) { return instance->program().guard.has_value(); });
+}
+
+std::vector<Roster::Watched> Roster::watched() const {
+    std::vector<Watched> watched;
+    for (const auto& instance : instances_) {
+        const auto& guard = instance->program().guard;
+        if (guard && may_be_restarted(*instance)) {
+            watched.push_back({instance->slot(), guard->interval});
+        }
+    }
+    return watched;
+}
+
+void Roster::on_footprint(std::uint32_t slot, const Footprint& footprint) {
+    if (slot >= instances_.size()) return;
+    Instance& instance = *instances_[slot];
+    const auto& guard = instance.program().guard;
+    if (!guard || !may_be_restarted(instance)) return;
+    if (footprint.run != 0 && footprint.run != instance.runs_) return;
+
+    const Limits over = limits_over(*guard, footprint);
+    const Limits crossed = newly(over, std::exchange(instance.over_, over));
+    if (!crossed.any()) return;
+    const bool restarts = guard->action == conf::GuardAction::restart;
+    if (crossed.zombies) {
+        events_.publish(host_.wall_now(), instance.name(),
+                        event::Zombies{static_cast<std::uint64_t>(footprint.zombies),
+                                       static_cast<std::uint64_t>(*guard->zombies),
+                                       footprint.neglecting_pid, footprint.neglecting_command});
+    }
+    const Limits others{.memory = crossed.memory, .pids = crossed.pids, .zombies = false};
+    if (others.any()) {
+        events_.publish(host_.wall_now(), instance.name(),
+                        event::Guarded{describe(others, *guard, footprint), restarts});
+    }
+    if (!restarts) return;
+    record_request(instance, "restart", Actor{.via = Actor::Via::guard});
+    step(instance, model::GuardTripped{describe(crossed, *guard, footprint)});
+    advance_shutdown();
+    update_wake();
 }
 
 // --- waiters -------------------------------------------------------------------------------------
@@ -506,7 +617,11 @@ std::string Roster::names_of_those_left() const {
         if (!names.empty()) names += ", ";
         names += instance->name();
         const pid_t pid = instance->run() ? instance->run()->pid : 0;
-        if (pid != 0) names += " (pid " + std::to_string(pid) + ")";
+        if (!instance->survivors().empty()) {
+            names += " (" + instance->survivors() + ")";
+        } else if (pid != 0) {
+            names += " (pid " + std::to_string(pid) + ")";
+        }
     }
     if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " more";
     return count == 0 ? "descendants that no program owns any more" : names;

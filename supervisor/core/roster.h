@@ -13,17 +13,13 @@
 
 #include "conf/config.h"
 #include "supervisor/core/event.h"
+#include "supervisor/core/guard.h"
 #include "supervisor/core/host.h"
 #include "supervisor/core/instance.h"
 #include "supervisor/core/shutdown.h"
 #include "supervisor/model/selector.h"
 
 namespace reeve::core {
-
-struct Usage {
-    double cpu_seconds = 0;
-    std::uint64_t max_memory_bytes = 0;
-};
 
 // All instances, and everything that is done with them.  Lives on the supervision loop, makes no
 // system call and never blocks; whatever it wants of the machine it asks of the Host.
@@ -52,6 +48,15 @@ public:
     EventLog& events() { return events_; }
     std::string note(const Instance& instance) const;
     std::uint64_t runs_reaped() const { return runs_reaped_; }
+    // Instances with a guard, whatever they are at: whether anybody has to look at footprints at
+    // all.
+    bool any_guard() const;
+    // Of those, the ones that have something to be looked at now, and how often.
+    struct Watched {
+        std::uint32_t slot;
+        model::Duration interval;
+    };
+    std::vector<Watched> watched() const;
 
     // --- for those who command ----------------------------------------------------------------
 
@@ -88,6 +93,19 @@ public:
     void on_emptied(RunId run);
     void on_left_behind(RunId run, int count);
     void on_rest_gone();
+    // The daemon of a forking program; it is a child of ours, and its end will be told as the main
+    // process's.
+    void on_main_found(RunId run, pid_t pid);
+    // There is none, and nothing else of the run either ("exit 0, and left no process behind"), or
+    // it will never be known which ("/run/x.pid names pid 7, which is not its process").
+    void on_main_missing(RunId run, std::string reason);
+    // What outlives its kill, for the note: "pid 71 dd (D state)", "pid 8 sh (not permitted)".
+    // Empty: nothing any more.
+    void on_survivors(RunId run, std::string names);
+    // Of [program.NAME.limits], what this run goes without, and why; for the note.
+    void on_limits_missing(RunId run, std::string what);
+    // For the guard; of an instance without one it is ignored.
+    void on_footprint(std::uint32_t slot, const Footprint& footprint);
     void on_wake();
 
     // The last line that a run wrote before it failed, for the note; asked for by whoever owns the
@@ -107,8 +125,8 @@ private:
     void carry_out(Instance& instance, const model::Effects& effects);
     void begin_run(Instance& instance);
     void end_run(Instance& instance);
-    void record_end(Instance& instance, std::optional<base::ExitStatus> status, std::string reason,
-                    const Usage& usage);
+    void record_end(Instance& instance, const ProcessEnd& end, std::string reason);
+    void record_handover_as_end(Instance& instance);
     void record_request(Instance& instance, std::string verb, const Actor& actor);
     void tell_change(Instance& instance, model::State from, bool was_ready, bool new_run);
     std::optional<Outcome> judge(const Instance& instance, Goal goal) const;

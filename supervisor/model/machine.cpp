@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
+
+#include "conf/units.h"
 
 namespace reeve::model {
 
@@ -27,8 +30,14 @@ BackoffPolicy backoff_policy(const conf::Program& program) {
 
 }  // namespace
 
-Machine::Machine(const conf::Program& program, std::uint32_t seed)
-    : program_{program}, backoff_{backoff_policy(program)}, random_{seed} {}
+std::string text_of(const MainExited& exit) {
+    std::string text = exit.status.text();
+    if (!exit.remark.empty()) text += " (" + exit.remark + ")";
+    return text;
+}
+
+Machine::Machine(const conf::Program& program, std::uint32_t seed, int instance)
+    : program_{program}, instance_{instance}, backoff_{backoff_policy(program)}, random_{seed} {}
 
 Effects Machine::step(const MachineEvent& event, TimePoint now) {
     return std::visit([&](const auto& happened) { return on(happened, now); }, event);
@@ -128,6 +137,8 @@ Effects Machine::on(const KillRequested&, TimePoint) {
             enter(State::stopped);
             return {};
         case State::starting:
+            if (looking()) end_the_look();
+            return kill_tree();
         case State::running:
         case State::stopping:
             return kill_tree();
@@ -140,11 +151,16 @@ Effects Machine::on(const Executed&, TimePoint now) {
         case State::starting:
             executed_ = true;
             lacks_in_a_row_ = 0;
-            if (program_.type == conf::ProgramType::task) {
-                enter(State::running);
-                ready_since_ = now;
-            } else {
-                deadline_ = now + kReadyAfter;
+            switch (program_.type) {
+                case conf::ProgramType::task:
+                    enter(State::running);
+                    ready_since_ = now;
+                    return {};
+                case conf::ProgramType::service:
+                    deadline_ = now + kReadyAfter;
+                    return {};
+                case conf::ProgramType::forking:  // nothing is ready before its daemon is
+                    return {};
             }
             return {};
         case State::stopped:
@@ -162,6 +178,7 @@ Effects Machine::on(const Executed&, TimePoint now) {
 Effects Machine::on(const SpawnFailed& failure, TimePoint now) {
     switch (state_) {
         case State::starting:
+            if (looking()) return {};
             main_alive_ = false;
             if (failure.no_room) {
                 enter(State::waiting);
@@ -196,25 +213,72 @@ Effects Machine::on(const MainExited& exit, TimePoint now) {
     switch (state_) {
         case State::starting:
         case State::running:
-            ending_ = Ending{Ending::Kind::exit, exit.status, exit.status.text(),
-                             is_success(exit.status)};
+            if (!main_alive_) return {};
+            if (is_handover(exit.status)) {
+                main_alive_ = false;
+                executed_ = true;
+                handed_over_by_ = exit;
+                deadline_ = to_be_ready_by_;
+                return {FindMain{}};
+            }
+            ending_ = ending_by(exit);
             main_alive_ = false;
+            by_itself_ = true;
             if (ready_since_) ready_for_ = now - *ready_since_;
             return main_gone(now);
         case State::stopping: {
             if (!main_alive_) return {};
             main_alive_ = false;
-            if (timed_out_) {
+            if (judged_) {
                 ending_->status = exit.status;
             } else {
-                ending_ = Ending{Ending::Kind::exit, exit.status, exit.status.text(),
-                                 is_success(exit.status)};
+                ending_ = ending_by(exit);
             }
             if (phase_ == StopPhase::killing && kills_tree_) return {CheckTree{}};
             return main_gone(now);
         }
         case State::stopped:
         case State::waiting:
+        case State::backoff:
+        case State::exited:
+        case State::failed:
+            return {};
+    }
+    return {};
+}
+
+Effects Machine::on(const MainFound&, TimePoint now) {
+    switch (state_) {
+        case State::starting:
+            if (!looking()) return {};
+            main_alive_ = true;
+            found_ = true;
+            deadline_ = now + kReadyAfter;
+            return {};
+        case State::stopping:  // told to stop while it was looking: what is left is dealt with
+        case State::stopped:
+        case State::waiting:
+        case State::running:
+        case State::backoff:
+        case State::exited:
+        case State::failed:
+            return {};
+    }
+    return {};
+}
+
+Effects Machine::on(const MainMissing& missing, TimePoint now) {
+    switch (state_) {
+        case State::starting:
+            if (!looking()) return {};
+            ending_ = found_ ? ending_by(handed_over_by_)
+                             : Ending{Ending::Kind::no_daemon, handed_over_by_.status,
+                                      missing.reason, false};
+            return main_gone(now);
+        case State::stopping:
+        case State::stopped:
+        case State::waiting:
+        case State::running:
         case State::backoff:
         case State::exited:
         case State::failed:
@@ -246,6 +310,7 @@ Effects Machine::on(const LeftBehind& left, TimePoint now) {
         case State::stopping:
             left_behind_ = left.count;
             if (phase_ != StopPhase::confirming) return {};
+            point_out_a_daemon(left.count);
             phase_ = StopPhase::leftovers;
             deadline_ = now + program_.stop_timeout;
             return {SendSignal{SIGTERM, conf::StopScope::tree}};
@@ -253,6 +318,29 @@ Effects Machine::on(const LeftBehind& left, TimePoint now) {
         case State::waiting:
         case State::starting:
         case State::running:
+        case State::backoff:
+        case State::exited:
+        case State::failed:
+            return {};
+    }
+    return {};
+}
+
+Effects Machine::on(const GuardTripped& guard, TimePoint now) {
+    switch (state_) {
+        case State::starting:
+        case State::running: {
+            if (ready_since_) ready_for_ = now - *ready_since_;
+            ending_ = Ending{Ending::Kind::guard, handed_over_by_.status,
+                             "over its guard's limit: " + guard.what, false};
+            judged_ = true;
+            Effects effects = begin_stop(now);
+            next_ = Next::repeat;
+            return effects;
+        }
+        case State::stopping:  // it is on its way
+        case State::stopped:
+        case State::waiting:
         case State::backoff:
         case State::exited:
         case State::failed:
@@ -269,16 +357,14 @@ Effects Machine::on(const DeadlineReached&, TimePoint now) {
         case State::backoff:
             return begin_run(now);
         case State::starting:
-            if (executed_) {
-                enter(State::running);
-                ready_ = true;
-                ready_since_ = now;
-                return {};
-            } else {
-                ending_ = Ending{Ending::Kind::start_timeout, {}, "not ready in time", false};
-                timed_out_ = true;
-                return begin_stop(now);
+            if (!executed_ ||
+                (program_.type == conf::ProgramType::forking && !(found_ && main_alive_))) {
+                return start_took_too_long(now);
             }
+            enter(State::running);
+            ready_ = true;
+            ready_since_ = now;
+            return {};
         case State::stopping:
             if (phase_ == StopPhase::signalling) {
                 ++stop_step_;
@@ -308,15 +394,22 @@ Effects Machine::begin_run(TimePoint now) {
     enter(State::starting);
     next_ = Next::decide;
     executed_ = false;
-    timed_out_ = false;
+    judged_ = false;
+    by_itself_ = false;
+    found_ = false;
+    handed_over_by_ = {};
     main_alive_ = true;
     ready_since_.reset();
     ready_for_.reset();
-    deadline_ = now + program_.start_timeout;
+    deadline_ = to_be_ready_by_ = now + program_.start_timeout;
     return {Spawn{}};
 }
 
 Effects Machine::begin_stop(TimePoint now) {
+    if (looking()) {
+        end_the_look();
+        return main_gone(now);
+    }
     enter(State::stopping);
     phase_ = StopPhase::signalling;
     stop_step_ = 0;
@@ -333,7 +426,7 @@ Effects Machine::stop_step(TimePoint now) {
 // The stop steps are used up, or the leftovers' time.
 Effects Machine::out_of_patience() {
     Effects effects = kill_tree();
-    if (program_.leftovers == conf::Leftovers::kill) return effects;
+    if (!keeps_leftovers()) return effects;
     // Detached workers live on, whatever their main process needs to be ended.
     kills_tree_ = false;
     return {SendSignal{SIGKILL, program_.stop_scope}};
@@ -349,10 +442,62 @@ Effects Machine::kill_tree() {
 }
 
 Effects Machine::main_gone(TimePoint now) {
-    if (program_.leftovers == conf::Leftovers::keep) return run_is_over(now);
+    if (keeps_leftovers()) return run_is_over(now);
     enter(State::stopping);
     phase_ = StopPhase::confirming;
     return {CheckTree{}};
+}
+
+Effects Machine::start_took_too_long(TimePoint now) {
+    std::string reason = "not ready in time";
+    const std::string limit = conf::format_duration(program_.start_timeout);
+    if (looking()) {
+        reason = "no daemon found within " + limit;
+        if (!pid_file().empty()) reason += " (pid_file " + pid_file() + ")";
+    } else if (executed_ && program_.type == conf::ProgramType::forking) {
+        reason = "the command has not ended within " + limit +
+                 ": type = \"service\" if it stays in the foreground";
+    }
+    ending_ = Ending{Ending::Kind::start_timeout, handed_over_by_.status, std::move(reason), false};
+    judged_ = true;
+    return begin_stop(now);
+}
+
+bool Machine::is_handover(const base::ExitStatus& status) const {
+    if (program_.type != conf::ProgramType::forking) return false;
+    // An exit of its own is proof that it executed, should that not be known yet.
+    return state_ == State::starting && main_alive_ && (executed_ || status.exited()) &&
+           is_success(status);
+}
+
+// Whoever looks for a daemon is told to stop, and no other main process will end this run.
+void Machine::end_the_look() {
+    if (!judged_) ending_ = ending_by(handed_over_by_);
+}
+
+Ending Machine::ending_by(const MainExited& exit) const {
+    return {Ending::Kind::exit, exit.status, text_of(exit), is_success(exit.status)};
+}
+
+// A service that daemonizes looks like one that ends well, and its daemon like a leftover.
+void Machine::point_out_a_daemon(int left_behind) {
+    if (program_.type != conf::ProgramType::service || !by_itself_) return;
+    if (!ending_->success || !ending_->status.exited()) return;
+    ending_->reason += ", but left " + std::to_string(left_behind) +
+                       (left_behind == 1 ? " process" : " processes") +
+                       " behind: type = \"forking\" if it daemonizes, or keep it in the foreground";
+}
+
+const std::string& Machine::pid_file() const {
+    static const std::string kNone;
+    const auto index = static_cast<std::size_t>(instance_ - 1);
+    return index < program_.pid_files.size() ? program_.pid_files[index] : kNone;
+}
+
+// Of the run that is ending.
+bool Machine::keeps_leftovers() const {
+    return program_.leftovers == conf::Leftovers::keep &&
+           (program_.type != conf::ProgramType::forking || ready_since_);
 }
 
 // The place where what comes next is decided, and the only one.
@@ -362,27 +507,39 @@ Effects Machine::run_is_over(TimePoint now) {
         enter(State::stopped);
         return {};
     }
-    if (next_ == Next::start) {
-        backoff_.reset();
-        failing_since_.reset();
-        return begin_run(now);
+    switch (next_) {
+        case Next::start:
+            backoff_.reset();
+            failing_since_.reset();
+            return begin_run(now);
+        case Next::repeat:
+            // No failure of the program's, so it never gives up; but the delay grows as long as the
+            // runs are short, or one that is over its limit at once would be restarted without end
+            // or pause.  restart = "never" has no say: the guard's own action asks for it.
+            enter(State::backoff);
+            deadline_ = now + backoff_.after_success(ready_for_, jitter());
+            return {};
+        case Next::decide:
+            judge_ending(now);
+            return {};
     }
-    judge_ending(now);
     return {};
+}
+
+double Machine::jitter() {
+    return static_cast<double>(random_() - std::minstd_rand::min()) /
+           static_cast<double>(std::minstd_rand::max() - std::minstd_rand::min());
 }
 
 // An end that nobody asked for: again, or not.
 void Machine::judge_ending(TimePoint now) {
-    const double jitter = static_cast<double>(random_() - std::minstd_rand::min()) /
-                          static_cast<double>(std::minstd_rand::max() - std::minstd_rand::min());
-
     if (ending_ && ending_->success) {
         if (program_.restart != conf::RestartPolicy::always) {
             enter(State::exited);
             return;
         }
         enter(State::backoff);
-        deadline_ = now + backoff_.after_success(ready_for_, jitter);
+        deadline_ = now + backoff_.after_success(ready_for_, jitter());
         return;
     }
 
@@ -390,7 +547,7 @@ void Machine::judge_ending(TimePoint now) {
         enter(State::failed);
         return;
     }
-    const auto delay = backoff_.after_failure(ready_for_, jitter);
+    const auto delay = backoff_.after_failure(ready_for_, jitter());
     if (backoff_.failures() == 1) failing_since_ = now;
     enter(delay ? State::backoff : State::failed);
     if (delay) deadline_ = now + *delay;

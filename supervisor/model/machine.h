@@ -22,8 +22,8 @@
 //   it.
 //              That is not its failure; it is tried again for as long as it takes.
 //   starting   Spawned.  First the child sets itself up and executes the program (Executed), then
-//   it
-//              must live for a while (kReadyAfter); a task needs no second step.
+//              it must live for a while (kReadyAfter); a task needs no second step; one of type
+//              `forking` has more of them, below.
 //   running    Does its job.  A service is ready here; a task is at work.
 //   stopping   The run is ending, by request or by itself, and something of it is left:
 //                signalling   the main process lives; the stop steps are gone through
@@ -46,6 +46,26 @@
 //
 // The decision what comes after a run is made when the run is empty, from what is wanted *then*: an
 // operator may have changed their mind twice while it was stopping.
+//
+// A program of type `forking` has a main process that changes hands while it is `starting`, under
+// start_timeout all the while:
+//
+//   the command ─ends well→ looking ─MainFound→ the daemon ─alive for kReadyAfter→ running
+//                              ↑ │                  │
+//                              │ │                  └─ends well before that─┐
+//                              │ └─MainMissing→ stopping (confirming)       │
+//                              └────────────────────────────────────────────┘
+//
+// Looking, there is no main process.  An end that leads there is a *handover* and no end of the
+// run: the command's, and that of a daemon which ends well before it is ready, since who forks
+// twice leaves a process behind that ends at once.  An end with failure is the run's, as anybody's.
+// If no daemon was ever found, the run failed (Ending::Kind::no_daemon) whatever the command said;
+// if one was, its exit is the run's.  Who is told to stop while it is looking has nobody to signal:
+// it goes on to `confirming`, and what is left gets TERM.
+//
+// Before it is ready nobody knows which of its processes is the daemon and which a detached worker,
+// so leftovers = "keep" spares none of them: a daemon that lived on beside the next run would be
+// the second copy that must not be.
 namespace reeve::model {
 
 // Without a [ready] table a service is ready when it has been alive for this long (contract.md §3).
@@ -71,6 +91,14 @@ struct SpawnFailed {
 // The main process ended and has been reaped.
 struct MainExited {
     base::ExitStatus status;
+    std::string remark{};  // what else is known of its end: "out of memory"; else empty
+};
+// A forking program's daemon has been found among what is left of its run, and is its main process
+// now.
+struct MainFound {};
+// It has none.
+struct MainMissing {
+    std::string reason;
 };
 // Nothing of the run is left.
 struct Emptied {};
@@ -78,12 +106,16 @@ struct Emptied {};
 struct LeftBehind {
     int count = 0;
 };
+// Its processes all in all are over a limit of [program.NAME.guard] that is to restart it.
+struct GuardTripped {
+    std::string what;  // "memory 412 MiB, limit 400 MiB"
+};
 // The time that deadline() named has come.
 struct DeadlineReached {};
 
-using MachineEvent =
-    std::variant<StartRequested, StopRequested, RestartRequested, ResetRequested, KillRequested,
-                 Executed, SpawnFailed, MainExited, Emptied, LeftBehind, DeadlineReached>;
+using MachineEvent = std::variant<StartRequested, StopRequested, RestartRequested, ResetRequested,
+                                  KillRequested, Executed, SpawnFailed, MainExited, MainFound,
+                                  MainMissing, Emptied, LeftBehind, GuardTripped, DeadlineReached>;
 
 // --- what is to be done about it -------------------------------------------------------------
 
@@ -97,26 +129,34 @@ struct SendSignal {
 struct KillTree {};
 // Answer with Emptied or LeftBehind, and after LeftBehind with Emptied once it is true.
 struct CheckTree {};
+// Look for the daemon that a forking program left behind: answered by MainFound or MainMissing.
+struct FindMain {};
 
-using Effect = std::variant<Spawn, SendSignal, KillTree, CheckTree>;
+using Effect = std::variant<Spawn, SendSignal, KillTree, CheckTree, FindMain>;
 using Effects = std::vector<Effect>;
 
 // How the last run ended.
 struct Ending {
-    enum class Kind { exit, spawn_failure, start_timeout };
+    // no_daemon: of a forking program whose command ended well, and that is all there was.
+    // guard: it was stopped for what it had come to.
+    enum class Kind { exit, spawn_failure, start_timeout, no_daemon, guard };
     Kind kind = Kind::exit;
-    base::ExitStatus status;  // for exit, and start_timeout once it has gone
+    base::ExitStatus status;  // but for spawn_failure; start_timeout, guard: once it has gone
     std::string reason;       // for people: "exit 3", "exec nosuch: No such file or directory"
     bool success = false;
 };
+
+// "exit 3", "killed by SIGKILL (out of memory)".
+std::string text_of(const MainExited& exit);
 
 class Machine {
 public:
     // Why an instance is waiting, stopping or failed; for notes.
     enum class StopPhase { none, signalling, confirming, leftovers, killing };
 
-    // `program` must outlive the machine.  `seed` is for the jitter of the delays.
-    Machine(const conf::Program& program, std::uint32_t seed);
+    // `program` must outlive the machine.  `seed` is for the jitter of the delays; `instance`
+    // counts from 1.
+    Machine(const conf::Program& program, std::uint32_t seed, int instance = 1);
 
     // Total: every event is allowed in every state; what cannot happen there changes nothing.
     Effects step(const MachineEvent& event, TimePoint now);
@@ -126,11 +166,21 @@ public:
     bool ready() const { return ready_; }
     StopPhase stop_phase() const { return phase_; }
 
+    // There is a main process, or about to be one.
+    bool main_alive() const { return main_alive_; }
+    // A forking program is `starting` and has no main process: MainFound or MainMissing is due.
+    bool looking() const { return state_ == State::starting && !main_alive_; }
+    // What a main process that ends so now would be: no end of the run, but its first or next step.
+    bool is_handover(const base::ExitStatus& status) const;
+
     // When the machine wants a DeadlineReached; nullopt: only when something else happens.
     std::optional<TimePoint> deadline() const { return deadline_; }
 
     // Of the run that ended last; nullopt while none has.
     const std::optional<Ending>& last_ending() const { return ending_; }
+    // Of the run that is stopping, when that was decided before it ended: it was not ready in time,
+    // or its guard tripped.
+    bool ending_is_known() const { return judged_; }
     // Failures in a row, none with a healthy run between.
     int failures() const { return backoff_.failures(); }
     // When the first of those failures happened.
@@ -139,10 +189,13 @@ public:
     int left_behind() const { return left_behind_; }
     // What the system lacked, in State::waiting.
     const std::string& lack() const { return lack_; }
+    // Of this instance; empty: it has none.
+    const std::string& pid_file() const;
 
 private:
-    // What comes when the run is empty, unless the operator wants it down.
-    enum class Next { decide, start };
+    // What comes when the run is empty, unless the operator wants it down.  `repeat`: a start,
+    // after the delay that the run has earned.
+    enum class Next { decide, start, repeat };
 
     Effects on(const StartRequested&, TimePoint now);
     Effects on(const StopRequested&, TimePoint now);
@@ -152,8 +205,11 @@ private:
     Effects on(const Executed&, TimePoint now);
     Effects on(const SpawnFailed&, TimePoint now);
     Effects on(const MainExited&, TimePoint now);
+    Effects on(const MainFound&, TimePoint now);
+    Effects on(const MainMissing&, TimePoint now);
     Effects on(const Emptied&, TimePoint now);
     Effects on(const LeftBehind&, TimePoint now);
+    Effects on(const GuardTripped&, TimePoint now);
     Effects on(const DeadlineReached&, TimePoint now);
 
     void enter(State state);
@@ -163,11 +219,18 @@ private:
     Effects out_of_patience();
     Effects kill_tree();
     Effects main_gone(TimePoint now);
+    Effects start_took_too_long(TimePoint now);
+    Ending ending_by(const MainExited& exit) const;
+    void end_the_look();
+    void point_out_a_daemon(int left_behind);
+    bool keeps_leftovers() const;
     Effects run_is_over(TimePoint now);
+    double jitter();
     void judge_ending(TimePoint now);
     bool is_success(const base::ExitStatus& status) const;
 
     const conf::Program& program_;
+    int instance_;
     Backoff backoff_;
     std::minstd_rand random_;
 
@@ -176,7 +239,11 @@ private:
     StopPhase phase_ = StopPhase::none;
     Next next_ = Next::decide;
     bool executed_ = false;
-    bool timed_out_ = false;  // this run was not ready in time; ending_ says so
+    bool judged_ = false;     // ending_ tells already why this run ends; its status is to come
+    bool by_itself_ = false;  // this run's main process ended unasked
+    bool found_ = false;      // this run's daemon, at least once
+    // By whose end this run's main process was handed over last.
+    MainExited handed_over_by_;
     bool ready_ = false;
     bool main_alive_ = false;
     bool kills_tree_ = false;  // in StopPhase::killing: all of it, not the main process alone
@@ -184,6 +251,7 @@ private:
     int left_behind_ = 0;
     int lacks_in_a_row_ = 0;
     std::optional<TimePoint> deadline_;
+    TimePoint to_be_ready_by_{};
     // Since when this run does its job (a task: since it was executed), and for how long the run
     // that is ending did; nullopt: never.
     std::optional<TimePoint> ready_since_;

@@ -46,6 +46,7 @@ public:
     }
     void kill_tree(core::RunId run) override { emptied_.push_back(run); }
     void check_tree(core::RunId run) override { emptied_.push_back(run); }
+    void find_main(core::RunId) override {}
     void forget(core::RunId) override {}
     void end_rest(bool) override { rest_asked = true; }
 
@@ -85,6 +86,7 @@ public:
         }
     }
     control::SupervisorFacts facts() override { return known; }
+    std::vector<control::Finding> examine() override { return found; }
     std::string user_name(uid_t uid) override { return uid == 0 ? "root" : std::to_string(uid); }
 
     void answer() {
@@ -93,6 +95,7 @@ public:
 
     control::Sample latest;
     control::SupervisorFacts known;
+    std::vector<control::Finding> found;
     bool later = false;
     std::vector<std::function<void(const control::Sample&)>> waiting;
 };

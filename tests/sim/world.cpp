@@ -392,6 +392,11 @@ void World::check_tree(core::RunId run) {
     later(dice_.ms(0, 3), Kind::answer_check, index);
 }
 
+void World::find_main(core::RunId run) {
+    throw BrokenPromise{"looks for the daemon of what never forks: " +
+                        describe(life_of(run, "a search"))};
+}
+
 void World::forget(core::RunId run) {
     ++orders_;
     const std::size_t index = life_of(run, "forget");

@@ -127,6 +127,7 @@ public:
     void signal(core::RunId run, int signal, conf::StopScope scope) override;
     void kill_tree(core::RunId run) override;
     void check_tree(core::RunId run) override;
+    void find_main(core::RunId run) override;
     void forget(core::RunId run) override;
     void end_rest(bool kill) override;
 

@@ -14,7 +14,8 @@ namespace reeve::test {
 class FakeHost : public core::Host {
 public:
     // What was asked for since the last call, in order: "spawn web", "signal 1 SIGTERM to main",
-    // "kill 1", "check 1", "forget 1", "end rest", "kill rest"; the number is the run's id.
+    // "kill 1", "check 1", "find 1", "forget 1", "end rest", "kill rest"; the number is the run's
+    // id.
     std::vector<std::string> asked() { return std::exchange(asked_, {}); }
 
     const std::optional<model::TimePoint>& wish() const { return wish_; }
@@ -37,6 +38,7 @@ public:
     }
     void kill_tree(core::RunId run) override { asked_.push_back("kill " + std::to_string(run)); }
     void check_tree(core::RunId run) override { asked_.push_back("check " + std::to_string(run)); }
+    void find_main(core::RunId run) override { asked_.push_back("find " + std::to_string(run)); }
     void forget(core::RunId run) override { asked_.push_back("forget " + std::to_string(run)); }
     void end_rest(bool kill) override { asked_.push_back(kill ? "kill rest" : "end rest"); }
 
