@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -27,16 +28,34 @@ Unexpected<Failure> unreachable(std::string message, std::string hint) {
     return Unexpected<Failure>{{Exit::unreachable, std::move(message), std::move(hint)}};
 }
 
+std::string kind_of(mode_t mode) {
+    if (S_ISDIR(mode)) return "a directory";
+    if (S_ISREG(mode)) return "a file";
+    return "something else";
+}
+
 Unexpected<Failure> cannot_connect(const std::string& socket, int error) {
     switch (error) {
         case ENOENT:
             return unreachable("reeve is not running: there is no socket " + socket,
                                "start it with 'reeve --config FILE', or name the socket it listens "
                                "on with --socket PATH or $REEVE_SOCKET");
-        case ECONNREFUSED:
+        case ECONNREFUSED: {
+            // unix(7): also what connect(2) says of a file that is no socket.
+            struct stat file {};
+            if (stat(socket.c_str(), &file) == 0 && !S_ISSOCK(file.st_mode)) {
+                return unreachable(
+                    socket + " is not a socket but " + kind_of(file.st_mode),
+                    "name the socket reeve listens on with --socket PATH or $REEVE_SOCKET");
+            }
             return unreachable("reeve is not running: nobody listens on " + socket,
                                "it was killed, or is about to end; start it again with 'reeve "
                                "--config FILE'");
+        }
+        case ENOTDIR:
+            return unreachable(
+                "reeve is not running: a part of " + socket + " is a file, not a directory",
+                "name the socket reeve listens on with --socket PATH or $REEVE_SOCKET");
         case EACCES:
         case EPERM:
             return Unexpected<Failure>{

@@ -28,7 +28,7 @@ constexpr std::string_view kWaitNotes =
     "the one that was asked for. A TARGET is a program (web), one of its instances (web@2), a\n"
     "group, or a glob ('web*').";
 
-constexpr std::array<VerbInfo, 17> kVerbs{{
+constexpr std::array<VerbInfo, 19> kVerbs{{
     {"status", Verb::status, "", "what runs, since when, and what is wrong (also: ps, ls, list)",
      "  reevectl                      all programs, one a line\n"
      "  reevectl status web           all about one: why, processes, last lines of output\n"
@@ -57,12 +57,29 @@ constexpr std::array<VerbInfo, 17> kVerbs{{
      "  reevectl tree\n"
      "  reevectl tree web\n",
      "Marked are the main process of a run, orphans (their parent died, reeve took them in) and\n"
-     "zombies. Strays are processes that came home to reeve and belong to no program."},
+     "zombies; a neglected one is of a parent that does not wait for it. Strays are processes "
+     "that\n"
+     "came home to reeve and belong to no program."},
+    {"zombies", Verb::zombies, "", "dead processes that their parents don't wait for",
+     "  reevectl zombies              who neglects how many, and since when\n"
+     "  reevectl zombies web\n"
+     "  reevectl zombies --json | jq '.zombies[].pids'\n",
+     "A process that has died keeps its place in the process table, and its number, until its "
+     "parent\n"
+     "waits for it. While the parent lives reeve can't do that in its place. To restart the "
+     "program\n"
+     "hands its zombies to reeve, which reaps them; 'zombies' in [program.NAME.guard] sees to it."},
     {"events", Verb::events, "", "what happens, as it happens",
      "  reevectl events\n"
      "  reevectl events --since 0     the last 1,000 first\n"
      "  reevectl events --json | jq .\n",
      ""},
+    {"doctor", Verb::doctor, "", "what the machine gives reeve and withholds, and what would help",
+     "  reevectl doctor\n"
+     "  reevectl doctor --json | jq '.findings[] | select(.verdict != \"ok\")'\n",
+     "Each line is OK, WARN (it works, but less well than it could) or BAD, and below it stands "
+     "what\n"
+     "to do. Exits 1 when any is bad. The running reeve is asked; without one the exit code is 7."},
     {"start", Verb::start, "", "start programs",
      "  reevectl start web\n"
      "  reevectl start site           a group\n"
@@ -98,9 +115,9 @@ constexpr std::array<VerbInfo, 17> kVerbs{{
 }};
 
 // Promised for later; saying so is better than taking them for a slip.
-constexpr std::array<std::string_view, 18> kLaterVerbs{
-    "run",  "zombies", "top",   "history", "explain", "why",     "attach", "reload",  "scale",
-    "wait", "diff",    "apply", "update",  "health",  "metrics", "doctor", "upgrade", "completion"};
+constexpr std::array<std::string_view, 16> kLaterVerbs{
+    "run",  "top",  "history", "explain", "why",    "attach",  "reload",  "scale",
+    "wait", "diff", "apply",   "update",  "health", "metrics", "upgrade", "completion"};
 
 constexpr std::int64_t kDefaultLines = 100;
 
@@ -251,6 +268,7 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
     switch (info.verb) {
         case Verb::status:
         case Verb::tree:
+        case Verb::zombies:
             add_targets(app, options, raw, true);
             break;
         case Verb::show:
@@ -297,6 +315,7 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
             app.add_option("--since", options.since_event, "first those after number SEQ")
                 ->type_name("SEQ");
             break;
+        case Verb::doctor:
         case Verb::shutdown:
         case Verb::version:
             break;
@@ -309,6 +328,7 @@ std::string usage_line(const VerbInfo& info) {
         case Verb::status:
         case Verb::logs:
         case Verb::tree:
+        case Verb::zombies:
             return line + " [TARGET...]";
         case Verb::show:
         case Verb::start:
@@ -319,6 +339,7 @@ std::string usage_line(const VerbInfo& info) {
         case Verb::signal:
             return line + (info.name == "kill" ? " -s SIGNAL" : " SIGNAL") + " TARGET... | --all";
         case Verb::events:
+        case Verb::doctor:
         case Verb::shutdown:
         case Verb::version:
             return line;
@@ -373,7 +394,9 @@ bool needs_target(Verb verb) {
         case Verb::status:
         case Verb::logs:
         case Verb::tree:
+        case Verb::zombies:
         case Verb::events:
+        case Verb::doctor:
         case Verb::shutdown:
         case Verb::version:
             return false;

@@ -25,6 +25,10 @@ Exit dispatch(const Session& session) {
             return logs_verb(session);
         case Verb::tree:
             return tree_verb(session);
+        case Verb::zombies:
+            return zombies_verb(session);
+        case Verb::doctor:
+            return doctor_verb(session);
         case Verb::events:
             return events_verb(session);
         case Verb::start:

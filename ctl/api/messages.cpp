@@ -24,6 +24,7 @@ requires std::is_same_v<std::remove_const_t<T>, Pids>
 void walk(V& visit, T& value) {
     visit("current", value.current);
     visit("limit", value.limit);
+    visit("which", value.which);
 }
 
 template <typename V, typename T>
@@ -178,6 +179,7 @@ void walk(V& visit, T& value) {
     visit("main", value.main);
     visit("orphan", value.orphan);
     visit("zombie", value.zombie);
+    visit("neglected_seconds", value.neglected_seconds);
     visit("children", value.children);
 }
 
@@ -193,6 +195,38 @@ requires std::is_same_v<std::remove_const_t<T>, Tree>
 void walk(V& visit, T& value) {
     visit("programs", value.programs);
     visit("strays", value.strays);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, NeglectfulParent>
+void walk(V& visit, T& value) {
+    visit("program", value.program);
+    visit("parent_pid", value.parent_pid);
+    visit("parent_command", value.parent_command);
+    visit("count", value.count);
+    visit("oldest_seconds", value.oldest_seconds);
+    visit("pids", value.pids);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, Zombies>
+void walk(V& visit, T& value) {
+    visit("zombies", value.zombies);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, Finding>
+void walk(V& visit, T& value) {
+    visit("subject", value.subject);
+    visit("verdict", value.verdict);
+    visit("detail", value.detail);
+    visit("remedy", value.remedy);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, Doctor>
+void walk(V& visit, T& value) {
+    visit("findings", value.findings);
 }
 
 template <typename V, typename T>
@@ -572,6 +606,12 @@ std::string to_json(const ShutdownReply& value) {
 std::string to_json(const Tree& value) {
     return encode(value);
 }
+std::string to_json(const Zombies& value) {
+    return encode(value);
+}
+std::string to_json(const Doctor& value) {
+    return encode(value);
+}
 std::string to_json(const LogLine& value) {
     return encode(value);
 }
@@ -601,6 +641,14 @@ Expected<ShutdownReply, DecodeError> from_json<ShutdownReply>(std::string_view t
 template <>
 Expected<Tree, DecodeError> from_json<Tree>(std::string_view text) {
     return decode_reply<Tree>(text);
+}
+template <>
+Expected<Zombies, DecodeError> from_json<Zombies>(std::string_view text) {
+    return decode_reply<Zombies>(text);
+}
+template <>
+Expected<Doctor, DecodeError> from_json<Doctor>(std::string_view text) {
+    return decode_reply<Doctor>(text);
 }
 template <>
 Expected<LogLine, DecodeError> from_json<LogLine>(std::string_view text) {

@@ -26,6 +26,7 @@ std::optional<Timestamp> parse_timestamp(std::string_view text);
 struct Pids {
     std::optional<std::int64_t> current;
     std::optional<std::int64_t> limit;  // null: none is known
+    std::optional<std::string> which;   // whose limit it is: "pid_max"
     bool operator==(const Pids&) const = default;
 };
 
@@ -65,7 +66,7 @@ struct ProgramStatus {
     std::string program;
     int instance = 1;
     std::vector<std::string> groups;
-    std::string type;           // "service", "task"
+    std::string type;           // "service", "task", "forking"
     std::string state;          // one of the contract's eight
     std::string desired;        // "up", "down"
     std::optional<bool> ready;  // null: the question makes no sense now
@@ -81,7 +82,7 @@ struct ProgramStatus {
     std::vector<std::string> waiting_for;
     std::int64_t processes = 0;
     std::int64_t orphans = 0;
-    std::int64_t zombies = 0;
+    std::int64_t zombies = 0;           // neglected ones, whose parent is of this instance
     std::optional<double> cpu_seconds;  // of the present run's whole tree
     std::optional<std::int64_t> memory_bytes;
     std::string note;
@@ -184,7 +185,9 @@ struct Process {
     bool main = false;
     bool orphan = false;
     bool zombie = false;
-    std::vector<Process> children;
+    // How long its parent is known to have left it unreaped; null: no zombie, or reeve's own child.
+    std::optional<double> neglected_seconds{};
+    std::vector<Process> children{};
     bool operator==(const Process&) const = default;
 };
 
@@ -198,6 +201,39 @@ struct Tree {
     std::vector<ProgramTree> programs;
     std::vector<Process> strays;
     bool operator==(const Tree&) const = default;
+};
+
+// ---- GET /v1/zombies -----------------------------------------------------------------------
+
+// A process that does not wait for its children, and those of them that have died.
+struct NeglectfulParent {
+    std::optional<std::string> program;  // of the instance, as in status; null: a stray
+    std::int64_t parent_pid = 0;
+    std::string parent_command;
+    std::int64_t count = 0;
+    double oldest_seconds = 0;  // at least: since reeve saw it first
+    std::vector<std::int64_t> pids;
+    bool operator==(const NeglectfulParent&) const = default;
+};
+
+struct Zombies {
+    std::vector<NeglectfulParent> zombies;  // the worst first
+    bool operator==(const Zombies&) const = default;
+};
+
+// ---- GET /v1/doctor ------------------------------------------------------------------------
+
+struct Finding {
+    std::string subject;
+    std::string verdict;  // "ok", "warn", "bad"
+    std::string detail;
+    std::optional<std::string> remedy;
+    bool operator==(const Finding&) const = default;
+};
+
+struct Doctor {
+    std::vector<Finding> findings;
+    bool operator==(const Doctor&) const = default;
 };
 
 // ---- GET /v1/programs/TARGET/logs, Accept: application/x-ndjson ----------------------------
@@ -294,6 +330,8 @@ std::string to_json(const ActionReply& value);
 std::string to_json(const ShutdownRequest& value);
 std::string to_json(const ShutdownReply& value);
 std::string to_json(const Tree& value);
+std::string to_json(const Zombies& value);
+std::string to_json(const Doctor& value);
 std::string to_json(const LogLine& value);
 std::string to_json(const Event& value);
 std::string to_json(const ErrorBody& value);
@@ -321,6 +359,10 @@ template <>
 Expected<ShutdownReply, DecodeError> from_json<ShutdownReply>(std::string_view text);
 template <>
 Expected<Tree, DecodeError> from_json<Tree>(std::string_view text);
+template <>
+Expected<Zombies, DecodeError> from_json<Zombies>(std::string_view text);
+template <>
+Expected<Doctor, DecodeError> from_json<Doctor>(std::string_view text);
 template <>
 Expected<LogLine, DecodeError> from_json<LogLine>(std::string_view text);
 template <>

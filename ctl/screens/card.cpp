@@ -35,7 +35,8 @@ std::string resources(const api::ProgramStatus& status) {
     std::string of_these;
     if (status.orphans > 0) of_these = plural(status.orphans, "orphan", "orphans");
     if (status.zombies > 0) {
-        of_these += (of_these.empty() ? "" : ", ") + plural(status.zombies, "zombie", "zombies");
+        of_these += (of_these.empty() ? "" : ", ") +
+                    plural(status.zombies, "neglected zombie", "neglected zombies");
     }
     if (!of_these.empty()) text += " (" + of_these + ")";
     if (status.cpu_seconds) {

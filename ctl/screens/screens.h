@@ -35,6 +35,12 @@ std::string tree_screen(const api::Tree& tree, const Style& style, bool with_hea
 std::string process_lines(const std::vector<api::Process>& processes, const Style& style,
                           bool with_headers, std::size_t indent);
 
+// Neglected zombies by their parents, and what to do about them.
+std::string zombies_screen(const api::Zombies& zombies, const Style& style, bool with_headers);
+
+// One line a finding, its remedy below.
+std::string doctor_screen(const api::Doctor& doctor, const Style& style, bool with_headers);
+
 std::string event_line(const api::Event& event, const Style& style);
 
 // What became of one instance, as `start` and its like say it; with the last lines of its output

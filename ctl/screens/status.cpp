@@ -57,6 +57,15 @@ std::string totals(const std::vector<api::ProgramStatus>& programs) {
     return text;
 }
 
+// When room gets short; else empty.  That is said whatever `pids_warn` is, which is about the log.
+std::string pids_text(const api::Pids& pids) {
+    constexpr double kNear = 0.8;
+    if (!pids.current || !pids.limit) return {};
+    if (static_cast<double>(*pids.current) < kNear * static_cast<double>(*pids.limit)) return {};
+    return "pids: " + std::to_string(*pids.current) + " of " + std::to_string(*pids.limit) +
+           " in use" + (pids.which ? " (limit: " + harmless(*pids.which) + ")" : "");
+}
+
 }  // namespace
 
 std::string status_screen(const api::Status& status, api::Timestamp now, const Style& style,
@@ -95,6 +104,10 @@ std::string status_screen(const api::Status& status, api::Timestamp now, const S
     std::string out = table.print(style, with_headers);
     if (with_headers) {
         out += coloured(style, Colour::dim, totals(status.programs)) + "\n";
+        if (std::string pids = pids_text(status.supervisor.pids); !pids.empty()) {
+            if (style.terminal) pids = cut(pids, static_cast<std::size_t>(style.width), style);
+            out += coloured(style, Colour::yellow, pids) + "\n";
+        }
         if (status.supervisor.state != "running") {
             out += "reeve itself is " + harmless(status.supervisor.state) + "\n";
         }

@@ -21,6 +21,13 @@ std::string aligned(const Table::Column& column, std::string_view text, std::siz
     return std::string(before, ' ') + std::string{text};
 }
 
+std::string cut_before(std::string_view kept, std::string_view text, std::size_t columns,
+                       const Style& style) {
+    const std::size_t own = display_width(kept);
+    if (own >= columns) return cut(std::string{text} + std::string{kept}, columns, style);
+    return cut(text, columns - own, style) + std::string{kept};
+}
+
 }  // namespace
 
 std::string Table::print(const Style& style, bool with_titles) const {
@@ -29,7 +36,8 @@ std::string Table::print(const Style& style, bool with_titles) const {
         std::size_t width = columns_[i].min_width;
         if (with_titles) width = std::max(width, display_width(columns_[i].title));
         for (const auto& row : rows_) {
-            if (row.size() == columns_.size()) width = std::max(width, display_width(row[i].text));
+            if (row.size() == columns_.size())
+                width = std::max(width, display_width(row[i].text + row[i].kept));
         }
         widths.push_back(width);
     }
@@ -44,8 +52,9 @@ std::string Table::print(const Style& style, bool with_titles) const {
         std::size_t gap = 0;  // spaces owed before the next cell, if it has any text
         for (std::size_t i = 0; i < row.size(); ++i) {
             const bool is_last = i + 1 == row.size();
-            const std::string text =
-                is_last && style.terminal ? cut(row[i].text, left, style) : row[i].text;
+            const std::string text = is_last && style.terminal
+                                         ? cut_before(row[i].kept, row[i].text, left, style)
+                                         : row[i].text + row[i].kept;
             const std::string cell = aligned(columns_[i], text, widths[i]);
             const std::size_t indent = cell.size() - text.size();
             if (!text.empty()) {

@@ -28,6 +28,7 @@ public:
     struct Cell {
         std::string text;
         Colour colour = Colour::none;
+        std::string kept{};  // behind the text; of the last column, what a cut leaves
     };
 
     explicit Table(std::vector<Column> columns) : columns_{std::move(columns)} {}

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "ctl/screens/screens.h"
 #include "ctl/screens/table.h"
 
@@ -21,21 +23,37 @@ std::string marks_of(const api::Process& process) {
     };
     add(process.main, "main");
     add(process.orphan, "orphan");
-    add(process.zombie, "zombie");
-    return text;
+    add(process.zombie && !process.neglected_seconds, "zombie");
+    if (process.neglected_seconds) {
+        add(true, "neglected zombie, " + human_duration(*process.neglected_seconds));
+    }
+    return text.empty() ? text : "  (" + text + ")";
 }
 
+// A parent may neglect thousands of zombies; of more than these the rest is counted.
+constexpr std::size_t kZombiesListed = 3;
+
+bool is_dead_leaf(const api::Process& process) {
+    return process.zombie && process.children.empty();
+}
+
+// The rows of siblings and of what is below them.
 void add_rows(Table& table, const std::vector<api::Process>& processes, const Branches& branches,
               const std::string& before, bool is_root) {
+    const auto zombies =
+        static_cast<std::size_t>(std::count_if(processes.begin(), processes.end(), is_dead_leaf));
+    // A single one is listed rather than said to be one more.
+    const std::size_t listed = zombies > kZombiesListed + 1 ? kZombiesListed : zombies;
+    const std::size_t unlisted = zombies - listed;
+
+    std::size_t zombies_seen = 0;
     for (std::size_t i = 0; i < processes.size(); ++i) {
         const api::Process& process = processes[i];
-        const bool is_last = i + 1 == processes.size();
+        if (is_dead_leaf(process) && ++zombies_seen > listed) continue;
+        const bool is_last = i + 1 == processes.size() && unlisted == 0;
         std::string command = before;
         if (!is_root) command += is_last ? branches.last : branches.more;
         command += harmless(process.command);
-        if (const std::string marks = marks_of(process); !marks.empty()) {
-            command += "  (" + marks + ")";
-        }
         const Colour colour = process.zombie   ? Colour::red
                               : process.orphan ? Colour::yellow
                                                : Colour::none;
@@ -44,11 +62,16 @@ void add_rows(Table& table, const std::vector<api::Process>& processes, const Br
                    {harmless(process.user), Colour::none},
                    {human_cpu(process.cpu_seconds), Colour::none},
                    {human_bytes(process.memory_bytes), Colour::none},
-                   {std::move(command), colour}});
+                   {std::move(command), colour, marks_of(process)}});
         std::string below = before;
         if (!is_root) below += is_last ? branches.gap : branches.line;
         add_rows(table, process.children, branches, below, false);
     }
+    if (unlisted == 0) return;
+    std::string more = before;
+    if (!is_root) more += branches.last;
+    more += "and " + std::to_string(unlisted) + " more zombies";
+    table.add({{}, {}, {}, {}, {}, {std::move(more), Colour::red}});
 }
 
 Table empty_table() {

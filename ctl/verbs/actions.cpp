@@ -31,6 +31,8 @@ std::string_view path_of(Verb verb) {
         case Verb::show:
         case Verb::logs:
         case Verb::tree:
+        case Verb::zombies:
+        case Verb::doctor:
         case Verb::events:
         case Verb::shutdown:
         case Verb::version:

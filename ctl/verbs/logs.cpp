@@ -204,6 +204,31 @@ Expected<std::vector<Wanted>, Failure> requests(const Options& options,
                                 "'reevectl logs' without --previous shows the present one"}};
 }
 
+// Where `stderr` is merged into `stdout`, the default, there is nothing to see under --stderr: says
+// of whom that is so.
+void explain_merged(const Session& session, const std::vector<api::ProgramStatus>& selected) {
+    std::vector<std::string> asked;
+    std::string names;
+    for (const api::ProgramStatus& instance : selected) {
+        const std::string& name = instance.program;
+        if (std::find(asked.begin(), asked.end(), name) != asked.end()) continue;
+        asked.push_back(name);
+        const auto card =
+            session.client.ask<api::ProgramCard>(session.question(program_path(name)));
+        if (!card) continue;  // the logs themselves are what was asked for
+        const bool is_apart = std::any_of(
+            card->config.begin(), card->config.end(), [](const api::ConfigEntry& entry) {
+                return entry.key == "stderr" && entry.value != "\"stdout\"";
+            });
+        if (!is_apart) names += (names.empty() ? "" : ", ") + name;
+    }
+    if (names.empty()) return;
+    session.world.err(
+        "reevectl: " + names +
+        ": stderr goes into stdout (stderr = \"stdout\", the default): look there, or "
+        "set another 'stderr'\n");
+}
+
 }  // namespace
 
 Exit logs_verb(const Session& session) {
@@ -232,6 +257,7 @@ Exit logs_verb(const Session& session) {
     if (!status) return session.fail(status.error());
     const auto selected = select(*status, session.options.targets);
     if (!selected) return session.fail(selected.error());
+    if (logs.only_stderr && !session.options.quiet) explain_merged(session, *selected);
     std::size_t name_width = 0;
     for (const api::ProgramStatus& instance : *selected) {
         name_width = std::max(name_width, display_width(instance.name));

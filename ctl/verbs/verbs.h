@@ -37,6 +37,8 @@ Exit tree_verb(const Session& session);
 Exit events_verb(const Session& session);
 Exit action_verb(const Session& session);  // start, stop, restart, signal, reset
 Exit shutdown_verb(const Session& session);
+Exit zombies_verb(const Session& session);
+Exit doctor_verb(const Session& session);
 Exit version_verb(const Session& session);
 
 // The instances that the targets name, in reeve's order and each once; without targets all.  A

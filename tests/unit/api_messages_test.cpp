@@ -12,7 +12,7 @@ const Timestamp kTime = *parse_timestamp("2026-11-22T10:17:00.120Z");
 constexpr const char* kContractStatus =
     R"({"supervisor":{"version":"1.0.0","pid":1,"state":"running","uptime_seconds":93.2,)"
     R"("config":"/etc/reeve/reeve.toml","config_changed":false,"subreaper":true,"tracking":"cgroup",)"
-    R"("pids":{"current":41,"limit":512},"reaped":{"runs":7,"orphans":3,"strays":0}},)"
+    R"("pids":{"current":41,"limit":512,"which":"pid_max"},"reaped":{"runs":7,"orphans":3,"strays":0}},)"
     R"("programs":[{"name":"web@1","program":"web","instance":1,"groups":["site"],"type":"service",)"
     R"("state":"running","desired":"up","ready":true,"health":"healthy","pid":4121,"run":3,)"
     R"("since":"2026-11-22T10:17:00.120Z","uptime_seconds":61.0,"restarts":2,"failures":0,)"
@@ -69,10 +69,17 @@ TEST_CASE("every message survives the way to JSON and back") {
         {{"web", 1, 4121, kTime, killed}, {"web", 2, 4130, kTime, std::nullopt}}};
     CHECK(from_json<ProgramCard>(to_json(card)) == card);
 
-    const Process leaf{3, 2, "Z", "sh", "root", 0.5, 0, false, true, true, {}};
-    const Process root{2, 1, "S", "nginx: master", "root", 1, 4096, true, false, false, {leaf}};
+    const Process leaf{3, 2, "Z", "sh", "root", 0.5, 0, false, true, true, 1.5, {}};
+    const Process root{2, 1, "S", "nginx: master", "root", 1, 4096, true, false, false, {}, {leaf}};
     const Tree tree{{{"web", {root}}}, {leaf}};
     CHECK(from_json<Tree>(to_json(tree)) == tree);
+
+    const Zombies zombies{
+        {{"web@2", 7, "python3 app.py", 2, 61.5, {8, 9}}, {std::nullopt, 90, "sh", 1, 0.25, {91}}}};
+    CHECK(from_json<Zombies>(to_json(zombies)) == zombies);
+    const Doctor doctor{{{"tracking", "ok", "by cgroup", std::nullopt},
+                         {"pids", "bad", "510 of 512 in use", "raise pids.max"}}};
+    CHECK(from_json<Doctor>(to_json(doctor)) == doctor);
 
     const ActionRequest request{false, "10s", "HUP"};
     CHECK(from_json<ActionRequest>(to_json(request)) == request);
@@ -88,6 +95,19 @@ TEST_CASE("every message survives the way to JSON and back") {
     CHECK(from_json<ErrorBody>(to_json(error)) == error);
 }
 
+TEST_CASE("zombies and findings have the fields of the contract, null where nothing applies") {
+    CHECK(to_json(Zombies{}) == R"({"zombies":[]})");
+    CHECK(to_json(Zombies{{{"web", 7, "app", 2, 61.5, {8, 9}}, {{}, 90, "sh", 1, 3, {91}}}}) ==
+          R"({"zombies":[{"program":"web","parent_pid":7,"parent_command":"app","count":2,)"
+          R"("oldest_seconds":61.5,"pids":[8,9]},{"program":null,"parent_pid":90,)"
+          R"("parent_command":"sh","count":1,"oldest_seconds":3.0,"pids":[91]}]})");
+    CHECK(to_json(Doctor{{{"pids", "ok", "41 of 512", std::nullopt}}}) ==
+          R"({"findings":[{"subject":"pids","verdict":"ok","detail":"41 of 512","remedy":null}]})");
+    CHECK(error_of<Zombies>(R"({"zombies":[{"program":null}]})") ==
+          "zombies[0].parent_pid is missing");
+    CHECK(error_of<Doctor>("{}") == "findings is missing");
+}
+
 TEST_CASE(
     "a reply is refused by the field that is wrong, and a newer reeve's fields are no error") {
     const std::string good = kContractStatus;
@@ -95,7 +115,7 @@ TEST_CASE(
           "no error");
 
     CHECK(error_of<Status>(without(good, R"("zombies":0,)")) == "programs[0].zombies is missing");
-    CHECK(error_of<Status>(without(good, R"(,"limit":512)")) == "supervisor.pids.limit is missing");
+    CHECK(error_of<Status>(without(good, R"("limit":512,)")) == "supervisor.pids.limit is missing");
     CHECK(error_of<Status>(with(good, "\"pid\":4121", "\"pid\":\"x\"")) ==
           "programs[0].pid is not a whole number");
     CHECK(error_of<Status>(with(good, "\"pid\":4121", "\"pid\":18446744073709551615")) ==

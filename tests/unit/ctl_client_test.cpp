@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -380,6 +381,81 @@ TEST_CASE("each way of not reaching reeve says what to do") {
     CHECK(refused.err.find("nobody listens on " + path) != std::string::npos);
     unlink(path.c_str());
     rmdir(directory);
+}
+
+TEST_CASE("a path that is no socket is named, with what it is") {
+    char directory[] = "/tmp/reevectl-test-XXXXXX";
+    REQUIRE(mkdtemp(directory) != nullptr);
+    const std::string file = std::string{directory} + "/file";
+    const int fd = open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    REQUIRE(fd >= 0);
+    close(fd);
+    const std::string hint =
+        "reevectl: name the socket reeve listens on with --socket PATH or $REEVE_SOCKET\n";
+
+    const Outcome regular = reevectl({}, file);
+    CHECK(regular.code == 7);
+    CHECK(regular.err == "reevectl: " + file + " is not a socket but a file\n" + hint);
+    CHECK(reevectl({"stop", "web"}, directory).err ==
+          "reevectl: " + std::string{directory} + " is not a socket but a directory\n" + hint);
+    const Outcome below = reevectl({}, file + "/sock");
+    CHECK(below.code == 7);
+    CHECK(below.err == "reevectl: reeve is not running: a part of " + file +
+                           "/sock is a file, not a directory\n" + hint);
+    unlink(file.c_str());
+    rmdir(directory);
+}
+
+TEST_CASE("zombies are asked for, as a table, as JSON and of one program alone") {
+    const api::Zombies all{
+        {{"web", 4121, "nginx", 3, 61, {5, 6, 7}}, {std::nullopt, 90, "sh", 1, 2, {91}}}};
+    FakeServer server{[&](const api::Request& request) {
+        return request.path == "/v1/zombies" ? ok(api::to_json(all)) : usual(request);
+    }};
+    CHECK(reevectl({"zombies", "--no-headers"}, server.path()).out ==
+          "    3    1m1s     4121  web      nginx\n"
+          "    1      2s       90  (stray)  sh\n");
+    CHECK(server.seen() == std::vector<std::string>{"GET /v1/zombies"});
+    CHECK(reevectl({"zombies", "--json"}, server.path()).out == api::to_json(all) + "\n");
+    CHECK(reevectl({"zombies", "web", "--json"}, server.path()).out ==
+          api::to_json(api::Zombies{{all.zombies[0]}}) + "\n");
+    const Outcome none = reevectl({"zombies", "cron"}, server.path());
+    CHECK(none.code == 0);
+    CHECK(none.out == "no neglected zombies: every parent has waited for its dead children\n");
+    CHECK(reevectl({"zombies", "x"}, server.path()).code == 4);
+}
+
+TEST_CASE("doctor exits 1 when anything is bad, also with -q and --json") {
+    api::Doctor doctor{{{"pids", "warn", "7 of 8", "raise it"}}};
+    FakeServer server{[&](const api::Request&) { return ok(api::to_json(doctor)); }};
+    const Outcome warned = reevectl({"doctor", "--no-headers"}, server.path());
+    CHECK(warned.code == 0);
+    CHECK(warned.out == "WARN  pids  7 of 8\n            -> raise it\n");
+    CHECK(server.seen() == std::vector<std::string>{"GET /v1/doctor"});
+
+    doctor.findings.push_back({"subreaper", "bad", "refused", std::nullopt});
+    CHECK(reevectl({"doctor", "--json"}, server.path()).out == api::to_json(doctor) + "\n");
+    CHECK(reevectl({"doctor", "--json"}, server.path()).code == 1);
+    CHECK(reevectl({"doctor", "-q"}, server.path()).code == 1);
+    CHECK(reevectl({"doctor", "-q"}, server.path()).out == "");
+    CHECK(reevectl({"doctor"}, "/nonexistent/reeve.sock").code == 7);
+}
+
+TEST_CASE("logs --stderr says of whom there is none because it goes into stdout") {
+    api::ProgramCard card{"web", "", {web()}, {}, {}};
+    FakeServer server{[&](const api::Request& request) {
+        return request.path == "/v1/programs/web" ? ok(api::to_json(card)) : usual(request);
+    }};
+    const std::string explained =
+        "reevectl: web: stderr goes into stdout (stderr = \"stdout\", the default): look there, or "
+        "set another 'stderr'\n";
+    CHECK(reevectl({"logs", "web", "--stderr"}, server.path()).err == explained);
+    CHECK(reevectl({"logs", "web", "--stderr", "-q"}, server.path()).err == "");
+    CHECK(reevectl({"logs", "web"}, server.path()).err == "");
+    card.config = {{"stderr", "\"stdout\"", "f", 2}};
+    CHECK(reevectl({"logs", "web", "--stderr"}, server.path()).err == explained);
+    card.config = {{"stderr", "\"inherit\"", "f", 2}};
+    CHECK(reevectl({"logs", "web", "--stderr"}, server.path()).err == "");
 }
 
 TEST_CASE("a server that hangs up, talks nonsense or says nothing is not reachable") {

@@ -103,10 +103,18 @@ TEST_CASE("--all and names are the two ways to say what") {
     CHECK(refused({"version", "web"}) == "reevectl: 'version' takes no 'web'");
 }
 
+TEST_CASE("zombies may be asked for by name, the doctor looks at the machine") {
+    CHECK(parsed({"zombies"}).verb == Verb::zombies);
+    CHECK(parsed({"zombies", "web"}).targets == Names{"web"});
+    CHECK(parsed({"doctor", "--json"}).verb == Verb::doctor);
+    CHECK(refused({"doctor", "web"}) == "reevectl: 'doctor' takes no 'web'");
+    CHECK(refused({"zombie"}) == "reevectl: there is no verb 'zombie'; did you mean 'zombies'?");
+}
+
 TEST_CASE("what is promised for later says so") {
-    for (const char* verb : {"top", "attach", "explain", "why", "apply", "update", "run", "zombies",
-                             "history", "reload", "scale", "wait", "diff", "health", "metrics",
-                             "doctor", "upgrade", "completion"}) {
+    for (const char* verb :
+         {"top", "attach", "explain", "why", "apply", "update", "run", "history", "reload", "scale",
+          "wait", "diff", "health", "metrics", "upgrade", "completion"}) {
         CHECK(refused({verb, "x", "--flag"}) ==
               "reevectl: '" + std::string{verb} + "' is not in this version");
     }
@@ -130,8 +138,9 @@ TEST_CASE("a slip is answered with what was probably meant") {
 TEST_CASE("help begins with examples, as a whole and for each verb") {
     CHECK(help({"--help"}).find("Examples:") < help({"--help"}).find("Usage:"));
     CHECK(help({"help"}) == help({"-h"}));
-    for (const char* verb : {"status", "ps", "show", "logs", "tree", "events", "start", "stop",
-                             "restart", "signal", "kill", "reset", "shutdown", "down", "version"}) {
+    for (const char* verb :
+         {"status", "ps", "show", "logs", "tree", "zombies", "events", "doctor", "start", "stop",
+          "restart", "signal", "kill", "reset", "shutdown", "down", "version"}) {
         INFO(verb);
         const std::string text = help({verb, "--help"});
         CHECK(text.find("Examples:\n  reevectl") < text.find("Usage: reevectl"));

@@ -109,10 +109,10 @@ TEST_CASE("the card tells state, reason, pid, command, place, processes and last
         {{"command", "[\"nginx\", \"-g\", \"daemon off;\"]", "/etc/reeve/reeve.toml", 12}},
         {}};
     const api::Process worker{4122,     4121,  "S",   "nginx: worker", "www-data", 1.25,
-                              14680064, false, false, false,           {}};
-    const api::Process lost{4200, 1, "Z", "sh", "www-data", 0, 0, false, true, true, {}};
-    const api::Process main{4121,     1,    "S",   "nginx: master", "root",  240,
-                            20971520, true, false, false,           {worker}};
+                              14680064, false, false, false,           {},         {}};
+    const api::Process lost{4200, 1, "Z", "sh", "www-data", 0, 0, false, true, true, {}, {}};
+    const api::Process main{4121,     1,    "S",   "nginx: master", "root", 240,
+                            20971520, true, false, false,           {},     {worker}};
     const api::LogLine first{ago(9), "web", "web", 1, 2, std::nullopt, "stdout", "bye"};
     const api::LogLine second{ago(8), "web", "web", 1, 3, 4121, "stdout", "hello"};
 
@@ -153,11 +153,13 @@ TEST_CASE("the card of a program that waits says for what and until when") {
 }
 
 TEST_CASE("the tree shows each program's processes, and strays by themselves") {
-    const api::Process deep{12, 11, "R", "c", "a-long-user-name", 0, 1536, false, false, false, {}};
-    const api::Process middle{11, 10, "S", "b", "root", 0, 0, false, false, false, {deep}};
-    const api::Process sibling{13, 10, "S", "d", "root", 0, 0, false, false, false, {}};
-    const api::Process top{10, 1, "S", "a", "root", 61, 0, true, false, false, {middle, sibling}};
-    const api::Process stray{99, 1, "S", "who\tami", "root", 0, 0, false, true, false, {}};
+    const api::Process deep{12,    11,    "R", "c", "a-long-user-name", 0, 1536, false,
+                            false, false, {},  {}};
+    const api::Process middle{11, 10, "S", "b", "root", 0, 0, false, false, false, {}, {deep}};
+    const api::Process sibling{13, 10, "S", "d", "root", 0, 0, false, false, false, {}, {}};
+    const api::Process top{10, 1,    "S",   "a",   "root", 61,
+                           0,  true, false, false, {},     {middle, sibling}};
+    const api::Process stray{99, 1, "S", "who\tami", "root", 0, 0, false, true, false, {}, {}};
     CHECK(tree_screen({{{"web", {top}}, {"cron", {}}}, {stray}}, kPipe, true) ==
           "    PID  S  USER                 CPU   MEM  COMMAND\n"
           "web\n"
@@ -168,6 +170,119 @@ TEST_CASE("the tree shows each program's processes, and strays by themselves") {
           "cron: no process\n"
           "strays (of no program)\n"
           "     99  S  root               0.00s     0  who ami  (orphan)\n");
+}
+
+TEST_CASE("on a narrow terminal a command is cut before its marks, and zombies are counted") {
+    std::setlocale(LC_CTYPE, "C.UTF-8");
+    api::Process parent;
+    parent.pid = 10;
+    parent.state = "S";
+    parent.command = "python3 /srv/app/worker.py --queue mail --verbose";
+    parent.user = "app";
+    parent.orphan = true;
+    for (int pid = 20; pid < 8020; ++pid) {
+        api::Process dead;
+        dead.pid = pid;
+        dead.state = "Z";
+        dead.command = "[sh]";
+        dead.user = "app";
+        dead.zombie = true;
+        dead.neglected_seconds = 182.5;
+        parent.children.push_back(dead);
+    }
+    Style narrow = kTerminal;
+    narrow.width = 80;
+    CHECK(tree_screen({{{"web", {parent}}}, {}}, narrow, true) ==
+          "    PID  S  USER         CPU   MEM  COMMAND\n"
+          "web\n"
+          "     10  S  app        0.00s     0  python3 /srv/app/worker.py --queu…  (orphan)\n"
+          "     20  Z  app        0.00s     0  ├─ [sh]  (neglected zombie, 3m2s)\n"
+          "     21  Z  app        0.00s     0  ├─ [sh]  (neglected zombie, 3m2s)\n"
+          "     22  Z  app        0.00s     0  ├─ [sh]  (neglected zombie, 3m2s)\n"
+          "                                    └─ and 7997 more zombies\n");
+    parent.children.resize(4);
+    CHECK(tree_screen({{{"web", {parent}}}, {}}, narrow, true).find("more") == std::string::npos);
+}
+
+TEST_CASE("zombies are shown by the parent that neglects them, with what to do") {
+    const api::NeglectfulParent web{"web@2", 4121, "python3 worker.py", 8000, 182.5, {5, 6}};
+    const api::NeglectfulParent other{"mail.in", 77, "sh\t-c", 2, 0.5, {7, 8}};
+    const api::NeglectfulParent stray{std::nullopt, 812, "sleep 1000", 1, 5, {9}};
+    CHECK(zombies_screen({{web}}, kPipe, true) ==
+          "COUNT  OLDEST   PARENT  PROGRAM  COMMAND\n"
+          " 8000    3m2s     4121  web@2    python3 worker.py\n"
+          "8000 zombies of 1 parent that does not wait for its children\n"
+          "A parent must wait for its children; until it does: 'reevectl restart web@2',\n"
+          "or set zombies in [program.web.guard], and reeve sees to it.\n");
+    CHECK(zombies_screen({{web, other, stray}}, kPipe, true) ==
+          "COUNT  OLDEST   PARENT  PROGRAM  COMMAND\n"
+          " 8000    3m2s     4121  web@2    python3 worker.py\n"
+          "    2      0s       77  mail.in  sh -c\n"
+          "    1      5s      812  (stray)  sleep 1000\n"
+          "8003 zombies of 3 parents that do not wait for their children\n"
+          "A parent must wait for its children; until it does: 'reevectl restart NAME',\n"
+          "or set zombies in [program.NAME.guard], and reeve sees to it.\n"
+          "A stray is of no program: end it with 'kill 812', and reeve reaps what it leaves.\n");
+    CHECK(zombies_screen({{other}}, kPipe, true).find("[program.\"mail.in\".guard]") !=
+          std::string::npos);
+    CHECK(zombies_screen({{stray}}, kPipe, false) ==
+          "    1      5s      812  (stray)  sleep 1000\n");
+}
+
+TEST_CASE("no neglected zombies is said, not left to be guessed") {
+    CHECK(zombies_screen({}, kPipe, true) ==
+          "no neglected zombies: every parent has waited for its dead children\n");
+    CHECK(zombies_screen({}, kPipe, false) == "");
+}
+
+TEST_CASE("the doctor says a line for each finding, and below it what helps") {
+    const api::Doctor doctor{
+        {{"subreaper", "ok", "every descendant comes home to reeve", std::nullopt},
+         {"pids", "warn", "7000 of 8192 are in use (limit: pid_max)",
+          "raise it: sysctl -w kernel.pid_max=65536"},
+         {"tracking", "bad", "by lineage alone", "run reeve without CAP_SYS_RESOURCE"}}};
+    CHECK(doctor_screen(doctor, kPipe, true) ==
+          "OK    subreaper  every descendant comes home to reeve\n"
+          "WARN  pids       7000 of 8192 are in use (limit: pid_max)\n"
+          "                 -> raise it: sysctl -w kernel.pid_max=65536\n"
+          "BAD   tracking   by lineage alone\n"
+          "                 -> run reeve without CAP_SYS_RESOURCE\n"
+          "3 checks: 1 bad, 1 warning\n");
+    CHECK(doctor_screen({{doctor.findings[0]}}, kPipe, true) ==
+          "OK    subreaper  every descendant comes home to reeve\n"
+          "1 check: all is well\n");
+    CHECK(doctor_screen({{doctor.findings[0]}}, kColour, false) ==
+          "\033[32mOK\033[0m    subreaper  every descendant comes home to reeve\n");
+}
+
+TEST_CASE("a long finding is broken between words on a terminal, and nowhere else") {
+    Style narrow = kTerminal;
+    narrow.width = 50;
+    const api::Doctor doctor{
+        {{"x", "dubious", "one two three four five six seven eight nine ten",
+          "mount -t cgroup2 none /a/very/long/path/that/is/to/be/copied now"}}};
+    CHECK(doctor_screen(doctor, narrow, false) ==
+          "dubious  x  one two three four five six seven\n"
+          "            eight nine ten\n"
+          "            -> mount -t cgroup2 none\n"
+          "               /a/very/long/path/that/is/to/be/copied\n"
+          "               now\n");
+    CHECK(doctor_screen({{{"x", "ok", std::string(60, 'a') + " b", std::nullopt}}}, kPipe, false) ==
+          "OK    x  " + std::string(60, 'a') + " b\n");
+}
+
+TEST_CASE("pids are shown when room gets short") {
+    api::Status status;
+    status.supervisor.state = "running";
+    const auto below_the_table = [&](std::int64_t current, std::optional<std::int64_t> limit) {
+        status.supervisor.pids = {current, limit, "cgroup /sys/fs/cgroup/pids/docker"};
+        const std::string screen = status_screen(status, kNow, kPipe, true);
+        return screen.substr(screen.find("0 programs"));
+    };
+    CHECK(below_the_table(410, 512) ==
+          "0 programs\npids: 410 of 512 in use (limit: cgroup /sys/fs/cgroup/pids/docker)\n");
+    CHECK(below_the_table(409, 512) == "0 programs\n");
+    CHECK(below_the_table(409, std::nullopt) == "0 programs\n");
 }
 
 TEST_CASE("the configuration is TOML with the place of each key") {

@@ -1,0 +1,99 @@
+#include <algorithm>
+
+#include "ctl/screens/screens.h"
+
+namespace reeve::ctl {
+
+namespace {
+
+constexpr std::size_t kVerdictWidth = 4;
+constexpr std::size_t kGap = 2;
+// Where a terminal is too narrow for it, the text begins further left.
+constexpr std::size_t kSmallestText = 30;
+
+struct Look {
+    std::string text;
+    Colour colour;
+};
+
+Look look_of(const std::string& verdict) {
+    if (verdict == "ok") return {"OK", Colour::green};
+    if (verdict == "warn") return {"WARN", Colour::yellow};
+    if (verdict == "bad") return {"BAD", Colour::red};
+    return {harmless(verdict), Colour::none};  // a newer reeve's
+}
+
+// The text in lines of at most `width` columns, broken at spaces; a longer word stays whole, so
+// that a command can be copied.
+std::vector<std::string> broken(const std::string& text, std::size_t width) {
+    std::vector<std::string> lines{""};
+    std::size_t begin = 0;
+    while (begin < text.size()) {
+        const std::size_t end = std::min(text.find(' ', begin), text.size());
+        const std::string word = text.substr(begin, end - begin);
+        begin = end + 1;
+        std::string& line = lines.back();
+        if (line.empty()) {
+            line = word;
+        } else if (display_width(line) + 1 + display_width(word) <= width) {
+            line += ' ' + word;
+        } else {
+            lines.push_back(word);
+        }
+    }
+    return lines;
+}
+
+}  // namespace
+
+std::string doctor_screen(const api::Doctor& doctor, const Style& style, bool with_headers) {
+    std::size_t verdict_width = kVerdictWidth;
+    std::size_t subject_width = 0;
+    for (const api::Finding& finding : doctor.findings) {
+        verdict_width = std::max(verdict_width, display_width(look_of(finding.verdict).text));
+        subject_width = std::max(subject_width, display_width(harmless(finding.subject)));
+    }
+    const std::size_t indent = verdict_width + kGap + subject_width + kGap;
+    const auto terminal = static_cast<std::size_t>(std::max(style.width, 1));
+    const std::size_t width = std::max(kSmallestText, terminal - std::min(terminal, indent));
+
+    std::string out;
+    const auto paragraph = [&](const std::string& text, const std::string& before) {
+        const auto lines = style.terminal ? broken(text, width - std::min(width, before.size()))
+                                          : std::vector<std::string>{text};
+        bool is_first = true;
+        for (const std::string& line : lines) {
+            if (!is_first) out.append(indent + before.size(), ' ');
+            is_first = false;
+            out += line + "\n";
+        }
+    };
+    std::size_t bad = 0;
+    std::size_t warnings = 0;
+    for (const api::Finding& finding : doctor.findings) {
+        bad += finding.verdict == "bad" ? 1U : 0U;
+        warnings += finding.verdict == "warn" ? 1U : 0U;
+        const Look look = look_of(finding.verdict);
+        out += coloured(style, look.colour, look.text);
+        out.append(verdict_width - display_width(look.text) + kGap, ' ');
+        out += padded(harmless(finding.subject), subject_width + kGap);
+        paragraph(harmless(finding.detail), "");
+        if (!finding.remedy) continue;
+        constexpr std::string_view kArrow = "-> ";
+        out.append(indent, ' ');
+        out += kArrow;
+        paragraph(harmless(*finding.remedy), std::string{kArrow});
+    }
+    if (!with_headers) return out;
+    std::string sum = std::to_string(doctor.findings.size()) +
+                      (doctor.findings.size() == 1 ? " check" : " checks");
+    if (bad == 0 && warnings == 0) sum += ": all is well";
+    if (bad > 0) sum += ": " + std::to_string(bad) + " bad";
+    if (warnings > 0) {
+        sum += (bad > 0 ? ", " : ": ") + std::to_string(warnings) +
+               (warnings == 1 ? " warning" : " warnings");
+    }
+    return out + coloured(style, Colour::dim, sum) + "\n";
+}
+
+}  // namespace reeve::ctl
