@@ -2,6 +2,7 @@
 
 #include "conf/nearest.h"
 #include "conf/quote.h"
+#include "conf/units.h"
 
 namespace reeve::conf {
 
@@ -11,13 +12,19 @@ using enum KeyType;
 
 constexpr std::string_view kExitOn[] = {"essential", "failed", "all-done"};
 constexpr std::string_view kLogLevels[] = {"trace", "debug", "info", "warn", "error"};
-constexpr std::string_view kTypes[] = {"service", "task"};
+constexpr std::string_view kTypes[] = {"service", "task", "forking"};
 constexpr std::string_view kRestart[] = {"always", "on-failure", "never"};
 constexpr std::string_view kScopes[] = {"main", "group", "tree"};
 constexpr std::string_view kLeftovers[] = {"kill", "keep"};
+constexpr std::string_view kGuardActions[] = {"restart", "warn"};
 constexpr std::string_view kInputs[] = {"null", "inherit"};
 constexpr std::string_view kOutputs[] = {"inherit", "null"};
 constexpr std::string_view kErrorOutputs[] = {"stdout", "inherit", "null"};
+
+// Less than a page is nothing to the kernel.
+constexpr std::int64_t kLeastMemory = 4096;
+// PID_MAX_LIMIT: there are never more, and pids.max takes no more.
+constexpr std::int64_t kMostPids = 4 * 1024 * 1024;
 
 constexpr Key kKeys[] = {
     {.table = Table::top,
@@ -51,6 +58,13 @@ constexpr Key kKeys[] = {
      .sentence = "How much reeve says in its own log.",
      .example = R"("debug")",
      .allowed = kLogLevels},
+    {.table = Table::supervisor,
+     .name = "pids_warn",
+     .type = share,
+     .fallback = "0.8",
+     .sentence = "Warn when this share of the pids that there can be is in use: of the cgroup's "
+                 "pids.max, of pid_max or of RLIMIT_NPROC, whichever is nearest.",
+     .example = "0.9"},
     {.table = Table::supervisor,
      .name = "environment",
      .type = environment,
@@ -100,9 +114,21 @@ constexpr Key kKeys[] = {
      .name = "type",
      .type = one_of,
      .fallback = R"("service")",
-     .sentence = "A service runs until it is stopped; a task runs to completion.",
+     .sentence = "A service runs until it is stopped; a task runs to completion; the command of a "
+                 "forking program goes to the background by itself, and the daemon that it leaves "
+                 "behind is the main process.",
      .example = R"("service")",
      .allowed = kTypes},
+    {.table = Table::program,
+     .name = "pid_file",
+     .type = text,
+     .fallback = "",
+     .sentence = "Where a daemon of type \"forking\" writes its number; relative to the "
+                 "configuration file. Several instances need ${instance} in it. One that an "
+                 "earlier run left there is removed before the start. Default: the daemon is found "
+                 "among the descendants.",
+     .example = R"("/run/web.pid")",
+     .expanded = true},
     {.table = Table::program,
      .name = "description",
      .type = text,
@@ -304,6 +330,81 @@ constexpr Key kKeys[] = {
      .example = "500",
      .least = -1000,
      .most = 1000},
+    {.table = Table::program,
+     .name = "limits",
+     .type = inner,
+     .fallback = "{ }",
+     .sentence = "What it may use, with all its processes.",
+     .example = R"({ memory = "512MiB", pids = 200 })"},
+    {.table = Table::program,
+     .name = "guard",
+     .type = inner,
+     .fallback = "",
+     .sentence = "What its processes may come to before it is restarted, or a warning is given.",
+     .example = R"({ memory = "400MiB", zombies = 50 })"},
+
+    {.table = Table::limits,
+     .name = "memory",
+     .type = size,
+     .fallback = "",
+     .sentence = "How much memory its processes may have together. When they need more, the kernel "
+                 "kills one of them, which is then said to be out of memory.",
+     .example = R"("512MiB")",
+     .least = kLeastMemory},
+    {.table = Table::limits,
+     .name = "pids",
+     .type = integer,
+     .fallback = "",
+     .sentence = "How many processes and threads it may have; to start one more fails.",
+     .example = "200",
+     .least = 1,
+     .most = kMostPids},
+    {.table = Table::limits,
+     .name = "cpu_quota",
+     .type = percentage,
+     .fallback = "",
+     .sentence = "How much processor time it may use: \"100%\" is one processor, \"150%\" one and "
+                 "a half.",
+     .example = R"("150%")"},
+
+    {.table = Table::guard,
+     .name = "memory",
+     .type = size,
+     .fallback = "",
+     .sentence = "More memory than this is too much.",
+     .example = R"("400MiB")",
+     .least = kLeastMemory},
+    {.table = Table::guard,
+     .name = "pids",
+     .type = integer,
+     .fallback = "",
+     .sentence = "More processes than this are too many.",
+     .example = "100",
+     .least = 1,
+     .most = kMostPids},
+    {.table = Table::guard,
+     .name = "zombies",
+     .type = integer,
+     .fallback = "",
+     .sentence = "More neglected zombies than this are too many: processes that have ended, and "
+                 "whose living parent does not wait for them. 0: not one.",
+     .example = "50",
+     .least = 0,
+     .most = kMostPids},
+    {.table = Table::guard,
+     .name = "interval",
+     .type = duration,
+     .fallback = R"("10s")",
+     .sentence = "How often it is looked at.",
+     .example = R"("1m")",
+     .least = 100},
+    {.table = Table::guard,
+     .name = "action",
+     .type = one_of,
+     .fallback = R"("restart")",
+     .sentence = "What to do when it is too much: restart the instance, or only say so.",
+     .example = R"("warn")",
+     .allowed = kGuardActions},
 
     {.table = Table::group,
      .name = "programs",
@@ -319,7 +420,6 @@ constexpr AbsentKey kAbsentKeys[] = {
 
     {Table::supervisor, "log_format", "the log is text"},
     {Table::supervisor, "log", "the log goes to stderr"},
-    {Table::supervisor, "pids_warn", ""},
 
     {Table::control, "access",
      "root and reeve's own user may do everything, others what mode and "
@@ -327,7 +427,6 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::control, "listen", "use the Unix socket"},
     {Table::control, "token_file", "use the Unix socket"},
 
-    {Table::program, "pid_file", "reeve finds daemons without one"},
     {Table::program, "environment_file", "write the variables into environment"},
     {Table::program, "depends_on", "let restart mend the order"},
     {Table::program, "stop_command", "use stop_signal"},
@@ -342,9 +441,27 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::program, "watch", ""},
     {Table::program, "ready", "a program is ready after one second"},
     {Table::program, "health", ""},
-    {Table::program, "limits", "put prlimit before the command"},
-    {Table::program, "guard", ""},
     {Table::program, "security", "put setpriv before the command"},
+
+    {Table::limits, "as", "put \"prlimit --as=BYTES\" before the command"},
+    {Table::limits, "core", "put \"prlimit --core=BYTES\" before the command"},
+    {Table::limits, "cpu",
+     "put \"prlimit --cpu=SECONDS\" before the command; cpu_quota limits the share of the "
+     "processors"},
+    {Table::limits, "data", "put \"prlimit --data=BYTES\" before the command"},
+    {Table::limits, "fsize", "put \"prlimit --fsize=BYTES\" before the command"},
+    {Table::limits, "locks", "", "is the limit by which reeve itself knows whose a process is"},
+    {Table::limits, "memlock", "put \"prlimit --memlock=BYTES\" before the command"},
+    {Table::limits, "msgqueue", "put \"prlimit --msgqueue=BYTES\" before the command"},
+    {Table::limits, "nice", "put \"prlimit --nice=NUMBER\" before the command"},
+    {Table::limits, "nofile", "put \"prlimit --nofile=NUMBER\" before the command"},
+    {Table::limits, "nproc",
+     "put \"prlimit --nproc=NUMBER\" before the command; pids limits this program alone"},
+    {Table::limits, "rss", "use memory: Linux enforces nothing by rss"},
+    {Table::limits, "rtprio", "put \"prlimit --rtprio=NUMBER\" before the command"},
+    {Table::limits, "rttime", "put \"prlimit --rttime=MICROSECONDS\" before the command"},
+    {Table::limits, "sigpending", "put \"prlimit --sigpending=NUMBER\" before the command"},
+    {Table::limits, "stack", "put \"prlimit --stack=BYTES\" before the command"},
 };
 
 struct AbsentValue {
@@ -353,10 +470,6 @@ struct AbsentValue {
 };
 
 constexpr AbsentValue kAbsentValues[] = {
-    {"type",
-     {Table::program, "forking",
-      "use \"service\" and keep the command in the foreground, or "
-      "\"task\" with leftovers = \"keep\""}},
     {"stdout", {Table::program, "direct", "use \"inherit\", \"null\" or a path"}},
     {"stdout", {Table::program, "syslog", "use \"inherit\", \"null\" or a path"}},
     {"stdout", {Table::program, "journal", "use \"inherit\", \"null\" or a path"}},
@@ -365,7 +478,8 @@ constexpr AbsentValue kAbsentValues[] = {
     {"stderr", {Table::program, "journal", "use \"stdout\", \"inherit\", \"null\" or a path"}},
 };
 
-// How supervisord, systemd, docker compose and others call what we have.
+// How supervisord, systemd, docker compose and others call what we have; in lower case and without
+// "_" and "-", which is how folded() compares.
 struct Alias {
     Table table;
     std::string_view theirs;
@@ -376,32 +490,79 @@ constexpr Alias kAliases[] = {
     {Table::program, "args", "command"},
     {Table::program, "autorestart", "restart"},
     {Table::program, "cmd", "command"},
+    {Table::program, "cpumax", "limits.cpu_quota"},
+    {Table::program, "cpuquota", "limits.cpu_quota"},
+    {Table::program, "cpus", "limits.cpu_quota"},
     {Table::program, "cwd", "directory"},
     {Table::program, "enable", "enabled"},
     {Table::program, "env", "environment"},
     {Table::program, "exec", "command"},
-    {Table::program, "exec_start", "command"},
+    {Table::program, "execstart", "command"},
     {Table::program, "exitcodes", "success_exit_codes"},
+    {Table::program, "maxmemoryrestart", "guard.memory"},
+    {Table::program, "memlimit", "limits.memory"},
+    {Table::program, "memorylimit", "limits.memory"},
+    {Table::program, "memorymax", "limits.memory"},
     {Table::program, "numprocs", "instances"},
-    {Table::program, "redirect_stderr", "stderr"},
+    {Table::program, "pidslimit", "limits.pids"},
+    {Table::program, "pidsmax", "limits.pids"},
+    {Table::program, "redirectstderr", "stderr"},
     {Table::program, "replicas", "instances"},
-    {Table::program, "restart_sec", "restart_delay"},
+    {Table::program, "restartsec", "restart_delay"},
     {Table::program, "startretries", "max_failures"},
     {Table::program, "startsecs", "healthy_after"},
-    {Table::program, "stderr_logfile", "stderr"},
-    {Table::program, "stdout_logfile", "stdout"},
-    {Table::program, "stop_grace_period", "stop_timeout"},
+    {Table::program, "stderrlogfile", "stderr"},
+    {Table::program, "stdoutlogfile", "stdout"},
+    {Table::program, "stopgraceperiod", "stop_timeout"},
     {Table::program, "stopasgroup", "stop_scope"},
     {Table::program, "stopsignal", "stop_signal"},
     {Table::program, "stopwaitsecs", "stop_timeout"},
-    {Table::program, "working_dir", "directory"},
-    {Table::program, "working_directory", "directory"},
+    {Table::program, "tasksmax", "limits.pids"},
+    {Table::program, "workingdir", "directory"},
+    {Table::program, "workingdirectory", "directory"},
     {Table::program, "workdir", "directory"},
-    {Table::supervisor, "loglevel", "log_level"},
+    {Table::limits, "cpumax", "cpu_quota"},
+    {Table::limits, "cpus", "cpu_quota"},
+    {Table::limits, "memlimit", "memory"},
+    {Table::limits, "memorylimit", "memory"},
+    {Table::limits, "memorymax", "memory"},
+    {Table::limits, "pidslimit", "pids"},
+    {Table::limits, "pidsmax", "pids"},
+    {Table::limits, "processes", "pids"},
+    {Table::limits, "tasks", "pids"},
+    {Table::limits, "tasksmax", "pids"},
+    {Table::guard, "every", "interval"},
+    {Table::guard, "memorymax", "memory"},
+    {Table::guard, "processes", "pids"},
     {Table::control, "chmod", "mode"},
     {Table::control, "file", "socket"},
     {Table::control, "path", "socket"},
 };
+
+struct AliasValue {
+    std::string_view key;
+    std::string_view theirs;
+    std::string_view ours;
+};
+
+constexpr AliasValue kAliasValues[] = {
+    {"type", "background", "forking"}, {"type", "bgprocess", "forking"},
+    {"type", "daemon", "forking"},     {"type", "fork", "forking"},
+    {"type", "exec", "service"},       {"type", "longrun", "service"},
+    {"type", "notify", "service"},     {"type", "process", "service"},
+    {"type", "simple", "service"},     {"type", "job", "task"},
+    {"type", "oneshot", "task"},       {"type", "scripted", "task"},
+};
+
+// "MemoryMax", "memory_max" and "memorymax" are one name.
+std::string folded(std::string_view name) {
+    std::string text;
+    for (const char c : name) {
+        if (c == '_' || c == '-') continue;
+        text += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    return text;
+}
 
 }  // namespace
 
@@ -433,6 +594,40 @@ const AbsentKey* find_absent_value(const Key& key, std::string_view value) {
     return nullptr;
 }
 
+std::string_view find_alias_value(const Key& key, std::string_view value) {
+    const std::string name = folded(value);
+    for (const AliasValue& alias : kAliasValues) {
+        if (key.table == Table::program && alias.key == key.name && alias.theirs == name) {
+            return alias.ours;
+        }
+    }
+    return {};
+}
+
+std::string describe(const AbsentKey& key) {
+    return quoted(std::string{prefix_of(key.table)} + std::string{key.name}) + " " +
+           std::string{key.why} + " (remove it" +
+           (key.instead.empty() ? "" : "; " + std::string{key.instead}) + ")";
+}
+
+std::string name_of(const Key& key) {
+    return std::string{prefix_of(key.table)} + std::string{key.name};
+}
+
+std::string_view prefix_of(Table table) {
+    if (table == Table::limits) return "limits.";
+    if (table == Table::guard) return "guard.";
+    return "";
+}
+
+Table inner_table(const Key& key) {
+    return key.name == "limits" ? Table::limits : Table::guard;
+}
+
+bool is_program_key(const Key& key) {
+    return key.table == Table::program || key.table == Table::limits || key.table == Table::guard;
+}
+
 std::string_view name_of(Table table) {
     switch (table) {
         case Table::top:
@@ -443,6 +638,10 @@ std::string_view name_of(Table table) {
             return "[control]";
         case Table::program:
             return "[program.NAME]";
+        case Table::limits:
+            return "[program.NAME.limits]";
+        case Table::guard:
+            return "[program.NAME.guard]";
         case Table::group:
             return "[group.NAME]";
     }
@@ -474,7 +673,18 @@ std::string what_it_takes(const Key& key) {
         case names_or_numbers:
             return "an array of names or numbers, such as " + std::string{key.example};
         case duration:
-            return "a duration in quotes, such as " + std::string{key.example};
+            return "a duration in quotes, such as " + std::string{key.example} +
+                   (key.least == 0
+                        ? ""
+                        : ", of at least " + quoted(format_duration(Duration{key.least})));
+        case size:
+            return "a size in quotes, such as " + std::string{key.example} +
+                   ", or a number of bytes, of at least " +
+                   quoted(format_size(static_cast<std::uint64_t>(key.least)));
+        case percentage:
+            return "a percentage in quotes, such as " + std::string{key.example};
+        case share:
+            return "a number over 0, at most 1";
         case mode:
             return "octal digits in quotes, such as " + std::string{key.example};
         case one_of:
@@ -497,19 +707,24 @@ std::string what_it_takes(const Key& key) {
         case input:
         case output:
             return list_words(key.allowed) + ", or a path";
+        case inner:
+            return "a table, such as " + std::string{key.example};
     }
     return "";
 }
 
 std::string suggest_key(Table table, std::string_view written) {
+    const std::string name = folded(written);
     for (const Alias& alias : kAliases) {
-        if (alias.table == table && alias.theirs == written) {
+        if (alias.table == table && alias.theirs == name) {
             return "did you mean " + quoted(alias.ours) + "?";
         }
     }
     Nearest nearest{written};
     for (const Key& key : kKeys) {
-        if (key.table == table) nearest.offer(key.name);
+        if (key.table != table) continue;
+        if (folded(key.name) == name) return "did you mean " + quoted(key.name) + "?";
+        nearest.offer(key.name);
     }
     if (nearest.found()) return "did you mean " + quoted(*nearest.found()) + "?";
 

@@ -9,8 +9,8 @@
 // this table; what is not in it is refused.
 namespace reeve::conf {
 
-// [defaults] takes the keys of [program.NAME].
-enum class Table { top, supervisor, control, program, group };
+// [defaults] takes the keys of [program.NAME], the tables in it included.
+enum class Table { top, supervisor, control, program, limits, guard, group };
 
 enum class KeyType {
     text,
@@ -19,7 +19,10 @@ enum class KeyType {
     integer,           // `least` to `most`
     name_or_number,    // a user or group
     names_or_numbers,  // an array of them
-    duration,
+    duration,          // `least` in milliseconds
+    size,              // text or bytes; at least `least`
+    percentage,
+    share,  // a number over 0, at most 1
     mode,
     one_of,       // of `allowed`
     list_of,      // an array of `allowed`
@@ -31,6 +34,7 @@ enum class KeyType {
     exits,   // an array of exit codes and signals
     input,   // a word of `allowed`, or a path
     output,  // the same
+    inner,   // a table of the keys of inner_table()
 };
 
 struct Key {
@@ -50,6 +54,17 @@ struct Key {
 std::span<const Key> all_keys();
 const Key* find_key(Table table, std::string_view name);
 
+// The key as messages and `GET /v1/programs/NAME` say it: "nice", "limits.memory".
+std::string name_of(const Key& key);
+
+// What that has before the key's own name: "limits.".
+std::string_view prefix_of(Table table);
+
+// Of a key of type `inner`: whose keys it holds.
+Table inner_table(const Key& key);
+// Whether [program.NAME] has it, itself or in one of its tables.
+bool is_program_key(const Key& key);
+
 // "an integer from 0 to 7", `"always", "on-failure" or "never"`: completes "should be …".
 std::string what_it_takes(const Key& key);
 
@@ -59,16 +74,23 @@ struct AbsentKey {
     Table table;
     std::string_view name;
     std::string_view instead;  // completes "remove it; …"; may be empty
+    std::string_view why = "is not supported by this version of reeve";
 };
+// "\"watch\" is not supported by this version of reeve (remove it)"
+std::string describe(const AbsentKey& key);
 const AbsentKey* find_absent_key(Table table, std::string_view name);
-// The same for a value: type = "forking", stdout = "syslog".  Null when the value is just wrong.
+// The same for a value: stdout = "syslog".  Null when the value is just wrong.
 const AbsentKey* find_absent_value(const Key& key, std::string_view value);
+
+// Which of key.allowed another tool's word for the same thing means: type = "oneshot".  Empty:
+// none.
+std::string_view find_alias_value(const Key& key, std::string_view value);
 
 // What to say in brackets about a key that is in no table: another tool's name for one of ours, a
 // near name, or the table it belongs to.
 std::string suggest_key(Table table, std::string_view written);
 
-// "[program.NAME]", for messages and manuals.
+// "[program.NAME]", "[program.NAME.limits]", for messages and manuals.
 std::string_view name_of(Table table);
 
 // `"a", "b" or "c"`

@@ -235,10 +235,7 @@ private:
 
     void unknown_top(const Value::Entry& entry) {
         if (const AbsentKey* absent = find_absent_key(Table::top, entry.key)) {
-            problems_.add(entry.place,
-                          quoted(entry.key) +
-                              " is not supported by this version of reeve (remove it; " +
-                              std::string{absent->instead} + ")");
+            problems_.add(entry.place, describe(*absent));
             return;
         }
         const bool table = entry.value.is(Value::Type::table);
@@ -255,6 +252,9 @@ private:
                          : "did you mean " + quoted(*nearest.found()) + "?";
         } else if (table && entry.value.find("command")) {
             hint = "did you mean [program." + print_key(entry.key) + "]?";
+        } else if (const Key* inner = find_key(Table::program, entry.key);
+                   table && inner && inner->type == KeyType::inner) {
+            hint = "did you mean " + std::string{name_of(inner_table(*inner))} + "?";
         } else if (table) {
             hint =
                 "the tables are [supervisor], [control], [defaults], [program.NAME] and "
@@ -277,14 +277,18 @@ private:
     // A key of a table that may be written in several files, but not the same key in two.
     Settings once(Table kind, const Value& table, std::string_view name) {
         Settings settings;
-        for (const Setting& setting :
-             read_settings(kind, table, "[" + std::string{name} + "]", problems_)) {
-            const std::string key = std::string{name} + "." + std::string{setting.key->name};
+        for (const Setting& setting : read_settings(kind, table, name, problems_)) {
+            if (setting.key->type == KeyType::inner) {
+                // What is in it is looked at by itself.
+                settings.push_back(setting);
+                continue;
+            }
+            const std::string key = std::string{name} + "." + name_of(*setting.key);
             const auto [first, added] = first_places_.emplace(key, setting.place);
             if (added) {
                 settings.push_back(setting);
             } else {
-                problems_.add(setting.place, quoted(setting.key->name) + " in [" +
+                problems_.add(setting.place, quoted(name_of(*setting.key)) + " in [" +
                                                  std::string{name} + "] is set twice (first at " +
                                                  shown(first->second) + ")");
             }
@@ -307,6 +311,8 @@ private:
                 }
             } else if (name == "stop_timeout") {
                 supervisor.stop_timeout = reader.duration(setting);
+            } else if (name == "pids_warn") {
+                if (const auto share = reader.share(setting)) supervisor.pids_warn = *share;
             } else if (name == "log_level") {
                 constexpr std::array kLevels{LogLevel::trace, LogLevel::debug, LogLevel::info,
                                              LogLevel::warn, LogLevel::error};
@@ -426,9 +432,13 @@ private:
                                                shown(first->second) + ")");
             }
             const std::size_t before_keys = problems_.size();
-            const Settings own = read_settings(
-                Table::program, *table.value, "[program." + print_key(table.name) + "]", problems_);
-            if (problems_.size() != before_keys) written_.misspelt.insert(table.name);
+            const Settings own = read_settings(Table::program, *table.value,
+                                               "program." + print_key(table.name), problems_);
+            if (problems_.size() != before_keys) {
+                written_.misspelt.insert(table.name);
+            } else {
+                check_guard(own);
+            }
             if (const Setting* setting = find(own, "environment");
                 setting && setting->value->is(Value::Type::table)) {
                 check_environment(*setting->value);
@@ -445,12 +455,23 @@ private:
         }
     }
 
+    // [program.NAME.guard] without anything to watch, of its own or of [defaults].
+    void check_guard(const Settings& own) {
+        const Setting* guard = find(own, "guard");
+        if (!guard || !guard->value->is(Value::Type::table)) return;
+        for (const std::string_view watched : {"guard.memory", "guard.pids", "guard.zombies"}) {
+            if (find(own, watched) || find(surroundings_.defaults, watched)) return;
+        }
+        problems_.add(guard->place,
+                      "\"guard\" has nothing to watch (add memory, pids or zombies, such as "
+                      "zombies = 50)");
+    }
+
     void read_groups() {
         SettingReader reader{problems_};
         for (const NamedTable& table : group_tables_) {
-            const std::string shown_name = "[group." + print_key(table.name) + "]";
-            const Settings settings =
-                read_settings(Table::group, *table.value, shown_name, problems_);
+            const Settings settings = read_settings(Table::group, *table.value,
+                                                    "group." + print_key(table.name), problems_);
             const auto [first, added] = group_places_.emplace(table.name, table.place);
             if (!added) {
                 problems_.add(table.place, "group " + quoted_short(table.name) +

@@ -27,15 +27,17 @@ public:
         program_.place = place;
         settings_ = own;
         for (const Setting& setting : surroundings.defaults) {
-            if (!find(own, setting.key->name)) settings_.push_back(setting);
+            if (!find(own, name_of(*setting.key))) settings_.push_back(setting);
         }
+        own_pid_file_ = find(own, "pid_file") != nullptr;
         gather_environment(own);
     }
 
     // The values that mean the same whatever the surroundings.
     void read_plain() {
         if (const Setting* setting = at("type")) {
-            constexpr std::array kTypes{ProgramType::service, ProgramType::task};
+            constexpr std::array kTypes{ProgramType::service, ProgramType::task,
+                                        ProgramType::forking};
             if (const auto word = read_.one_of(*setting)) program_.type = kTypes[*word];
         }
         if (program_.type == ProgramType::task) program_.restart = RestartPolicy::never;
@@ -75,12 +77,20 @@ public:
         if (const Setting* setting = at("umask")) {
             if (const auto mode = read_.mode(*setting, 0777)) program_.umask = *mode;
         }
+        read_limits();
+        read_guard();
         read_inheritance();
         read_stop();
         read_words();
         read_stream("stdin");
         read_stream("stdout");
         read_stream("stderr");
+        if (const Setting* setting = at("pid_file")) {
+            if (read_.is_text(*setting->value, "\"pid_file\"", "a string") &&
+                setting->value->text.empty()) {
+                read_.wrong(*setting, "is empty (should be a path)");
+            }
+        }
     }
 
     // Everything that is expanded.  False: the program is not enabled.
@@ -129,6 +139,37 @@ private:
         add(surroundings_.defaults);
         own_layers_ = layers_.size();
         if (surroundings_.environment) layers_.push_back(surroundings_.environment);
+    }
+
+    // False: it was not written, or is no table.
+    bool has_table(std::string_view name) {
+        const Setting* setting = at(name);
+        if (!setting) return false;
+        if (setting->value->is(Value::Type::table)) return true;
+        read_.wrong_type(*setting);
+        return false;
+    }
+
+    void read_limits() {
+        if (!has_table("limits")) return;
+        take("limits.memory", program_.limits.memory_bytes, &SettingReader::size);
+        take("limits.pids", program_.limits.pids, &SettingReader::integer);
+        take("limits.cpu_quota", program_.limits.cpu_percent, &SettingReader::percentage);
+    }
+
+    void read_guard() {
+        if (!has_table("guard")) return;
+        Guard guard;
+        take("guard.memory", guard.memory_bytes, &SettingReader::size);
+        take("guard.pids", guard.pids, &SettingReader::integer);
+        take("guard.zombies", guard.zombies, &SettingReader::integer);
+        take("guard.interval", guard.interval, &SettingReader::duration);
+        if (const Setting* setting = at("guard.action")) {
+            constexpr std::array kActions{GuardAction::restart, GuardAction::warn};
+            if (const auto word = read_.one_of(*setting)) guard.action = kActions[*word];
+        }
+        // [defaults.guard] may say how often and what then, for those that have a guard.
+        if (guard.memory_bytes || guard.pids || guard.zombies) program_.guard = guard;
     }
 
     void read_inheritance() {
@@ -327,10 +368,19 @@ private:
         }
         program_.directories.push_back(std::move(directory));
 
+        if (const Setting* setting = at("pid_file"); setting && has_pid_file()) {
+            if (setting->value->is(Value::Type::string) && !setting->value->text.empty()) {
+                program_.pid_files.push_back(expanded_path(variables, *setting).value_or(""));
+            }
+        }
+
         read_path(variables, "stdin", program_.input, program_.input.kind == Input::Kind::file);
         read_path(variables, "stdout", program_.output, program_.output.kind == Output::Kind::file);
         read_path(variables, "stderr", program_.error, program_.error.kind == Output::Kind::file);
     }
+
+    // That of [defaults] is for the daemons alone; one of its own is not let pass so.
+    bool has_pid_file() const { return program_.type == ProgramType::forking || own_pid_file_; }
 
     template <typename Stream>
     void read_path(Variables& variables, std::string_view name, Stream& stream, bool is_file) {
@@ -352,12 +402,13 @@ private:
 
     void note_keys() {
         for (const Key& key : all_keys()) {
-            if (key.table != Table::program) continue;
+            if (!is_program_key(key) || key.type == KeyType::inner) continue;
+            if (key.name == "pid_file" && !has_pid_file()) continue;
             if (key.type == KeyType::environment) {
                 note_environment();
-            } else if (const Setting* setting = at(key.name)) {
+            } else if (const Setting* setting = at(name_of(key))) {
                 program_.keys.push_back(
-                    {string{key.name}, print_toml(*setting->value), setting->place});
+                    {name_of(key), print_toml(*setting->value), setting->place});
             }
         }
         program_.keys.shrink_to_fit();
@@ -383,6 +434,7 @@ private:
     Settings settings_;                 // its own, then those of [defaults] that it leaves open
     std::vector<const Value*> layers_;  // of the environment, the strongest first
     std::size_t own_layers_ = 0;        // without that of [supervisor]
+    bool own_pid_file_ = false;         // and not that of [defaults]
     std::vector<string> words_;
 };
 

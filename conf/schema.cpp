@@ -17,6 +17,16 @@ constexpr std::string_view kDefinitions = R"({
       "type": "string",
       "pattern": "^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"
     },
+    "size": {
+      "anyOf": [
+        {"type": "string", "pattern": "^[0-9]+([KMGT]i?B|kB|B)?$"},
+        {"type": "integer", "minimum": 4096}
+      ]
+    },
+    "percentage": {
+      "type": "string",
+      "pattern": "^0*[1-9][0-9]*%$"
+    },
     "mode": {
       "type": "string",
       "pattern": "^[0-7]{1,5}$"
@@ -93,6 +103,12 @@ std::string shape(const Key& key) {
             return array_of(reference("name_or_number"));
         case KeyType::duration:
             return "\"allOf\": [" + reference("duration") + "]";
+        case KeyType::size:
+            return "\"allOf\": [" + reference("size") + "]";
+        case KeyType::percentage:
+            return "\"allOf\": [" + reference("percentage") + "]";
+        case KeyType::share:
+            return R"("type": "number", "exclusiveMinimum": 0, "maximum": 1)";
         case KeyType::mode:
             return "\"allOf\": [" + reference("mode") + "]";
         case KeyType::one_of:
@@ -118,6 +134,8 @@ std::string shape(const Key& key) {
         case KeyType::input:
         case KeyType::output:
             return any_of({"{" + words(key) + "}", R"({"type": "string", "minLength": 1})"});
+        case KeyType::inner:
+            return "\"allOf\": [" + reference(key.name) + "]";
     }
     return "";
 }
@@ -164,6 +182,9 @@ std::string schema() {
            ",\n    \"control\": " + object(Table::control) +
            // A program may have its command from [defaults], so that is not required here.
            ",\n    \"program\": " + object(Table::program) +
+           ",\n    \"limits\": " + object(Table::limits) +
+           // What it watches may be in [defaults].
+           ",\n    \"guard\": " + object(Table::guard) +
            ",\n    \"group\": " + object(Table::group, "programs") +
            "\n  },\n"
            "  \"type\": \"object\",\n"

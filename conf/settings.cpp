@@ -12,7 +12,7 @@ namespace reeve::conf {
 namespace {
 
 std::string show(const Key& key) {
-    return quoted(key.name);
+    return quoted(name_of(key));
 }
 
 }  // namespace
@@ -39,7 +39,10 @@ std::vector<Problem> Problems::sorted() const {
 
 const Setting* find(const Settings& settings, std::string_view name) {
     for (const Setting& setting : settings) {
-        if (setting.key->name == name) return &setting;
+        const std::string_view prefix = prefix_of(setting.key->table);
+        if (name.starts_with(prefix) && name.substr(prefix.size()) == setting.key->name) {
+            return &setting;
+        }
     }
     return nullptr;
 }
@@ -49,17 +52,19 @@ Settings read_settings(Table kind, const Value& table, std::string_view shown, P
     for (const Value::Entry& entry : table.entries) {
         if (const Key* key = find_key(kind, entry.key)) {
             settings.push_back({key, &entry.value, entry.place});
+            if (key->type != KeyType::inner || !entry.value.is(Value::Type::table)) continue;
+            const Settings inner =
+                read_settings(inner_table(*key), entry.value,
+                              std::string{shown} + "." + std::string{key->name}, problems);
+            settings.insert(settings.end(), inner.begin(), inner.end());
         } else if (problems.full()) {
             break;
         } else if (const AbsentKey* absent = find_absent_key(kind, entry.key)) {
-            problems.add(
-                entry.place,
-                quoted(entry.key) + " is not supported by this version of reeve (remove it" +
-                    (absent->instead.empty() ? "" : "; " + std::string{absent->instead}) + ")");
+            problems.add(entry.place, describe(*absent));
         } else {
-            problems.add(entry.place, "unknown key " + quoted_short(entry.key) + " in " +
-                                          std::string{shown} + " (" + suggest_key(kind, entry.key) +
-                                          ")");
+            problems.add(entry.place, "unknown key " + quoted_short(entry.key) + " in [" +
+                                          std::string{shown} + "] (" +
+                                          suggest_key(kind, entry.key) + ")");
         }
     }
     return settings;
@@ -129,7 +134,68 @@ std::optional<Duration> SettingReader::duration(const Setting& setting) {
         note(setting.value->place, show(*setting.key) + ": " + parsed.error());
         return std::nullopt;
     }
+    if (parsed->count() < setting.key->least) {
+        wrong(setting, "is " + quoted(setting.value->text) + " (should be at least " +
+                           quoted(format_duration(Duration{setting.key->least})) + ")");
+        return std::nullopt;
+    }
     return *parsed;
+}
+
+std::optional<std::uint64_t> SettingReader::size(const Setting& setting) {
+    const Value& value = *setting.value;
+    if (!value.is(Value::Type::string) && !value.is(Value::Type::integer)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    const auto least = static_cast<std::uint64_t>(setting.key->least);
+    std::uint64_t bytes = 0;
+    if (value.is(Value::Type::string)) {
+        const auto parsed = parse_size(value.text);
+        if (!parsed) {
+            note(value.place, show(*setting.key) + ": " + parsed.error());
+            return std::nullopt;
+        }
+        bytes = *parsed;
+    } else if (value.integer > 0) {
+        bytes = static_cast<std::uint64_t>(value.integer);
+    }
+    if (bytes < least) {
+        wrong(setting, "is " + print_toml(value) + " (should be at least " +
+                           quoted(format_size(least)) + ")");
+        return std::nullopt;
+    }
+    return bytes;
+}
+
+std::optional<int> SettingReader::percentage(const Setting& setting) {
+    if (!setting.value->is(Value::Type::string)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    const auto parsed = parse_percentage(setting.value->text);
+    if (!parsed) {
+        note(setting.value->place, show(*setting.key) + ": " + parsed.error());
+        return std::nullopt;
+    }
+    return *parsed;
+}
+
+std::optional<double> SettingReader::share(const Setting& setting) {
+    const Value& value = *setting.value;
+    const bool whole = value.is(Value::Type::integer);
+    if (!whole && !value.is(Value::Type::floating)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    const double number = whole ? static_cast<double>(value.integer) : value.number;
+    // Not a number is none of them.
+    if (!(number > 0 && number <= 1)) {
+        wrong(setting,
+              "is " + print_toml(value) + " (should be " + what_it_takes(*setting.key) + ")");
+        return std::nullopt;
+    }
+    return number;
 }
 
 std::optional<mode_t> SettingReader::mode(const Setting& setting, mode_t most) {
@@ -247,12 +313,15 @@ std::optional<std::size_t> SettingReader::word(const Setting& setting, const Val
                               std::string{absent->instead} + ")");
         return std::nullopt;
     }
-    Nearest nearest{value.text};
-    for (const std::string_view allowed : key.allowed) nearest.offer(allowed);
-    note(value.place,
-         show(key) + " is " + quoted_short(value.text) + " (" +
-             (nearest.found() ? "did you mean " + quoted(*nearest.found()) + "? " : "") +
-             "it can be " + list_words(key.allowed) + ")");
+    std::string meant{find_alias_value(key, value.text)};
+    if (meant.empty()) {
+        Nearest nearest{value.text};
+        for (const std::string_view allowed : key.allowed) nearest.offer(allowed);
+        meant = nearest.found().value_or("");
+    }
+    note(value.place, show(key) + " is " + quoted_short(value.text) + " (" +
+                          (meant.empty() ? "" : "did you mean " + quoted(meant) + "? ") +
+                          "it can be " + list_words(key.allowed) + ")");
     return std::nullopt;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,12 +20,14 @@ struct Setting {
     Place place;  // of the key
 };
 
+// What a table inside of another sets comes after that one, on its own: `limits`, `limits.memory`.
 using Settings = std::vector<Setting>;
 
+// By the name that name_of(Key) gives it.
 const Setting* find(const Settings& settings, std::string_view name);
 
 // Which keys of `table` are known; the others are problems.  `shown` is the table's name for
-// messages: "[program.web]".
+// messages without its brackets: "program.web".
 Settings read_settings(Table kind, const Value& table, std::string_view shown, Problems& problems);
 
 // Each reads one setting, or notes what is wrong with it and gives nullopt.
@@ -36,6 +39,9 @@ public:
     std::optional<bool> boolean(const Setting& setting);
     std::optional<int> integer(const Setting& setting);
     std::optional<Duration> duration(const Setting& setting);
+    std::optional<std::uint64_t> size(const Setting& setting);
+    std::optional<int> percentage(const Setting& setting);
+    std::optional<double> share(const Setting& setting);
     std::optional<mode_t> mode(const Setting& setting, mode_t most);
     std::optional<std::string> name_or_number(const Setting& setting);
     std::optional<std::vector<std::string>> names_or_numbers(const Setting& setting);

@@ -1,6 +1,8 @@
 #include "conf/toml_reader.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstdio>
 #include <exception>
 
@@ -223,6 +225,15 @@ std::string date_text(const toml::date& date) {
     return text;
 }
 
+// The shortest that reads back as the same number: 0.8, not 0.80000000000000004.
+std::string floating_text(double number) {
+    std::array<char, 40> digits;
+    const auto end = std::to_chars(digits.begin(), digits.end(), number).ptr;
+    std::string text{digits.begin(), end};
+    if (text.find_first_not_of("-0123456789") == std::string::npos) text += ".0";
+    return text;
+}
+
 Value convert(const toml::node& node, std::uint32_t file) {
     Value value;
     value.place = place_of(node.source(), file);
@@ -254,9 +265,8 @@ Value convert(const toml::node& node, std::uint32_t file) {
         value.integer = boolean->get() ? 1 : 0;
     } else if (const auto* floating = node.as_floating_point()) {
         value.type = Value::Type::floating;
-        char text[40];
-        std::snprintf(text, sizeof text, "%.17g", floating->get());
-        value.text = text;
+        value.number = floating->get();
+        value.text = floating_text(value.number);
     } else {
         value.type = Value::Type::date;
         if (const auto* date = node.as_date()) value.text = date_text(date->get());

@@ -22,6 +22,7 @@ struct Value {
 
     std::string text;            // string: its text; date and floating: as TOML writes it
     std::int64_t integer = 0;    // integer, boolean
+    double number = 0;           // floating; may be infinite, or not a number
     std::vector<Value> items;    // array
     std::vector<Entry> entries;  // table, in the order of the file
 

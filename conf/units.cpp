@@ -172,6 +172,29 @@ std::string format_size(std::uint64_t bytes) {
     return std::to_string(bytes) + "B";
 }
 
+Expected<int, std::string> parse_percentage(std::string_view text) {
+    const bool is_one = text.size() > 1 && is_digit(text.front()) &&
+                        text.find_first_not_of("0123456789") == text.size() - 1 &&
+                        text.back() == '%';
+    std::uint64_t number = 0;
+    if (is_one) {
+        std::string_view digits = text;
+        if (!take_number(digits, number) || number > static_cast<std::uint64_t>(kMostPercent)) {
+            return Unexpected<std::string>{quoted_short(text) + " is too much (at most " +
+                                           quoted(format_percentage(kMostPercent)) + ")"};
+        }
+    }
+    if (number == 0) {
+        return wrong(text, "a percentage",
+                     R"(write a whole number from 1 on and %, such as "150%")");
+    }
+    return static_cast<int>(number);
+}
+
+std::string format_percentage(int percent) {
+    return std::to_string(percent) + "%";
+}
+
 Expected<int, std::string> parse_signal(std::string_view text) {
     const std::string all = upper(text);
     std::string_view name = all;

@@ -29,6 +29,12 @@ Expected<std::uint64_t, std::string> parse_size(std::string_view text);
 // In the largest binary unit that divides it: "10MiB", "1000B".
 std::string format_size(std::uint64_t bytes);
 
+// A share of one processor: "150%" is one and a half.  Whole, from 1 to kMostPercent.
+constexpr int kMostPercent = 100000;
+Expected<int, std::string> parse_percentage(std::string_view text);
+// "150%"
+std::string format_percentage(int percent);
+
 // "TERM", "SIGTERM", "term", "15", "RTMIN+3", "RTMAX-1".
 Expected<int, std::string> parse_signal(std::string_view text);
 // "TERM", "RTMIN+3"; the number where it has no name.

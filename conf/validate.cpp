@@ -1,6 +1,8 @@
 #include "conf/validate.h"
 
+#include <map>
 #include <set>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -20,6 +22,7 @@ public:
     void run() {
         for (const Program& program : config_.programs) check(program);
         check_stdin();
+        check_pid_files();
         check_groups();
     }
 
@@ -57,6 +60,8 @@ private:
                               (maximum ? "" : " by default") + " (should be at most as long)");
         }
 
+        check_daemon(program);
+
         // There is no other way to become ready yet, see the sentence of start_timeout.
         constexpr Duration kReadyAfter = std::chrono::seconds{1};
         if (program.start_timeout < kReadyAfter) {
@@ -66,10 +71,61 @@ private:
         }
     }
 
+    void check_daemon(const Program& program) {
+        const bool forking = program.type == ProgramType::forking;
+        if (const Place* place = written(program, "pid_file");
+            place && !forking && !as_written_.misspelt.contains(program.name)) {
+            problems_.add(*place, "\"pid_file\" is for type = \"forking\" alone, and program " +
+                                      quoted(program.name) + " is a " +
+                                      (program.type == ProgramType::task ? "task" : "service") +
+                                      " (remove it, or set type = \"forking\")");
+        }
+        if (forking && program.input.kind == Input::Kind::inherit) {
+            problems_.add(place_of(program, "stdin"),
+                          "program " + quoted(program.name) +
+                              " has type = \"forking\" and stdin = \"inherit\" (a daemon goes to "
+                              "the background, where it has no terminal; use \"null\" or a path)");
+        }
+    }
+
+    // A daemon that found another's number in its file would be taken for it.
+    void check_pid_files() {
+        std::map<std::string_view, const Program*> owners;
+        for (const Program& program : config_.programs) {
+            if (program.type != ProgramType::forking) continue;
+            if (as_written_.broken.contains(program.name)) continue;
+            const Place place = place_of(program, "pid_file");
+            for (const std::string& path : program.pid_files) {
+                const auto [owner, added] = owners.emplace(path, &program);
+                if (added) continue;
+                const Program& other = *owner->second;
+                if (&other == &program) {
+                    problems_.add(place, "the instances of program " + quoted(program.name) +
+                                             " share one pid_file, " + quoted_short(path) +
+                                             " (write ${instance} in it)");
+                } else if (const Place first = place_of(other, "pid_file");
+                           first.file == place.file && first.line == place.line) {
+                    problems_.add(place, "programs " + quoted(other.name) + " and " +
+                                             quoted(program.name) + " share one pid_file, " +
+                                             quoted_short(path) + " (write ${program} in it)");
+                } else {
+                    problems_.add(
+                        place, "programs " + quoted(other.name) + " and " + quoted(program.name) +
+                                   " share one pid_file, " + quoted_short(path) +
+                                   " (give each its own; the other is at " +
+                                   config_.files[first.file] + ":" + std::to_string(first.line) +
+                                   ":" + std::to_string(first.column) + ")");
+                }
+                break;
+            }
+        }
+    }
+
     void check_stdin() {
         const Program* owner = nullptr;
         for (const Program& program : config_.programs) {
             if (program.input.kind != Input::Kind::inherit) continue;
+            if (program.type == ProgramType::forking) continue;  // wrong anyway
             const Place place = place_of(program, "stdin");
             if (owner) {
                 problems_.add(place,

@@ -133,10 +133,6 @@ TEST_CASE("what other versions have is refused, not ignored") {
          "after one second)"},
         {"[program.a]\ncommand='x'\nschedule='@daily'",
          "3:1: \"schedule\" is not supported by this version of reeve (remove it)"},
-        {"[program.a]\ncommand='x'\ntype='forking'",
-         "3:6: \"type\" = \"forking\" is not supported by this version of reeve (use \"service\" "
-         "and "
-         "keep the command in the foreground, or \"task\" with leftovers = \"keep\")"},
         {"[program.a]\ncommand='x'\nstdout='journal'",
          "3:8: \"stdout\" = \"journal\" is not supported by this version of reeve (use "
          "\"inherit\", "
@@ -227,6 +223,44 @@ TEST_CASE("a value of the wrong type or out of range is refused, with what would
          R"(3:10: "stdout" is "" (it can be "inherit" or "null", or a path such as "./web.log"))"},
         {"stdout = '${X:-}'", R"(3:10: "stdout" expands to nothing (should be a path))"},
         {"directory = ''", R"(3:13: "directory" is empty (should be a path))"},
+        {"type = 'daemons'",
+         R"(3:8: "type" is "daemons" (it can be "service", "task" or "forking"))"},
+        {"type = 'forkin'",
+         R"(3:8: "type" is "forkin" (did you mean "forking"? it can be "service", "task" or "forking"))"},
+        {"pid_file = 7", R"(3:12: "pid_file" is an integer (should be a string: "7"))"},
+        {"pid_file = ''", R"(3:12: "pid_file" is empty (should be a path))"},
+        {"limits = 200",
+         R"(3:10: "limits" is an integer (should be a table, such as { memory = "512MiB", pids = 200 }))"},
+        {"guard = 'restart'",
+         R"(3:9: "guard" is a string (should be a table, such as { memory = "400MiB", zombies = 50 }))"},
+        {"limits = { memory = '10M' }",
+         R"(3:21: "limits.memory": "10M" is not a size (write a number of bytes, or one with KiB, MiB, GiB, TiB, KB, MB, GB or TB, such as "64KiB"))"},
+        {"limits = { memory = true }",
+         R"(3:21: "limits.memory" is a boolean (should be a size in quotes, such as "512MiB", or a number of bytes, of at least "4KiB"))"},
+        {"limits = { memory = 0 }", R"(3:21: "limits.memory" is 0 (should be at least "4KiB"))"},
+        {"limits = { memory = -1 }", R"(3:21: "limits.memory" is -1 (should be at least "4KiB"))"},
+        {"limits = { memory = '4095B' }",
+         R"(3:21: "limits.memory" is "4095B" (should be at least "4KiB"))"},
+        {"limits = { pids = 0 }",
+         R"(3:19: "limits.pids" is 0 (should be an integer from 1 to 4194304))"},
+        {"limits = { pids = '200' }",
+         R"(3:19: "limits.pids" is a string (should be an integer from 1 to 4194304))"},
+        {"limits = { cpu_quota = 150 }",
+         R"(3:24: "limits.cpu_quota" is an integer (should be a percentage in quotes, such as "150%"))"},
+        {"limits = { cpu_quota = '1.5' }",
+         R"(3:24: "limits.cpu_quota": "1.5" is not a percentage (write a whole number from 1 on and %, such as "150%"))"},
+        {"guard = { zombies = -1 }",
+         R"(3:21: "guard.zombies" is -1 (should be an integer from 0 to 4194304))"},
+        {"guard = { pids = 4194305 }",
+         R"(3:18: "guard.pids" is 4194305 (should be an integer from 1 to 4194304))"},
+        {"guard = { memory = '' }",
+         R"(3:20: "guard.memory": "" is not a size (write a number of bytes, or one with KiB, MiB, GiB, TiB, KB, MB, GB or TB, such as "64KiB"))"},
+        {"guard = { pids = 1, interval = '99ms' }",
+         R"(3:32: "guard.interval" is "99ms" (should be at least "100ms"))"},
+        {"guard = { pids = 1, interval = 10 }",
+         R"(3:32: "guard.interval" is an integer (should be a duration in quotes, such as "1m", of at least "100ms"))"},
+        {"guard = { pids = 1, action = 'kill' }",
+         R"(3:30: "guard.action" is "kill" (it can be "restart" or "warn"))"},
         {"nice = -21", R"(3:8: "nice" is -21 (should be an integer from -20 to 19))"},
     };
     for (const Row& row : rows) {
@@ -353,4 +387,156 @@ TEST_CASE("a file that can't be read has no line") {
     const auto config = load(request);
     REQUIRE_FALSE(config);
     CHECK(format_errors(config.error()) == "x.toml: can't be read: Permission denied\n");
+}
+
+TEST_CASE("a type by another tool's name is refused, with ours") {
+    struct TypeRow {
+        const char* theirs;
+        const char* ours;
+    };
+    for (const TypeRow& row :
+         {TypeRow{"daemon", "forking"}, TypeRow{"fork", "forking"}, TypeRow{"Forking", "forking"},
+          TypeRow{"bgprocess", "forking"}, TypeRow{"simple", "service"},
+          TypeRow{"notify", "service"}, TypeRow{"exec", "service"}, TypeRow{"oneshot", "task"},
+          TypeRow{"job", "task"}}) {
+        CHECK(
+            Files{"[program.a]\ncommand='x'\ntype = '" + std::string{row.theirs} + "'"}.errors() ==
+            "reeve.toml:3:8: \"type\" is \"" + std::string{row.theirs} + "\" (did you mean \"" +
+                row.ours + "\"? it can be \"service\", \"task\" or \"forking\")\n");
+    }
+}
+
+TEST_CASE("limits and pid files by other tools' names are refused, with ours") {
+    const auto check = [](std::string_view table, std::string_view theirs, std::string_view hint) {
+        INFO(theirs);
+        CHECK(Files{"[program.a]\ncommand='x'\n[" + std::string{table} + "]\n" +
+                    std::string{theirs} + " = 1"}
+                  .errors() == "reeve.toml:4:1: unknown key \"" + std::string{theirs} + "\" in [" +
+                                   std::string{table} + "] (" + std::string{hint} + ")\n");
+    };
+    for (const char* theirs : {"PIDFile", "pidfile", "pidFile", "pid-file"}) {
+        check("defaults", theirs, "did you mean \"pid_file\"?");
+    }
+    for (const char* theirs : {"MemoryMax", "memory_max", "mem_limit", "memory_limit"}) {
+        check("defaults", theirs, "did you mean \"limits.memory\"?");
+        check("defaults.limits", theirs, "did you mean \"memory\"?");
+    }
+    for (const char* theirs : {"TasksMax", "pids_limit", "pids_max"}) {
+        check("defaults", theirs, "did you mean \"limits.pids\"?");
+        check("defaults.limits", theirs, "did you mean \"pids\"?");
+    }
+    for (const char* theirs : {"CPUQuota", "cpus", "cpu_max"}) {
+        check("defaults", theirs, "did you mean \"limits.cpu_quota\"?");
+        check("defaults.limits", theirs, "did you mean \"cpu_quota\"?");
+    }
+    check("defaults", "max_memory_restart", "did you mean \"guard.memory\"?");
+    check("defaults", "memory", "it belongs in [program.NAME.limits]");
+    check("defaults", "zombies", "it belongs in [program.NAME.guard]");
+    check("defaults.guard", "colour", "the keys here are memory, pids, zombies, interval, action");
+    check("program.b.limits", "zombies", "it belongs in [program.NAME.guard]");
+}
+
+TEST_CASE("limits that only setrlimit has are refused by name, each with what does the same") {
+    const auto error_of = [](std::string_view line) {
+        return Files{"[program.a]\ncommand='x'\n[program.a.limits]\n" + std::string{line}}.errors();
+    };
+    CHECK(error_of("nofile = 65536") ==
+          "reeve.toml:4:1: \"limits.nofile\" is not supported by this version of reeve (remove it; "
+          "put \"prlimit --nofile=NUMBER\" before the command)\n");
+    CHECK(
+        error_of("cpu = 10") ==
+        "reeve.toml:4:1: \"limits.cpu\" is not supported by this version of reeve (remove it; put "
+        "\"prlimit --cpu=SECONDS\" before the command; cpu_quota limits the share of the "
+        "processors)\n");
+    // Not only for now.
+    CHECK(
+        error_of("locks = 5") ==
+        "reeve.toml:4:1: \"limits.locks\" is the limit by which reeve itself knows whose a process "
+        "is (remove it)\n");
+    for (const char* name : {"as", "core", "data", "fsize", "memlock", "msgqueue", "nice", "nproc",
+                             "rss", "rtprio", "rttime", "sigpending", "stack"}) {
+        CHECK(error_of(name + std::string{" = 'unlimited'"})
+                  .starts_with("reeve.toml:4:1: \"limits." + std::string{name} +
+                               "\" is not supported by this version of reeve (remove it; "));
+    }
+}
+
+TEST_CASE("tables of a program that stand outside of it are refused, with their place") {
+    check_rows({
+        {"[limits]\npids = 5", "1:2: unknown table [limits] (did you mean [program.NAME.limits]?)"},
+        {"[guard]\npids = 5", "1:2: unknown table [guard] (did you mean [program.NAME.guard]?)"},
+        {"[supervisor]\nguard = {}",
+         "2:1: unknown key \"guard\" in [supervisor] (it belongs in [program.NAME])"},
+        {"pids_warn = 0.5", "1:1: unknown key \"pids_warn\" (it belongs in [supervisor])"},
+    });
+}
+
+TEST_CASE("the share of pids to warn at is over 0 and at most 1") {
+    const auto error_of = [](std::string_view value) {
+        return Files{"[supervisor]\npids_warn = " + std::string{value}}.errors();
+    };
+    struct Share {
+        const char* value;
+        const char* shown;
+    };
+    for (const Share& row :
+         {Share{"0", "0"}, Share{"0.0", "0.0"}, Share{"-0.5", "-0.5"}, Share{"1.5", "1.5"},
+          Share{"2", "2"}, Share{"80", "80"}, Share{"inf", "inf"}, Share{"nan", "nan"}}) {
+        INFO(row.value);
+        CHECK(error_of(row.value) == "reeve.toml:2:13: \"pids_warn\" is " + std::string{row.shown} +
+                                         " (should be a number over 0, at most 1)\n");
+    }
+    CHECK(error_of("'80%'") ==
+          "reeve.toml:2:13: \"pids_warn\" is a string (should be a number over 0, at most 1)\n");
+    CHECK(error_of("true") ==
+          "reeve.toml:2:13: \"pids_warn\" is a boolean (should be a number over 0, at most 1)\n");
+}
+
+TEST_CASE("a guard that watches nothing is refused where it is written") {
+    constexpr std::string_view kError =
+        "\"guard\" has nothing to watch (add memory, pids or zombies, such as zombies = 50)\n";
+    CHECK(Files{"[program.a]\ncommand='x'\n[program.a.guard]\naction='warn'"}.errors() ==
+          "reeve.toml:3:12: " + std::string{kError});
+    CHECK(Files{"[program.a]\ncommand='x'\nguard = {}"}.errors() ==
+          "reeve.toml:3:1: " + std::string{kError});
+    // One mistake is said once.
+    CHECK(Files{"[program.a]\ncommand='x'\nguard = { zombis = 5 }"}.errors() ==
+          "reeve.toml:3:11: unknown key \"zombis\" in [program.a.guard] (did you mean "
+          "\"zombies\"?)\n");
+    CHECK(Files{"[program.a]\ncommand='x'\nguard = { zombies = '5' }"}.errors() ==
+          "reeve.toml:3:21: \"guard.zombies\" is a string (should be an integer from 0 to "
+          "4194304)\n");
+}
+
+TEST_CASE("a pid file is for programs that daemonize") {
+    check_rows({
+        {"[program.a]\ncommand='x'\npid_file='/run/a.pid'",
+         R"(3:1: "pid_file" is for type = "forking" alone, and program "a" is a service (remove it, or set type = "forking"))"},
+        {"[program.a]\ncommand='x'\ntype='task'\npid_file='/run/a.pid'",
+         R"(4:1: "pid_file" is for type = "forking" alone, and program "a" is a task (remove it, or set type = "forking"))"},
+        // One mistake is said once.
+        {"[program.a]\ncommand='x'\ntype='fork'\npid_file='/run/a.pid'",
+         R"(3:6: "type" is "fork" (did you mean "forking"? it can be "service", "task" or "forking"))"},
+        {"[program.a]\ncommand='x'\ntyp='forking'\npid_file='/run/a.pid'",
+         R"(3:1: unknown key "typ" in [program.a] (did you mean "type"?))"},
+        {"[program.a]\ncommand='x'\ntype='forking'\npid_file='${RUN}/a.pid'",
+         R"(4:10: "pid_file": ${RUN} is not set (set it, or write ${RUN:-default}, or $${ for a plain ${))"},
+        {"[program.a]\ncommand='x'\ntype='forking'\npid_file='${X:-}'",
+         R"(4:10: "pid_file" expands to nothing (should be a path))"},
+        {"[program.a]\ncommand='x'\ntype='forking'\nstdin='inherit'",
+         R"(4:1: program "a" has type = "forking" and stdin = "inherit" (a daemon goes to the background, where it has no terminal; use "null" or a path))"},
+    });
+}
+
+TEST_CASE("no two daemons may write one pid file") {
+    check_rows({
+        {"[program.a]\ncommand='x'\ntype='forking'\ninstances=3\npid_file='/run/a.pid'",
+         R"(5:1: the instances of program "a" share one pid_file, "/run/a.pid" (write ${instance} in it))"},
+        {"[program.a]\ncommand='x'\ntype='forking'\npid_file='/run/x.pid'\n"
+         "[program.b]\ncommand='x'\ntype='forking'\npid_file='/run/./${X:-x}.pid'",
+         R"(8:1: programs "a" and "b" share one pid_file, "/run/x.pid" (give each its own; the other is at reeve.toml:4:1))"},
+        {"[defaults]\ntype='forking'\npid_file='/run/x.pid'\n[program.a]\ncommand='x'\n"
+         "[program.b]\ncommand='x'",
+         R"(3:1: programs "a" and "b" share one pid_file, "/run/x.pid" (write ${program} in it))"},
+    });
 }

@@ -62,6 +62,31 @@ TEST_CASE("the web stack is what the manual says") {
     CHECK(program_of(config, "billing").max_failures == 5);
 }
 
+TEST_CASE("the daemons have their pid files, guards and limits") {
+    const Config config = load_example(REEVE_SOURCE_DIR "/conf/examples/daemons.toml",
+                                       {{"REEVE_EXAMPLE_DIR", "/tmp/daemons"}});
+    CHECK(config.supervisor.pids_warn == 0.9);
+    for (const Program& program : config.programs) {
+        CHECK(program.type == ProgramType::forking);
+        CHECK(program.limits.pids == 200);
+        REQUIRE(program.guard);
+        CHECK(program.guard->zombies == 50);
+        CHECK(program.guard->interval == std::chrono::seconds{30});
+    }
+    const Program& nginx = program_of(config, "nginx");
+    CHECK(nginx.pid_files == std::vector<std::string>{"/tmp/daemons/nginx.pid"});
+    CHECK(nginx.limits.cpu_percent == 150);
+    CHECK(nginx.guard->action == GuardAction::warn);
+    const Program& redis = program_of(config, "redis");
+    CHECK(redis.pid_files.empty());
+    CHECK(redis.guard->memory_bytes == 400u << 20);
+    CHECK(redis.guard->action == GuardAction::restart);
+    const Program& memcached = program_of(config, "memcached");
+    CHECK(memcached.pid_files ==
+          std::vector<std::string>{"/tmp/daemons/memcached-1.pid", "/tmp/daemons/memcached-2.pid"});
+    CHECK(memcached.commands[1][2].find("11212 + 2") != std::string::npos);
+}
+
 TEST_CASE("a container's worker is there when its variable says so") {
     const std::string path = REEVE_SOURCE_DIR "/conf/examples/container.toml";
     CHECK(load_example(path, {}).disabled == std::vector<std::string>{"worker"});
@@ -93,7 +118,8 @@ TEST_CASE("whatever bytes a file has, it is a configuration or has an error") {
         "[program.a]\ncommand = \"\"\"x \\\n é\"\"\"\nstop_signal = [{ signal = 'TERM', wait = "
         "'1s' }]\n"
         "environment = { A = '${B:-${C:?x}}', 'é' = \"\\u00e9\\U0001F600\" }\nnice = 0x1F\n"
-        "[group.g]\nprograms = ['a']\n[defaults]\nhealthy_after = '1d2h'\n");
+        "[group.g]\nprograms = ['a']\n[defaults]\nhealthy_after = '1d2h'\n"
+        "[defaults.guard]\nzombies = 5\n[supervisor]\npids_warn = 0.5\n");
     const std::string pieces[] = {"[",
                                   "]",
                                   "{",

@@ -15,6 +15,13 @@ struct Files {
 
     Files(std::string main) { files["reeve.toml"] = std::move(main); }
 
+    // The same with one more.
+    Files with(std::string name, std::string text) const {
+        Files more = *this;
+        more.files[std::move(name)] = std::move(text);
+        return more;
+    }
+
     reeve::Expected<reeve::conf::Config, std::vector<reeve::conf::ConfigError>> load() const {
         reeve::conf::LoadRequest request;
         request.path = "reeve.toml";

@@ -12,6 +12,7 @@ std::string file_with(const Key& key, std::string_view value) {
     const std::string line = std::string{key.name} + " = " + std::string{value} + "\n";
     std::string others;
     if (key.name != "command") others = "command = 'x'\n";
+    if (key.name == "pid_file") others += "type = 'forking'\n";
     switch (key.table) {
         case Table::top:
             return line;
@@ -21,6 +22,12 @@ std::string file_with(const Key& key, std::string_view value) {
             return "[control]\n" + line;
         case Table::program:
             return "[program.a]\n" + others + line;
+        case Table::limits:
+            return "[program.a]\n" + others + "[program.a.limits]\n" + line;
+        case Table::guard:
+            // It must watch something.
+            return "[program.a]\n" + others + "[program.a.guard]\n" +
+                   (key.name == "zombies" ? "" : "zombies = 1\n") + line;
         case Table::group:
             return "[program.web]\ncommand='x'\n[program.db]\ncommand='x'\n[group.g]\n" + line;
     }
@@ -84,4 +91,38 @@ TEST_CASE("writing a default changes nothing") {
     CHECK(a.input.kind == b.input.kind);
     CHECK(a.output.kind == b.output.kind);
     CHECK(a.error.kind == b.error.kind);
+    CHECK(a.limits == b.limits);
+    CHECK_FALSE(a.guard);
+    CHECK_FALSE(b.guard);
+    CHECK(a.pid_files == b.pid_files);
+}
+
+TEST_CASE("writing a guard's and the supervisor's defaults changes nothing either") {
+    std::string guard = "[program.a]\ncommand='x'\n[program.a.guard]\nzombies = 7\n";
+    std::string supervisor = "[supervisor]\n";
+    for (const Key& key : all_keys()) {
+        if (key.fallback.empty()) continue;
+        const std::string line = std::string{key.name} + " = " + std::string{key.fallback} + "\n";
+        if (key.table == Table::guard) guard += line;
+        if (key.table == Table::supervisor) supervisor += line;
+    }
+    const Config config = Files{supervisor + guard}.good();
+    CHECK(config.supervisor.pids_warn == Supervisor{}.pids_warn);
+    CHECK(config.supervisor.log_level == Supervisor{}.log_level);
+    REQUIRE(config.programs[0].guard);
+    CHECK(config.programs[0].guard->zombies == 7);
+    CHECK(config.programs[0].guard->interval == Guard{}.interval);
+    CHECK(config.programs[0].guard->action == Guard{}.action);
+}
+
+TEST_CASE("a key in a table of a program is called by both names") {
+    CHECK(name_of(*find_key(Table::limits, "memory")) == "limits.memory");
+    CHECK(name_of(*find_key(Table::guard, "memory")) == "guard.memory");
+    CHECK(name_of(*find_key(Table::program, "limits")) == "limits");
+    CHECK(inner_table(*find_key(Table::program, "limits")) == Table::limits);
+    CHECK(inner_table(*find_key(Table::program, "guard")) == Table::guard);
+    for (const Key& key : all_keys()) {
+        if (key.type != KeyType::inner) continue;
+        CHECK(key.name == prefix_of(inner_table(key)).substr(0, key.name.size()));
+    }
 }

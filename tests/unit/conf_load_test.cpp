@@ -16,6 +16,7 @@ TEST_CASE("a command is enough: everything else has the default of the manual") 
     CHECK(config.supervisor.exit_on == std::nullopt);
     CHECK(config.supervisor.stop_timeout == std::nullopt);
     CHECK(config.supervisor.log_level == LogLevel::info);
+    CHECK(config.supervisor.pids_warn == 0.8);
     CHECK(config.control.socket == "");
     CHECK(config.control.mode == std::nullopt);
     REQUIRE(config.programs.size() == 1);
@@ -52,6 +53,9 @@ TEST_CASE("a command is enough: everything else has the default of the manual") 
     CHECK(web.nice == std::nullopt);
     CHECK(web.oom_score_adj == std::nullopt);
     CHECK(web.supplementary_groups == std::nullopt);
+    CHECK(web.pid_files.empty());
+    CHECK_FALSE(web.limits.any());
+    CHECK_FALSE(web.guard);
 }
 
 TEST_CASE("every key says what it means") {
@@ -60,6 +64,7 @@ TEST_CASE("every key says what it means") {
 exit_on = ["failed", "all-done"]
 stop_timeout = "5s"
 log_level = "trace"
+pids_warn = 0.95
 
 [control]
 socket = "/tmp/x.sock"
@@ -97,6 +102,23 @@ stderr = "null"
 nice = -5
 oom_score_adj = 500
 
+[program.web.limits]
+memory = "512MiB"
+pids = 200
+cpu_quota = "150%"
+
+[program.web.guard]
+memory = 419430400
+pids = 100
+zombies = 0
+interval = "100ms"
+action = "warn"
+
+[program.daemon]
+type = "forking"
+command = "memcached -d -P /run/memcached.pid"
+pid_file = "/run/memcached.pid"
+
 [program.job]
 type = "task"
 command = "echo \"$HOME\" | cat"
@@ -114,6 +136,7 @@ programs = ["web", "job"]
     CHECK(config.supervisor.exit_on == std::vector<ExitOn>{ExitOn::failed, ExitOn::all_done});
     CHECK(config.supervisor.stop_timeout == 5s);
     CHECK(config.supervisor.log_level == LogLevel::trace);
+    CHECK(config.supervisor.pids_warn == 0.95);
     CHECK(config.control.socket == "/tmp/x.sock");
     CHECK(config.control.mode == mode_t{0660});
     CHECK(config.control.group == "ops");
@@ -159,6 +182,20 @@ programs = ["web", "job"]
     CHECK(web.error.kind == Output::Kind::null);
     CHECK(web.nice == -5);
     CHECK(web.oom_score_adj == 500);
+    CHECK(web.limits == CgroupLimits{512u << 20, 200, 150});
+    REQUIRE(web.guard);
+    CHECK(web.guard->memory_bytes == 400u << 20);
+    CHECK(web.guard->pids == 100);
+    CHECK(web.guard->zombies == 0);
+    CHECK(web.guard->interval == 100ms);
+    CHECK(web.guard->action == GuardAction::warn);
+
+    const Program& daemon = program_of(config, "daemon");
+    CHECK(daemon.type == ProgramType::forking);
+    CHECK(daemon.restart == RestartPolicy::on_failure);  // as services
+    CHECK(daemon.pid_files == std::vector<std::string>{"/run/memcached.pid"});
+    CHECK_FALSE(daemon.limits.any());
+    CHECK_FALSE(daemon.guard);
 
     const Program& job = program_of(config, "job");
     CHECK(job.type == ProgramType::task);
@@ -207,6 +244,111 @@ type = "task"
     CHECK(two.restart == RestartPolicy::always);  // what is written beats what tasks do
     CHECK(two.environments[0] == std::map<std::string, std::string>{
                                      {"A", "supervisor"}, {"B", "defaults"}, {"C", "defaults"}});
+}
+
+TEST_CASE("limits and guards of the defaults merge key by key") {
+    const Config config = Files{R"(
+include = ["more.toml"]
+[defaults.limits]
+pids = 100
+memory = "1GiB"
+[defaults.guard]
+interval = "1m"
+action = "warn"
+[program.one]
+command = "true"
+limits = { memory = "2GiB" }
+[program.one.guard]
+zombies = 5
+action = "restart"
+[program.two]
+command = "true"
+)"}
+                              .with("more.toml", "[defaults.limits]\ncpu_quota = '50%'\n")
+                              .good();
+    const Program& one = program_of(config, "one");
+    CHECK(one.limits == CgroupLimits{2ull << 30, 100, 50});
+    REQUIRE(one.guard);
+    CHECK(one.guard->zombies == 5);
+    CHECK(one.guard->memory_bytes == std::nullopt);
+    CHECK(one.guard->pids == std::nullopt);
+    CHECK(one.guard->interval == 1min);
+    CHECK(one.guard->action == GuardAction::restart);
+    // It has nothing to watch, and never asked for a guard.
+    const Program& two = program_of(config, "two");
+    CHECK(two.limits == CgroupLimits{1ull << 30, 100, 50});
+    CHECK_FALSE(two.guard);
+
+    CHECK(Files{"include = ['more.toml']\n[defaults.limits]\npids = 100"}
+              .with("more.toml", "[defaults.limits]\npids = 200\n")
+              .errors() ==
+          "more.toml:2:1: \"limits.pids\" in [defaults] is set twice (first at reeve.toml:3:1)\n");
+}
+
+TEST_CASE("the guard of the defaults is every program's") {
+    const Config config = Files{R"(
+[defaults.guard]
+zombies = 50
+[program.one]
+command = "true"
+[program.two]
+command = "true"
+guard = { interval = "1s" }
+)"}
+                              .good();
+    for (const Program& program : config.programs) {
+        REQUIRE(program.guard);
+        CHECK(program.guard->zombies == 50);
+    }
+    CHECK(program_of(config, "one").guard->interval == 10s);
+    CHECK(program_of(config, "two").guard->interval == 1s);
+}
+
+TEST_CASE("the pid file of the defaults is for those that daemonize, and no mistake elsewhere") {
+    const Config config = Files{R"(
+[defaults]
+pid_file = "/run/${program}.pid"
+[program.daemon]
+type = "forking"
+command = "daemon"
+[program.service]
+command = "service"
+[program.job]
+type = "task"
+command = "job"
+)"}
+                              .good();
+    const Program& daemon = program_of(config, "daemon");
+    CHECK(daemon.pid_files == std::vector<std::string>{"/run/daemon.pid"});
+    CHECK(daemon.keys.back().name == "pid_file");
+    for (const char* name : {"service", "job"}) {
+        CHECK(program_of(config, name).pid_files.empty());
+        for (const Program::Key& key : program_of(config, name).keys) CHECK(key.name != "pid_file");
+    }
+}
+
+TEST_CASE("pid files are one an instance, and relative to the file that says them") {
+    const Config config = Files{R"(
+include = ["conf.d/a.toml"]
+)"}
+                              .with("conf.d/a.toml", R"([program.a]
+type = "forking"
+command = "daemon"
+environment = { RUN = "run" }
+instances = 2
+pid_file = "${RUN}/${program}-${instance}.pid"
+)")
+                              .good();
+    const Program& a = config.programs[0];
+    REQUIRE(a.pid_files.size() == 2);
+    CHECK(a.pid_files[0].starts_with("/"));
+    CHECK(a.pid_files[0].ends_with("/conf.d/run/a-1.pid"));
+    CHECK(a.pid_files[1].ends_with("/conf.d/run/a-2.pid"));
+}
+
+TEST_CASE("the whole of something is a share of it too") {
+    CHECK(Files{"[supervisor]\npids_warn = 1"}.good().supervisor.pids_warn == 1.0);
+    CHECK(Files{"[supervisor]\npids_warn = 1e-3"}.good().supervisor.pids_warn == 0.001);
 }
 
 TEST_CASE("variables come from the program's environment, then from reeve's own") {
@@ -291,12 +433,14 @@ environment = { B = "b", C = "c" }
 environment = { API_TOKEN = "hush", C = "own" }
 command = ["a", "b c"]
 nice = 1
+limits = { cpu_quota = "50%", pids = 5 }
 )"};
     const Config config = files.good();
     const std::vector<std::string> expected{
         R"(command = ["a", "b c"] at 7:1)", R"(environment.API_TOKEN = "***" at 6:17)",
         R"(environment.C = "own" at 6:37)", R"(environment.B = "b" at 3:17)",
-        R"(max_failures = 3 at 2:1)",       R"(nice = 1 at 8:1)"};
+        R"(max_failures = 3 at 2:1)",       R"(nice = 1 at 8:1)",
+        R"(limits.pids = 5 at 9:31)",       R"(limits.cpu_quota = "50%" at 9:12)"};
     std::vector<std::string> keys;
     for (const Program::Key& key : config.programs[0].keys) {
         keys.push_back(key.name + " = " + key.value + " at " + std::to_string(key.place.line) +

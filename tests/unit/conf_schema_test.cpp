@@ -1,4 +1,6 @@
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "conf/keys.h"
 #include "conf/schema.h"
@@ -20,16 +22,50 @@ TEST_CASE("the schema is JSON, knows every key, and lets no other through") {
             : key.table == Table::supervisor ? schema["definitions"]["supervisor"]["properties"]
             : key.table == Table::control    ? schema["definitions"]["control"]["properties"]
             : key.table == Table::program    ? schema["definitions"]["program"]["properties"]
+            : key.table == Table::limits     ? schema["definitions"]["limits"]["properties"]
+            : key.table == Table::guard      ? schema["definitions"]["guard"]["properties"]
                                              : schema["definitions"]["group"]["properties"];
         REQUIRE(properties.contains(std::string{key.name}));
         CHECK(properties[std::string{key.name}]["description"] == std::string{key.sentence});
         if (key.table == Table::program) ++program_keys;
     }
     CHECK(schema["definitions"]["program"]["properties"].size() == program_keys);
-    for (const char* table : {"supervisor", "control", "program", "group", "step"}) {
+    for (const char* table :
+         {"supervisor", "control", "program", "limits", "guard", "group", "step"}) {
         CHECK(schema["definitions"][table]["additionalProperties"] == false);
     }
     CHECK(schema["definitions"]["program"]["properties"]["restart"]["enum"] ==
           nlohmann::json{"always", "on-failure", "never"});
     CHECK(schema["definitions"]["program"]["properties"]["instances"]["maximum"] == 1000);
+    CHECK(schema["definitions"]["program"]["properties"]["limits"]["allOf"][0]["$ref"] ==
+          "#/definitions/limits");
+    CHECK(schema["definitions"]["program"]["properties"]["guard"]["allOf"][0]["$ref"] ==
+          "#/definitions/guard");
+    CHECK(schema["definitions"]["guard"]["properties"]["interval"]["default"] == "10s");
+    CHECK(schema["definitions"]["supervisor"]["properties"]["pids_warn"]["default"] == 0.8);
+}
+
+TEST_CASE("whatever the schema refers to is in it") {
+    const auto schema = nlohmann::json::parse(reeve::conf::schema());
+    const auto flat = schema.flatten();
+    for (const auto& [path, value] : flat.items()) {
+        if (!path.ends_with("/$ref")) continue;
+        INFO(path);
+        constexpr std::string_view kStart = "#/definitions/";
+        const auto target = value.get<std::string>();
+        REQUIRE(target.starts_with(kStart));
+        CHECK(schema["definitions"].contains(target.substr(kStart.size())));
+    }
+}
+
+TEST_CASE("the manual has a place for the keys of every table") {
+    std::ostringstream text;
+    text << std::ifstream{REEVE_SOURCE_DIR "/packaging/man/reeve.toml.5.in"}.rdbuf();
+    const std::string manual = text.str();
+    for (const Key& key : all_keys()) {
+        INFO(name_of(key.table));
+        // What reeve_keydoc replaces by the keys.
+        CHECK(manual.find("\n.\\\" KEYS " + std::string{name_of(key.table)} + "\n") !=
+              std::string::npos);
+    }
 }

@@ -113,6 +113,32 @@ TEST_CASE("sizes: what is wrong is said together with what would be right") {
     }
 }
 
+TEST_CASE("percentages: each text means its number, and is how that is written") {
+    for (const int percent : {1, 50, 99, 100, 150, 100000}) {
+        INFO(percent);
+        CHECK(parse_percentage(format_percentage(percent)) == percent);
+    }
+    CHECK(format_percentage(150) == "150%");
+    CHECK(parse_percentage("007%") == 7);
+}
+
+TEST_CASE("percentages: what is wrong is said together with what would be right") {
+    for (const char* text : {"", "%", "150", "0%", "000%", "-1%", "+1%", "1.5%", " 1%", "1 %",
+                             "1%%", "1%2", "1.5", "50%x", "x%"}) {
+        const auto parsed = parse_percentage(text);
+        REQUIRE_FALSE(parsed);
+        CHECK(parsed.error() == "\"" + std::string{text} +
+                                    "\" is not a percentage (write a whole number from 1 on and "
+                                    "%, such as \"150%\")");
+    }
+    for (const char* text :
+         {"100001%", "4294967297%", "18446744073709551617%", "99999999999999999999999%"}) {
+        const auto parsed = parse_percentage(text);
+        REQUIRE_FALSE(parsed);
+        CHECK(parsed.error() == "\"" + std::string{text} + "\" is too much (at most \"100000%\")");
+    }
+}
+
 TEST_CASE("signals: every number has a text that means it") {
     for (int signal = 1; signal <= 64; ++signal) {
         INFO(signal);
