@@ -25,7 +25,7 @@ umask = 22
 
 [program.db]
 command = "redis-server 'unfinished"
-type = "forking"
+schedule = "@daily"
 )";
 
 constexpr const char* kBadInclude = R"([program.cache]
@@ -65,7 +65,7 @@ DIR/reeve.toml:8:1: unknown key "comand" in [program.web] (did you mean "command
 DIR/reeve.toml:9:11: "restart" is "sometimes" (it can be "always", "on-failure" or "never")
 DIR/reeve.toml:10:9: "umask" is an integer (should be octal digits in quotes, such as "022")
 DIR/reeve.toml:13:11: "command": the quote ' is not closed (add ', or write \' for the character itself)
-DIR/reeve.toml:14:8: "type" = "forking" is not supported by this version of reeve (use "service" and keep the command in the foreground, or "task" with leftovers = "keep")
+DIR/reeve.toml:14:1: "schedule" is not supported by this version of reeve (remove it)
 DIR/conf.d/more.toml:2:11: "command": ${NO_SUCH_PORT} is not set (set it, or write ${NO_SUCH_PORT:-default}, or $${ for a plain ${)
 DIR/conf.d/more.toml:3:8: "nice" is 99 (should be an integer from -20 to 19)
 DIR/conf.d/more.toml:5:10: program "web" is defined twice (first at DIR/reeve.toml:7:10)
