@@ -151,3 +151,109 @@ TEST_CASE("what ended well says so") {
     CHECK(it.state("migrate") == "exited");
     CHECK(it.note("migrate") == "exit 0");
 }
+
+TEST_CASE("what was killed by the kernel says what for") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.roster->on_main_exited(1, {.signal = SIGKILL}, {.remark = "out of memory"});
+    it.roster->on_emptied(1);
+    CHECK(it.note("web") == "killed by SIGKILL (out of memory); next try in 1s");
+}
+
+TEST_CASE("what looks for its daemon says so, and where") {
+    conf::Program program = a_service("web");
+    program.type = conf::ProgramType::forking;
+    Rostered it{{program}};
+    it.roster->start_autostart();
+    it.executed(1);
+    CHECK(it.note("web") == "");
+    it.exits(1, 0);
+    CHECK(it.note("web") == "looks for its daemon");
+    it.roster->on_main_found(1, 500);
+    CHECK(it.note("web") == "");
+
+    program.instances = 2;
+    program.pid_files = {"/run/web-1.pid", "/run/web-2.pid"};
+    Rostered twins{{program}};
+    twins.roster->start_autostart();
+    twins.executed(2);
+    twins.exits(2, 0);
+    CHECK(twins.note("web@2") == "looks for its daemon in /run/web-2.pid");
+}
+
+TEST_CASE("a service that left a daemon behind says what to write") {
+    conf::Program program = a_service("web");
+    SECTION("where it is left at that") {
+        Rostered it{{program}};
+        it.roster->start_autostart();
+        it.executed(1);
+        it.exits(1, 0);
+        it.roster->on_left_behind(1, 2);
+        it.told();
+        it.roster->on_emptied(1);
+        const std::string note =
+            "exit 0, but left 2 processes behind: type = \"forking\" if it daemonizes, or keep it "
+            "in the foreground";
+        CHECK(it.state("web") == "exited");
+        CHECK(it.note("web") == note);
+        CHECK(it.told() == std::vector<std::string>{"web: exited: " + note});
+    }
+    SECTION("where it is tried again") {
+        program.restart = conf::RestartPolicy::always;
+        Rostered it{{program}};
+        it.roster->start_autostart();
+        it.executed(1);
+        it.exits(1, 0);
+        it.roster->on_left_behind(1, 1);
+        it.roster->on_emptied(1);
+        CHECK(it.note("web") ==
+              "exit 0, but left 1 process behind: type = \"forking\" if it daemonizes, or keep it "
+              "in the foreground; next try in 1s");
+    }
+}
+
+TEST_CASE("what outlives its kill is named, and for how long it was tried") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.roster->stop(it["web"], kOperator);
+    it.pass(10s);
+    CHECK(it.note("web") == "being killed: pid 101");
+    it.pass(2s);
+    it.roster->on_survivors(1, "pid 101 dd (D state)");
+    it.host.pass(10s);
+    CHECK(it.note("web") == "cannot be killed: pid 101 dd (D state); tried for 12s");
+    it.roster->on_survivors(1, "");
+    CHECK(it.note("web") == "being killed: pid 101");
+
+    it.roster->on_survivors(1, "pid 101 dd (D state)");
+    it.ends(1, 9);
+    it.roster->start(it["web"], kOperator);
+    it.runs(2);
+    it.roster->stop(it["web"], kOperator);
+    it.pass(10s);
+    CHECK(it.note("web") == "being killed: pid 102");
+    it.roster->on_survivors(2, "pid 102 dd (D state)");
+    CHECK(it.note("web") == "cannot be killed: pid 102 dd (D state); tried for 0ms");
+}
+
+TEST_CASE("what runs without its limits says which, and why") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.spawned(1);
+    it.roster->on_limits_missing(1, "memory (no cgroup of ours)");
+    CHECK(it.note("web") == "without limits: memory (no cgroup of ours)");
+    it.told();
+    it.runs(1);
+    CHECK(it.note("web") == "without limits: memory (no cgroup of ours)");
+    CHECK(it.told() == std::vector<std::string>{
+                           "web: running (pid 101, run 1): without limits: memory (no cgroup of "
+                           "ours)",
+                           "web: ready (pid 101, run 1)"});
+    // The next run may fare better.
+    it.ends(1, 1);
+    it.pass(2s);
+    CHECK(it.state("web") == "starting");
+    CHECK(it.note("web") == "");
+}

@@ -23,6 +23,12 @@ conf::Program a_task(std::string name) {
     return program;
 }
 
+conf::Program a_daemon(std::string name) {
+    conf::Program program = a_service(std::move(name));
+    program.type = conf::ProgramType::forking;
+    return program;
+}
+
 // What one await was told: "yes", "no: why", nothing yet.
 struct Answer {
     Lines told;
@@ -200,6 +206,176 @@ TEST_CASE("a name, a group and a glob find their instances, another name the nea
     CHECK(it.roster->select("web").value().size() == 2);
     CHECK(it.roster->select("*").value().size() == 3);
     CHECK(it.roster->select("wbe").error().nearest == "web");
+}
+
+// --- programs that daemonize ---------------------------------------------------------------------
+
+TEST_CASE("a daemon that is found is the main process, and the command's exit is nobody's") {
+    Rostered it{{a_daemon("web")}};
+    it.roster->start(it["web"], kOperator);
+    it.executed(1);
+    it.host.asked();
+    it.told();
+    it.exits(1, 0);
+    CHECK(it.host.asked() == Lines{"find 1"});
+    CHECK(it.told().empty());
+    CHECK(it.state("web") == "starting");
+    CHECK(it["web"].run()->pid == 0);
+    CHECK_FALSE(it.roster->signal(it["web"], SIGHUP, conf::StopScope::main, kOperator));
+
+    it.roster->on_main_found(1, 500);
+    CHECK(it["web"].run()->pid == 500);
+    it.pass(model::kReadyAfter);
+    CHECK(it.told() == Lines{"web: running (pid 500, run 1)", "web: ready (pid 500, run 1)"});
+    CHECK(it["web"].last_exits().empty());
+    CHECK(it.roster->runs_reaped() == 0);
+
+    it.roster->stop(it["web"], kOperator);
+    CHECK(it.host.asked() == Lines{"signal 1 SIGTERM to main"});
+    CHECK(it.note("web") == "waits for pid 500; kill in 10s");
+    it.told();
+    it.ends(1, 3);
+    CHECK(it.told() ==
+          Lines{"web: exit 3 (pid 500, run 1) after 1.0s", "web: stopped: by uid 1000 0ms ago"});
+    REQUIRE(it["web"].last_exits().size() == 1);
+    CHECK(it["web"].last_exits()[0].reason == "exit 3");
+    CHECK(it.roster->runs_reaped() == 1);
+}
+
+TEST_CASE("a daemon that forks twice is handed over twice, and its run is counted once") {
+    Rostered it{{a_daemon("web")}};
+    it.roster->start_autostart();
+    it.executed(1);
+    it.exits(1, 0);
+    it.roster->on_main_found(1, 500);
+    it.exits(1, 0);
+    it.roster->on_main_found(1, 501);
+    CHECK(it.host.asked() == Lines{"spawn web", "find 1", "find 1"});
+    it.pass(model::kReadyAfter);
+    CHECK(it.state("web") == "running");
+    it.told();
+    it.roster->on_main_exited(1, {.signal = SIGKILL}, {.remark = "out of memory"});
+    CHECK(it.told() == Lines{"web: killed by SIGKILL (out of memory) (pid 501, run 1) after 1.0s"});
+    CHECK(it["web"].last_exits()[0].reason == "killed by SIGKILL (out of memory)");
+    CHECK(it.roster->runs_reaped() == 1);
+}
+
+TEST_CASE("without a daemon the command's exit is what is remembered, as it was when it happened") {
+    Rostered it{{a_daemon("web")}};
+    it.roster->start_autostart();
+    it.executed(1);
+    it.told();
+    it.pass(2s);
+    const auto exited_at = it.host.wall_now();
+    it.roster->on_main_exited(1, {.code = 0},
+                              {.cpu_seconds = 0.5, .max_memory_bytes = 4096, .remark = {}});
+    it.host.asked();
+    core::event::Exited told{};
+    it.events.subscribe([&](const core::Event& event) {
+        if (const auto* exit = std::get_if<core::event::Exited>(&event.body)) told = *exit;
+    });
+    it.pass(3s);
+    it.roster->on_main_missing(1, "exit 0, and left no process behind");
+    CHECK(it.host.asked() == Lines{"check 1"});
+    it.roster->on_emptied(1);
+
+    const Lines lines = it.told();
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0] == "web: exit 0, and left no process behind (pid 101, run 1) after 2.0s");
+    CHECK(lines[1] == "web: backoff: exit 0, and left no process behind; next try in 1s");
+    CHECK(told.status == base::ExitStatus{.code = 0});
+    CHECK(told.cpu_seconds == 0.5);
+    CHECK(told.max_memory_bytes == 4096);
+    REQUIRE(it["web"].last_exits().size() == 1);
+    const core::LastExit& exit = it["web"].last_exits()[0];
+    CHECK(exit.status == base::ExitStatus{.code = 0});
+    CHECK(exit.at == exited_at);
+    CHECK(exit.lasted_seconds == 2.0);
+    CHECK(exit.reason == "exit 0, and left no process behind");
+    CHECK(it.roster->runs_reaped() == 1);
+}
+
+TEST_CASE("a daemon that was found and ended well has ended well") {
+    Rostered it{{a_daemon("web")}};
+    it.roster->start_autostart();
+    it.executed(1);
+    it.exits(1, 0);
+    it.roster->on_main_found(1, 500);
+    it.exits(1, 0);
+    it.told();
+    it.roster->on_main_missing(1, "exit 0, and left no process behind");
+    it.roster->on_emptied(1);
+    CHECK(it.told() == Lines{"web: exit 0 (pid 500, run 1) after 0.0s", "web: exited: exit 0"});
+    CHECK(it.roster->runs_reaped() == 1);
+}
+
+TEST_CASE("a stop while a daemon is looked for signals nobody and leaves nothing") {
+    Rostered it{{a_daemon("web")}};
+    it.roster->start_autostart();
+    it.executed(1);
+    it.exits(1, 0);
+    it.host.asked();
+    it.told();
+    it.roster->stop(it["web"], kOperator);
+    CHECK(it.host.asked() == Lines{"check 1"});
+    it.roster->on_left_behind(1, 1);
+    CHECK(it.host.asked() == Lines{"signal 1 SIGTERM to tree"});
+    // An answer that was on its way.
+    it.roster->on_main_found(1, 500);
+    it.roster->on_main_missing(1, "too late");
+    CHECK(it["web"].run()->pid == 0);
+    it.roster->on_emptied(1);
+    CHECK(it.told() == Lines{"web: stop asked for by uid 1000, pid 4242",
+                             "web: exit 0 (pid 101, run 1) after 0.0s",
+                             "web: stopping (run 1): 1 process left behind; kill in 5s",
+                             "web: stopped: by uid 1000 0ms ago"});
+    CHECK(it.roster->runs_reaped() == 1);
+}
+
+TEST_CASE("a daemon that is not found in time is a failure that says so") {
+    conf::Program program = a_daemon("web");
+    program.start_timeout = 5s;
+    program.pid_files = {"/run/web.pid"};
+    Rostered it{{program}};
+    it.roster->start_autostart();
+    it.executed(1);
+    it.exits(1, 0);
+    it.told();
+    it.pass(5s);
+    it.roster->on_emptied(1);
+    const Lines told = it.told();
+    REQUIRE(told.size() == 2);
+    CHECK(told[0] ==
+          "web: no daemon found within 5s (pid_file /run/web.pid) (pid 101, run 1) after 0.0s");
+    CHECK(told[1] ==
+          "web: backoff: no daemon found within 5s (pid_file /run/web.pid); next try in 1s");
+}
+
+TEST_CASE("an exit of what has no main process is nobody's business") {
+    Rostered it{{a_daemon("web")}};
+    it.roster->start_autostart();
+    it.executed(1);
+    it.exits(1, 0);
+    it.host.asked();
+    it.told();
+    it.exits(1, 0);
+    CHECK(it.host.asked().empty());
+    CHECK(it.told().empty());
+    CHECK(it["web"].last_exits().empty());
+}
+
+TEST_CASE("a start of what daemonizes is answered when its daemon is ready") {
+    Rostered it{{a_daemon("web")}};
+    Answer answer;
+    it.roster->start(it["web"], kOperator);
+    it.roster->await(it["web"], Goal::up, answer.done());
+    it.executed(1);
+    it.exits(1, 0);
+    it.pass(2s);
+    CHECK(answer.told.empty());
+    it.roster->on_main_found(1, 500);
+    it.pass(model::kReadyAfter);
+    CHECK(answer.told == Lines{"yes"});
 }
 
 // --- waiting for an outcome ----------------------------------------------------------------------
@@ -401,6 +577,20 @@ TEST_CASE("what cannot be killed is named and left behind, and who waits for it 
     CHECK(it.host.wakes_in() == -1ms);
 }
 
+TEST_CASE("what outlives its kill is named at the end as the host has named it") {
+    Rostered it{{a_service("web"), a_service("db")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.runs(2);
+    it.roster->shut_down("SIGTERM", {});
+    it.roster->shut_down("SIGTERM", {});
+    it.roster->on_survivors(1, "pid 71 dd (D state), pid 8 sh (not permitted)");
+    it.told();
+    it.pass(core::Shutdown::kKillPatience);
+    CHECK(it.told() == Lines{"reeve is stopping: cannot be killed, and left behind: web (pid 71 dd "
+                             "(D state), pid 8 sh (not permitted)), db (pid 102) (will exit 0)"});
+}
+
 TEST_CASE("ten are named of those who hold up the end") {
     conf::Program many = a_service("web");
     many.instances = 12;
@@ -502,4 +692,20 @@ TEST_CASE("one that was not ready in time makes reeve exit with its signal, or 1
     it.ends(1, code);
     it.roster->on_rest_gone();
     CHECK(it.finished == std::vector<int>{code == 0 ? 1 : 143});
+}
+
+TEST_CASE("one without a daemon makes reeve exit with 1, whatever its command said") {
+    conf::Program web = a_daemon("web");
+    web.restart = conf::RestartPolicy::never;
+    web.success_exit_codes.push_back({conf::SuccessExit::Kind::code, 5});
+    const int code = GENERATE(0, 5);
+    Rostered it{{web}, {.exit_on = {conf::ExitOn::failed}, .stop_timeout = 3s}};
+    it.roster->start_autostart();
+    it.executed(1);
+    it.exits(1, code);
+    it.roster->on_main_missing(1, "it left no process behind");
+    it.roster->on_emptied(1);
+    CHECK(it.roster->shutdown().reason() == "program web: it left no process behind");
+    it.roster->on_rest_gone();
+    CHECK(it.finished == std::vector<int>{1});
 }
