@@ -161,6 +161,8 @@ private:
             case Call::program:
             case Call::logs:
             case Call::tree:
+            case Call::zombies:
+            case Call::doctor:
             case Call::events:
             case Call::shutdown:
             case Call::livez:

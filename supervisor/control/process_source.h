@@ -65,7 +65,8 @@ public:
     virtual ~ProcessSource() = default;
 
     // Answers once, perhaps from inside the call, within some 30 ms: with a sample that is at most
-    // a second old where that can be had, else with the latest there is.
+    // a second old where that can be had, else with the latest there is.  One that saw a zombie for
+    // the first time is old after 100 ms: the next tells whether its parent has waited for it.
     virtual void sample(std::function<void(const Sample&)> done) = 0;
 
     virtual SupervisorFacts facts() = 0;

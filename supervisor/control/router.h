@@ -22,6 +22,8 @@ enum class Call {
     reset,
     logs,
     tree,
+    zombies,
+    doctor,
     events,
     shutdown,
     livez,

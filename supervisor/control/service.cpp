@@ -8,31 +8,86 @@
 #include "supervisor/control/event_stream.h"
 #include "supervisor/control/log_stream.h"
 #include "supervisor/control/parameters.h"
+#include "supervisor/loop/timer.h"
 
 namespace reeve::control {
 
 namespace {
+
+// How sure the answer must be of what the sample tells of zombies.
+enum class Effort {
+    quick,     // one look more, where there are zombies that have just died
+    thorough,  // a sample that is neither older than the question nor in doubt, or none
+};
 
 // Answers with what a sample of all processes says.
 class SampleJob final : public Job {
 public:
     using Compose = std::function<std::string(const Sample&)>;
 
-    void start(World& world, Exchange& exchange, Compose compose) {
-        world.processes.sample(
-            lifeline_.tie([&exchange, compose = std::move(compose)](const Sample& sample) {
-                exchange.reply(200, api::kJsonType, compose(sample));
-            }));
+    SampleJob(World& world, Exchange& exchange, Effort effort, Compose compose)
+        : world_{world},
+          exchange_{exchange},
+          effort_{effort},
+          compose_{std::move(compose)},
+          asked_{world.host.now()} {}
+
+    void ask() {
+        world_.processes.sample(lifeline_.tie([this](const Sample& sample) { take(sample); }));
     }
 
 private:
+    // A source that is busy answers with the sample before, and one that finds no thread for its
+    // work does so for ever.
+    static constexpr int kQuickLooks = 2;
+    static constexpr int kThoroughLooks = 30;
+    static constexpr std::chrono::milliseconds kBetween =
+        kNeglectedAfter + std::chrono::milliseconds{10};
+    static constexpr std::chrono::seconds kOldest{1};  // what status may be, at the question
+
+    void take(const Sample& sample) {
+        ++looks_;
+        const bool is_old = effort_ == Effort::thorough && sample.at + kOldest < asked_;
+        if (!is_old && is_settled(sample)) return answer(sample);
+        if (looks_ < (effort_ == Effort::thorough ? kThoroughLooks : kQuickLooks)) {
+            if (!again_) again_.emplace(world_.loop, [this] { ask(); });
+            again_->start(kBetween);
+        } else if (is_old) {
+            exchange_.refuse({api::kBusy,
+                              "the processes can't be looked at now: nothing has come of it for " +
+                                  std::to_string((kThoroughLooks * kBetween).count() / 1000) +
+                                  " seconds",
+                              "try again; GET /v1/status tells whether pids have run out",
+                              {}});
+        } else {
+            answer(sample);
+        }
+    }
+
+    // Whether its zombies that had just died at the first look have had the time to be waited for.
+    bool is_settled(const Sample& sample) {
+        if (!has_fresh_zombies(sample)) return true;
+        if (!first_fresh_) first_fresh_ = sample.at;
+        return sample.at - *first_fresh_ >= kNeglectedAfter;
+    }
+
+    void answer(const Sample& sample) { exchange_.reply(200, api::kJsonType, compose_(sample)); }
+
+    World& world_;
+    Exchange& exchange_;
+    Effort effort_;
+    Compose compose_;
+    model::TimePoint asked_;
+    int looks_ = 0;
+    std::optional<model::TimePoint> first_fresh_;
+    std::optional<loop::Timer> again_;
     Lifeline lifeline_;
 };
 
 std::unique_ptr<Job> answer_from_sample(World& world, Exchange& exchange,
-                                        SampleJob::Compose compose) {
-    auto job = std::make_unique<SampleJob>();
-    job->start(world, exchange, std::move(compose));
+                                        SampleJob::Compose compose, Effort effort = Effort::quick) {
+    auto job = std::make_unique<SampleJob>(world, exchange, effort, std::move(compose));
+    job->ask();
     return job;
 }
 
@@ -47,6 +102,15 @@ std::unique_ptr<Job> tree(World& world, Exchange& exchange) {
     return answer_from_sample(world, exchange, [&world](const Sample& sample) {
         return api::to_json(compose_tree(world.roster, sample, world.processes));
     });
+}
+
+std::unique_ptr<Job> zombies(World& world, Exchange& exchange) {
+    return answer_from_sample(
+        world, exchange,
+        [&world](const Sample& sample) {
+            return api::to_json(compose_zombies(world.roster, sample));
+        },
+        Effort::thorough);
 }
 
 std::unique_ptr<Job> program(World& world, Exchange& exchange, const std::string& target) {
@@ -136,6 +200,14 @@ std::unique_ptr<Job> call(World& world, Exchange& exchange, const Route& route) 
         case Call::tree:
             if (refuse_parameters(exchange)) return nullptr;
             return tree(world, exchange);
+        case Call::zombies:
+            if (refuse_parameters(exchange)) return nullptr;
+            return zombies(world, exchange);
+        case Call::doctor:
+            if (refuse_parameters(exchange)) return nullptr;
+            exchange.reply(200, api::kJsonType,
+                           api::to_json(compose_doctor(world.processes.examine())));
+            return nullptr;
         case Call::program:
             if (refuse_parameters(exchange)) return nullptr;
             return program(world, exchange, route.target);

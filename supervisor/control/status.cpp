@@ -20,10 +20,36 @@ double seconds(model::Duration duration) {
 struct Totals {
     std::int64_t processes = 0;
     std::int64_t orphans = 0;
-    std::int64_t zombies = 0;
+    std::int64_t zombies = 0;  // neglected by its processes
     double cpu_seconds = 0;
     std::int64_t memory_bytes = 0;
 };
+
+bool is_neglected(const ProcessInfo& process) {
+    return process.neglected_seconds && *process.neglected_seconds >= seconds(kNeglectedAfter);
+}
+
+// The neglected zombies of a sample, each with its parent.
+using Neglected = std::vector<std::pair<const ProcessInfo*, const ProcessInfo*>>;
+
+Neglected neglected_of(const Sample& sample) {
+    Neglected zombies;
+    std::unordered_map<pid_t, const ProcessInfo*> parents;
+    for (const ProcessInfo& process : sample.processes) {
+        if (!is_neglected(process)) continue;
+        zombies.emplace_back(&process, nullptr);
+        parents.emplace(process.ppid, nullptr);
+    }
+    if (zombies.empty()) return zombies;
+    for (const ProcessInfo& process : sample.processes) {
+        const auto found = parents.find(process.pid);
+        if (found != parents.end()) found->second = &process;
+    }
+    for (auto& [zombie, parent] : zombies) parent = parents.at(zombie->ppid);
+    // A parent that ended while /proc was being read neglects nobody any more.
+    std::erase_if(zombies, [](const auto& pair) { return pair.second == nullptr; });
+    return zombies;
+}
 
 // One a slot.  A sample may be older than the roster's latest change; slots never move.
 std::vector<Totals> totals_of(const Sample& sample, std::size_t slots) {
@@ -33,11 +59,37 @@ std::vector<Totals> totals_of(const Sample& sample, std::size_t slots) {
         Totals& total = totals[*process.slot];
         ++total.processes;
         total.orphans += process.orphan ? 1 : 0;
-        total.zombies += process.zombie ? 1 : 0;
         total.cpu_seconds += process.cpu_seconds;
         total.memory_bytes += static_cast<std::int64_t>(process.memory_bytes);
     }
+    for (const auto& [zombie, parent] : neglected_of(sample)) {
+        if (parent->slot && *parent->slot < slots) ++totals[*parent->slot].zombies;
+    }
     return totals;
+}
+
+std::string_view name_of(conf::ProgramType type) {
+    switch (type) {
+        case conf::ProgramType::service:
+            return "service";
+        case conf::ProgramType::task:
+            return "task";
+        case conf::ProgramType::forking:
+            return "forking";
+    }
+    return "";
+}
+
+std::string_view name_of(Finding::Verdict verdict) {
+    switch (verdict) {
+        case Finding::Verdict::ok:
+            return "ok";
+        case Finding::Verdict::warn:
+            return "warn";
+        case Finding::Verdict::bad:
+            return "bad";
+    }
+    return "";
 }
 
 api::LastExit to_api(const core::LastExit& exit) {
@@ -78,7 +130,7 @@ api::ProgramStatus compose(const core::Roster& roster, const core::Instance& ins
     out.program = program.name;
     out.instance = instance.number();
     out.groups = instance.groups();
-    out.type = program.type == conf::ProgramType::task ? "task" : "service";
+    out.type = name_of(program.type);
     out.state = model::name_of(instance.state());
     out.desired = model::name_of(machine.desired());
     out.ready = ready(instance);
@@ -119,6 +171,7 @@ api::Process to_api(const ProcessInfo& process, std::string user) {
     out.main = process.main;
     out.orphan = process.orphan;
     out.zombie = process.zombie;
+    if (is_neglected(process)) out.neglected_seconds = process.neglected_seconds;
     return out;
 }
 
@@ -207,7 +260,8 @@ api::Status compose_status(const core::Roster& roster, const Sample& sample,
     self.config_changed = facts.config_changed;
     self.subreaper = facts.subreaper;
     self.tracking = facts.tracking;
-    self.pids = {facts.pids_current, facts.pids_limit};
+    self.pids = {facts.pids_current, facts.pids_limit, std::nullopt};
+    if (!facts.pids_which.empty()) self.pids.which = facts.pids_which;
     self.reaped = {static_cast<std::int64_t>(roster.runs_reaped()), facts.orphans_reaped,
                    facts.strays_reaped};
 
@@ -216,6 +270,47 @@ api::Status compose_status(const core::Roster& roster, const Sample& sample,
     out.programs.reserve(instances.size());
     for (std::size_t slot = 0; slot < instances.size(); ++slot) {
         out.programs.push_back(compose(roster, *instances[slot], totals[slot], now));
+    }
+    return out;
+}
+
+bool has_fresh_zombies(const Sample& sample) {
+    return std::ranges::any_of(sample.processes, [](const ProcessInfo& process) {
+        return process.neglected_seconds && !is_neglected(process);
+    });
+}
+
+api::Zombies compose_zombies(const core::Roster& roster, const Sample& sample) {
+    const auto& instances = roster.instances();
+    std::map<pid_t, api::NeglectfulParent> parents;
+    for (const auto& [zombie, parent] : neglected_of(sample)) {
+        api::NeglectfulParent& entry = parents[parent->pid];
+        if (entry.pids.empty()) {
+            entry.parent_pid = parent->pid;
+            entry.parent_command = parent->command;
+            if (parent->slot && *parent->slot < instances.size()) {
+                entry.program = instances[*parent->slot]->name();
+            }
+        }
+        entry.pids.push_back(zombie->pid);
+        entry.oldest_seconds = std::max(entry.oldest_seconds, *zombie->neglected_seconds);
+    }
+    api::Zombies out;
+    for (auto& [pid, entry] : parents) {
+        std::ranges::sort(entry.pids);
+        entry.count = static_cast<std::int64_t>(entry.pids.size());
+        out.zombies.push_back(std::move(entry));
+    }
+    std::ranges::stable_sort(out.zombies, std::ranges::greater{}, &api::NeglectfulParent::count);
+    return out;
+}
+
+api::Doctor compose_doctor(const std::vector<Finding>& findings) {
+    api::Doctor out;
+    for (const Finding& finding : findings) {
+        out.findings.push_back(
+            {finding.subject, std::string{name_of(finding.verdict)}, finding.detail, std::nullopt});
+        if (!finding.remedy.empty()) out.findings.back().remedy = finding.remedy;
     }
     return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,18 @@ struct Now {
 // The whole picture.
 api::Status compose_status(const core::Roster& roster, const Sample& sample,
                            const SupervisorFacts& facts, const Now& now);
+
+// A zombie counts as neglected once it has been seen for this long: its parent may be about to wait
+// for one that has just died.
+inline constexpr std::chrono::milliseconds kNeglectedAfter{100};
+
+// Whether the sample has zombies of which only a later one can tell.
+bool has_fresh_zombies(const Sample& sample);
+
+// The neglected zombies by their parents, those with the most first.
+api::Zombies compose_zombies(const core::Roster& roster, const Sample& sample);
+
+api::Doctor compose_doctor(const std::vector<Finding>& findings);
 
 // One program or one of its instances.  `instances` are of one program, at least one; `files` are
 // the configuration's.

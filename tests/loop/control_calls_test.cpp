@@ -44,7 +44,8 @@ TEST_CASE("the status has every field of every instance, null where it does not 
                              .subreaper = true,
                              .tracking = "tag",
                              .pids_current = 41,
-                             .pids_limit = std::nullopt,
+                             .pids_limit = 512,
+                             .pids_which = "pid_max",
                              .orphans_reaped = 3,
                              .strays_reaped = 2};
     world.roster->start(world.instance("web"), {});
@@ -54,6 +55,7 @@ TEST_CASE("the status has every field of every instance, null where it does not 
         {.pid = 4121, .ppid = 1, .cpu_seconds = 1, .memory_bytes = 100, .slot = 0, .main = true},
         {.pid = 4122, .ppid = 4121, .cpu_seconds = 0.25, .memory_bytes = 20, .slot = 0},
         {.pid = 4123, .ppid = 1, .slot = 0, .orphan = true, .zombie = true},
+        {.pid = 4124, .ppid = 4122, .slot = 0, .zombie = true, .neglected_seconds = 3},
         {.pid = 9, .ppid = 1},
         {.pid = 10, .ppid = 1, .slot = 77}};
 
@@ -61,24 +63,25 @@ TEST_CASE("the status has every field of every instance, null where it does not 
     const Answer answer = client.get("/v1/status");
     CHECK(answer.status == 200);
     CHECK(answer.header("content-type") == "application/json");
-    CHECK(answer.body ==
-          R"({"supervisor":{"version":")" REEVE_VERSION R"(","pid":)" + std::to_string(getpid()) +
-              R"(,"state":"running","uptime_seconds":1.5,"config":"/etc/reeve/reeve.toml",)"
-              R"("config_changed":false,"subreaper":true,"tracking":"tag",)"
-              R"("pids":{"current":41,"limit":null},"reaped":{"runs":0,"orphans":3,"strays":2}},)"
-              R"("programs":[{"name":"web","program":"web","instance":1,"groups":[],)"
-              R"("type":"service","state":"running","desired":"up","ready":true,"health":null,)"
-              R"("pid":4121,"run":1,"since":"2026-11-22T10:18:41.000Z","uptime_seconds":1.5,)"
-              R"("restarts":0,"failures":0,"last_exit":null,"retry_in_seconds":null,)"
-              R"("waiting_for":[],"processes":3,"orphans":1,"zombies":1,"cpu_seconds":1.25,)"
-              R"("memory_bytes":120,"note":""},)"
-              R"({"name":"db","program":"db","instance":1,"groups":[],"type":"service",)"
-              R"("state":"stopped","desired":"down","ready":null,"health":null,"pid":null,)"
-              R"("run":null,"since":"2026-11-22T10:18:40.000Z","uptime_seconds":null,)"
-              R"("restarts":0,"failures":0,"last_exit":null,"retry_in_seconds":null,)"
-              R"("waiting_for":[],"processes":0,"orphans":0,"zombies":0,"cpu_seconds":null,)"
-              R"("memory_bytes":null,"note":""}]})"
-              "\n");
+    CHECK(
+        answer.body ==
+        R"({"supervisor":{"version":")" REEVE_VERSION R"(","pid":)" + std::to_string(getpid()) +
+            R"(,"state":"running","uptime_seconds":1.5,"config":"/etc/reeve/reeve.toml",)"
+            R"("config_changed":false,"subreaper":true,"tracking":"tag",)"
+            R"("pids":{"current":41,"limit":512,"which":"pid_max"},"reaped":{"runs":0,"orphans":3,"strays":2}},)"
+            R"("programs":[{"name":"web","program":"web","instance":1,"groups":[],)"
+            R"("type":"service","state":"running","desired":"up","ready":true,"health":null,)"
+            R"("pid":4121,"run":1,"since":"2026-11-22T10:18:41.000Z","uptime_seconds":1.5,)"
+            R"("restarts":0,"failures":0,"last_exit":null,"retry_in_seconds":null,)"
+            R"("waiting_for":[],"processes":4,"orphans":1,"zombies":1,"cpu_seconds":1.25,)"
+            R"("memory_bytes":120,"note":""},)"
+            R"({"name":"db","program":"db","instance":1,"groups":[],"type":"service",)"
+            R"("state":"stopped","desired":"down","ready":null,"health":null,"pid":null,)"
+            R"("run":null,"since":"2026-11-22T10:18:40.000Z","uptime_seconds":null,)"
+            R"("restarts":0,"failures":0,"last_exit":null,"retry_in_seconds":null,)"
+            R"("waiting_for":[],"processes":0,"orphans":0,"zombies":0,"cpu_seconds":null,)"
+            R"("memory_bytes":null,"note":""}]})"
+            "\n");
 }
 
 TEST_CASE("a program that failed shows how and when it is tried again") {
@@ -120,6 +123,158 @@ TEST_CASE("a status waits for the sample, and goes with the client that does not
     REQUIRE(world.until([&] { return world.server->connections() == 1; }));
     world.processes.answer();
     CHECK(patient.answer().status == 200);
+}
+
+TEST_CASE("zombies are listed by the parent that neglects them, the worst first") {
+    World world{{service("web", 2), service("db")}};
+    world.processes.latest = {
+        .at = world.host.now(),
+        .processes = {{.pid = 41, .ppid = 1, .command = "nginx", .slot = 0, .main = true},
+                      {.pid = 51, .ppid = 1, .command = "worker 2", .slot = 1, .main = true},
+                      {.pid = 60, .ppid = 1, .command = "lost", .orphan = true},
+                      {.pid = 44, .ppid = 41, .slot = 0, .zombie = true, .neglected_seconds = 0.5},
+                      {.pid = 53, .ppid = 51, .slot = 1, .zombie = true, .neglected_seconds = 2},
+                      {.pid = 52, .ppid = 51, .slot = 1, .zombie = true, .neglected_seconds = 61.5},
+                      // Of another program than its parent: su and its like take the tag away.
+                      {.pid = 61, .ppid = 60, .slot = 2, .zombie = true, .neglected_seconds = 3},
+                      {.pid = 70, .ppid = 1, .slot = 0, .orphan = true, .zombie = true},
+                      {.pid = 71, .ppid = 99, .slot = 0, .zombie = true, .neglected_seconds = 9}}};
+
+    Client client{world};
+    CHECK(client.get("/v1/zombies").body ==
+          R"({"zombies":[{"program":"web@2","parent_pid":51,"parent_command":"worker 2",)"
+          R"("count":2,"oldest_seconds":61.5,"pids":[52,53]},)"
+          R"({"program":"web@1","parent_pid":41,"parent_command":"nginx",)"
+          R"("count":1,"oldest_seconds":0.5,"pids":[44]},)"
+          R"({"program":null,"parent_pid":60,"parent_command":"lost",)"
+          R"("count":1,"oldest_seconds":3.0,"pids":[61]}]})"
+          "\n");
+    CHECK(world.processes.asked == 1);
+
+    const auto status = api::from_json<api::Status>(client.get("/v1/status").body);
+    REQUIRE(status);
+    CHECK(program_of(*status, "web@1").zombies == 1);
+    CHECK(program_of(*status, "web@2").zombies == 2);
+    CHECK(program_of(*status, "db").zombies == 0);
+    CHECK(client.get("/v1/zombies?all=1").status == 400);
+}
+
+TEST_CASE("eight thousand zombies are all in the answer") {
+    World world{{service("web")}};
+    world.processes.latest.at = world.host.now();
+    world.processes.latest.processes = {{.pid = 2, .ppid = 1, .command = "bad", .slot = 0}};
+    for (pid_t pid = 100; pid < 8'100; ++pid) {
+        world.processes.latest.processes.push_back(
+            {.pid = pid, .ppid = 2, .slot = 0, .zombie = true, .neglected_seconds = 1});
+    }
+    Client client{world};
+    const auto zombies = api::from_json<api::Zombies>(client.get("/v1/zombies").body);
+    REQUIRE(zombies);
+    REQUIRE(zombies->zombies.size() == 1);
+    CHECK(zombies->zombies[0].count == 8'000);
+    CHECK(zombies->zombies[0].pids.size() == 8'000);
+    CHECK(zombies->zombies[0].pids.back() == 8'099);
+}
+
+TEST_CASE("a zombie that has just died is looked at twice, and reported if it is still there") {
+    World world{{service("web")}};
+    const auto sample = [&](std::vector<std::pair<pid_t, double>> zombies) {
+        world.processes.latest = {
+            .at = world.host.now(),
+            .processes = {{.pid = 41, .ppid = 1, .command = "nginx", .slot = 0, .main = true}}};
+        for (const auto& [pid, neglected] : zombies) {
+            world.processes.latest.processes.push_back({.pid = pid,
+                                                        .ppid = 41,
+                                                        .slot = 0,
+                                                        .zombie = true,
+                                                        .neglected_seconds = neglected});
+        }
+    };
+    sample({{42, 0}, {43, 0.02}});
+    Client client{world};
+    client.send(api::write_request("GET", "/v1/zombies", {}, {}));
+    REQUIRE(world.until([&] { return world.processes.asked == 1; }));
+    // A sample that is no newer decides nothing.
+    REQUIRE(world.until([&] { return world.processes.asked == 2; }));
+    client.read();
+    CHECK(client.received.empty());
+
+    world.host.advance(150ms);
+    sample({{43, 0.17}, {44, 0.01}});
+    const auto zombies = api::from_json<api::Zombies>(client.answer().body);
+    CHECK(world.processes.asked == 3);
+    REQUIRE(zombies);
+    REQUIRE(zombies->zombies.size() == 1);
+    CHECK(zombies->zombies[0].pids == std::vector<std::int64_t>{43});
+
+    // The others wait for no more than one look: they have more to say than this.
+    world.processes.asked = 0;
+    sample({{45, 0}});
+    const auto tree = api::from_json<api::Tree>(client.get("/v1/tree").body);
+    CHECK(world.processes.asked == 2);
+    REQUIRE(tree);
+    const api::Process& fresh = tree->programs[0].processes[0].children[0];
+    CHECK(fresh.zombie);
+    CHECK(fresh.neglected_seconds == std::nullopt);
+}
+
+TEST_CASE("who asks for zombies is not told of none by a sample from before") {
+    World world{{service("web")}};
+    world.processes.latest.at = world.host.now() - 1500ms;
+    Client client{world};
+    client.send(api::write_request("GET", "/v1/zombies", {}, {}));
+    REQUIRE(world.until([&] { return world.processes.asked == 2; }));
+    client.read();
+    CHECK(client.received.empty());
+    world.processes.latest.at = world.host.now();
+    CHECK(client.answer().body == "{\"zombies\":[]}\n");
+
+    world.processes.latest.at = world.host.now() - 1500ms;
+    const Answer never = client.get("/v1/zombies");
+    CHECK(never.status == 503);
+    CHECK(never.code() == "busy");
+    CHECK(never.message() ==
+          "the processes can't be looked at now: nothing has come of it for 3 seconds");
+
+    // A client that goes takes its question along.
+    client.send(api::write_request("GET", "/v1/zombies", {}, {}));
+    world.settle();
+    client.close();
+    REQUIRE(world.until([&] { return world.server->connections() == 0; }));
+    const int asked = world.processes.asked;
+    const auto later = std::chrono::steady_clock::now() + 150ms;
+    REQUIRE(world.until([&] { return std::chrono::steady_clock::now() > later; }));
+    CHECK(world.processes.asked == asked);
+}
+
+TEST_CASE("the doctor's findings have a remedy or null") {
+    World world{{service("web")}};
+    using Verdict = control::Finding::Verdict;
+    world.processes.found = {
+        {.subject = "tracking", .verdict = Verdict::ok, .detail = "by cgroup", .remedy = ""},
+        {.subject = "pids", .verdict = Verdict::warn, .detail = "7 of 8", .remedy = "raise it"},
+        {.subject = "subreaper", .verdict = Verdict::bad, .detail = "refused", .remedy = ""}};
+    Client client{world};
+    CHECK(client.get("/v1/doctor").body ==
+          R"({"findings":[{"subject":"tracking","verdict":"ok","detail":"by cgroup",)"
+          R"("remedy":null},{"subject":"pids","verdict":"warn","detail":"7 of 8",)"
+          R"("remedy":"raise it"},{"subject":"subreaper","verdict":"bad","detail":"refused",)"
+          R"("remedy":null}]})"
+          "\n");
+    CHECK(client.post("/v1/doctor").status == 405);
+    CHECK(client.get("/v1/doctor?x").status == 400);
+}
+
+TEST_CASE("each type of program goes by its name") {
+    conf::Program daemon = service("daemon");
+    daemon.type = conf::ProgramType::forking;
+    World world{{service("web"), task("migrate"), daemon}};
+    Client client{world};
+    const auto status = api::from_json<api::Status>(client.get("/v1/status").body);
+    REQUIRE(status);
+    CHECK(program_of(*status, "web").type == "service");
+    CHECK(program_of(*status, "migrate").type == "task");
+    CHECK(program_of(*status, "daemon").type == "forking");
 }
 
 TEST_CASE("a card shows the program's configuration with its places, and its last runs") {
@@ -177,7 +332,13 @@ TEST_CASE("the tree has children below their parents, the main process first, st
     World world{{service("web"), service("db")}};
     world.processes.latest.processes = {
         {.pid = 30, .ppid = 1, .state = 'S', .command = "daemon", .slot = 0, .orphan = true},
-        {.pid = 42, .ppid = 41, .state = 'Z', .command = "[sh]", .slot = 0, .zombie = true},
+        {.pid = 42,
+         .ppid = 41,
+         .state = 'Z',
+         .command = "[sh]",
+         .slot = 0,
+         .zombie = true,
+         .neglected_seconds = 7.5},
         {.pid = 41, .ppid = 1, .state = 'S', .command = "nginx", .slot = 0, .main = true},
         {.pid = 50, .ppid = 41, .state = 'R', .command = "lost", .uid = 7}};
 
@@ -193,6 +354,7 @@ TEST_CASE("the tree has children below their parents, the main process first, st
     CHECK(processes[0].user == "root");
     REQUIRE(processes[0].children.size() == 1);
     CHECK(processes[0].children[0].zombie);
+    CHECK(processes[0].children[0].neglected_seconds == 7.5);
     CHECK(processes[1].orphan);
     REQUIRE(tree->strays.size() == 1);
     CHECK(tree->strays[0].user == "7");

@@ -79,6 +79,7 @@ private:
 class FakeProcesses final : public control::ProcessSource {
 public:
     void sample(std::function<void(const control::Sample&)> done) override {
+        ++asked;
         if (later) {
             waiting.push_back(std::move(done));
         } else {
@@ -95,6 +96,7 @@ public:
 
     control::Sample latest;
     control::SupervisorFacts known;
+    int asked = 0;
     std::vector<control::Finding> found;
     bool later = false;
     std::vector<std::function<void(const control::Sample&)>> waiting;

@@ -50,6 +50,18 @@ TEST_CASE("each kind of event brings its own data, null where there is nothing")
           R"("lasted_seconds":0.0,"cpu_seconds":0.0,"max_memory_bytes":0})");
     CHECK(data_of(event::Failed{"exit 3", 5}) == R"({"reason":"exit 3","failures":5})");
     CHECK(data_of(event::OrphansReaped{20}) == R"({"count":20})");
+    CHECK(data_of(event::Zombies{8000, 50, 4121, "python3 app.py"}) ==
+          R"({"count":8000,"limit":50,"parent_pid":4121,"parent_command":"python3 app.py"})");
+    CHECK(data_of(event::Zombies{51, 50, 0, ""}) ==
+          R"({"count":51,"limit":50,"parent_pid":null,"parent_command":""})");
+    CHECK(data_of(event::Guarded{"memory 412 MiB, limit 400 MiB", true}) ==
+          R"({"what":"memory 412 MiB, limit 400 MiB","action":"restart"})");
+    CHECK(data_of(event::Guarded{"pids 101, limit 100", false}) ==
+          R"({"what":"pids 101, limit 100","action":"warn"})");
+    CHECK(data_of(event::Pids{7000, 8192, "pid_max", true}) ==
+          R"({"current":7000,"limit":8192,"which":"pid_max","near":true})");
+    CHECK(data_of(event::Requested{"restart", {core::Actor::Via::guard, 0, 0}}).substr(0, 35) ==
+          R"({"request":"restart","via":"guard",)");
     CHECK(data_of(event::Requested{"stop", {core::Actor::Via::control, 1000, 77}}) ==
           R"({"request":"stop","via":"control","uid":1000,"pid":77})");
     CHECK(data_of(event::SupervisorStarted{"1.0.0", 1, 4}) ==
