@@ -95,6 +95,29 @@ std::string join(const std::vector<gid_t>& groups) {
     return text;
 }
 
+// The path of a directory that is open, as far as it can be told.
+std::string path_of(int directory) {
+    std::array<char, 4096> path;
+    const std::string link = "/proc/self/fd/" + std::to_string(directory);
+    const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
+    return size > 0 ? std::string{path.data(), static_cast<std::size_t>(size)} : std::string{};
+}
+
+constexpr const char* kCloneIntoCgroup = "clone into cgroup";
+
+// Before Linux 5.3, in a seccomp filter's words, and from 5.3 to 5.6: without clone3, or without
+// its cgroups.
+bool lacks_clone_into_cgroup(long result) {
+    return result == -ENOSYS || result == -EPERM || result == -E2BIG || result == -EINVAL;
+}
+
+// What the kernel says when it is the cgroup that is in the way: no right to go there, an inner
+// node, a threaded one, none at all, one that was removed.
+bool blames_cgroup(long result) {
+    return result == -EACCES || result == -EBUSY || result == -EOPNOTSUPP || result == -EBADF ||
+           result == -ENOENT || result == -ENODEV;
+}
+
 bool is_shortage(int number) {
     return number == EAGAIN || number == ENOMEM || number == EMFILE || number == ENFILE;
 }
@@ -110,7 +133,7 @@ struct Spawner::Slot {
 
     bool map_stack();
     void unmap_stack();
-    void* stack_top() const;
+    ChildStack stack() const;
 
     // Fills in `plan` from `request`.
     void make_plan(int status_fd, pid_t parent);
@@ -122,6 +145,7 @@ struct Spawner::Slot {
     ChildPlan plan{};
     Fd status;
     bool changes_ids = false;  // in our memory, and so our dumpable flag with it
+    std::string cgroup;        // the path of the one that the child is to go to by itself
 
 private:
     void* mapping_ = nullptr;
@@ -152,6 +176,7 @@ struct Spawner::Hangar {
     std::size_t changing_ids = 0;
     bool spawner_gone = false;
     bool clone_makes_pidfds = true;
+    bool clones_into_cgroups = true;
     const bool fork_for_ids = id_change_exposes_memory();
     const int dumpable = ::prctl(PR_GET_DUMPABLE);
     const pid_t self = ::getpid();
@@ -186,8 +211,8 @@ void Spawner::Slot::unmap_stack() {
         ::munmap(std::exchange(mapping_, nullptr), (kGuardPages + kStackPages) * page_size());
 }
 
-void* Spawner::Slot::stack_top() const {
-    return static_cast<char*>(mapping_) + (kGuardPages + kStackPages) * page_size();
+ChildStack Spawner::Slot::stack() const {
+    return {static_cast<char*>(mapping_) + kGuardPages * page_size(), kStackPages * page_size()};
 }
 
 void Spawner::Slot::make_plan(int status_fd, pid_t parent) {
@@ -211,6 +236,7 @@ void Spawner::Slot::make_plan(int status_fd, pid_t parent) {
             break;
     }
     plan.status_fd = status_fd;
+    plan.cgroup_fd = -1;
     plan.stdout_fd = request.stdout_fd;
     plan.stderr_fd = request.stderr_fd;
     plan.new_session = request.new_session;
@@ -255,6 +281,9 @@ SpawnFailure Spawner::Slot::describe(const ChildReport& report) const {
     failure.stage = static_cast<SpawnStage>(report.stage);
     failure.number = report.number;
     switch (failure.stage) {
+        case SpawnStage::cgroup:
+            failure.subject = cgroup;
+            break;
         case SpawnStage::session:
         case SpawnStage::process_group:
         case SpawnStage::output:
@@ -425,16 +454,36 @@ OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
     const bool want_pidfd = slot->request.want_pidfd;
     long result = -ENOSYS;
     int pidfd = -1;
-    {
+    const int cgroup = slot->request.cgroup;
+    bool cloned = false;
+    if (cgroup >= 0 && hangar_->clones_into_cgroups) {
+        {
+            AllSignalsBlocked guard;
+            result = clone_child_into(cgroup, flags | (want_pidfd ? CLONE_PIDFD : 0UL),
+                                      slot->stack(), slot->plan, &pidfd);
+        }
+        if (blames_cgroup(result)) {
+            hangar_->land(slot);
+            return Unexpected<OsError>{
+                OsError{kCloneIntoCgroup, path_of(cgroup), static_cast<int>(-result)}};
+        }
+        hangar_->clones_into_cgroups = !lacks_clone_into_cgroup(result);
+        cloned = hangar_->clones_into_cgroups;
+    }
+    if (cgroup >= 0 && !cloned) {
+        slot->plan.cgroup_fd = cgroup;
+        slot->cgroup = path_of(cgroup);
+    }
+    if (!cloned) {
         AllSignalsBlocked guard;
         if (want_pidfd && hangar_->clone_makes_pidfds) {
-            result = clone_child(flags | CLONE_PIDFD, slot->stack_top(), slot->plan, &pidfd);
+            result = clone_child(flags | CLONE_PIDFD, slot->stack(), slot->plan, &pidfd);
             if (result == -ENOSYS || result == -EPERM || result == -EINVAL) {
                 hangar_->clone_makes_pidfds = false;
             }
         }
         if (!want_pidfd || !hangar_->clone_makes_pidfds) {
-            result = clone_child(flags, slot->stack_top(), slot->plan, nullptr);
+            result = clone_child(flags, slot->stack(), slot->plan, nullptr);
         }
     }
     if (result < 0) {
@@ -511,14 +560,10 @@ std::vector<std::string> find_candidates(std::string_view argv0, std::string_vie
 
 std::string SpawnFailure::text() const {
     // By SpawnStage.
-    static constexpr std::array<const char*, 15> kNames{
-        "setsid",        "setpgid",
-        "stdout",        "stderr",
-        "stdin",         "limit nofile",
-        "limit locks",   "nice",
-        "oom_score_adj", "setgroups",
-        "setgid",        "setuid",
-        "chdir",         "parent death signal",
+    static constexpr std::array<const char*, 16> kNames{
+        "cgroup",    "setsid",       "setpgid",     "stdout", "stderr",
+        "stdin",     "limit nofile", "limit locks", "nice",   "oom_score_adj",
+        "setgroups", "setgid",       "setuid",      "chdir",  "parent death signal",
         "exec",
     };
     static_assert(kNames.size() == static_cast<std::size_t>(SpawnStage::exec) + 1);
@@ -555,6 +600,10 @@ int SpawnFailure::shell_code() const {
 
 bool is_transient(const OsError& error) {
     return is_shortage(error.number);
+}
+
+bool is_cgroup_refused(const OsError& error) {
+    return error.call == kCloneIntoCgroup;
 }
 
 }  // namespace reeve::os

@@ -83,6 +83,10 @@ struct SpawnRequest {
 
     // What the kernel sends to the child when the thread that called spawn() ends; 0: nothing.
     int parent_death_signal = 0;
+
+    // The directory of a cgroup v2 that the child starts in; ours to lend, for the length of
+    // spawn() only.  -1: our own.
+    int cgroup = -1;
 };
 
 // Where `argv0` may lie: itself if it has a slash, else in each directory of `path` (as in $PATH;
@@ -118,6 +122,10 @@ struct SpawnFailure {
 // Whether a failed spawn() says that the machine lacks something for now.
 bool is_transient(const base::OsError& error);
 
+// Whether it says that the child may not be started in SpawnRequest::cgroup: without it, it may be.
+// A child that has to go there by itself says the same by SpawnStage::cgroup.
+bool is_cgroup_refused(const base::OsError& error);
+
 struct SpawnOutcome {
     // nullopt: executed, or dead before that; its exit tells which.
     std::optional<SpawnFailure> failure;
@@ -144,7 +152,8 @@ public:
     bool can_spawn();
     std::size_t flights() const;
 
-    // Clones the child and returns at once.  The errors are those of pipe2, mmap and clone, and
+    // Clones the child and returns at once.  The errors are those of pipe2, mmap and clone,
+    // {"clone into cgroup", its directory, …} for a cgroup that does not take it, and
     // {"spawn", …, EBUSY} where can_spawn() is false.
     base::OsExpected<Spawned> spawn(SpawnRequest request);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -88,6 +89,7 @@ public:
             if (moved < 0) leave();
             status_fd_ = static_cast<int>(moved);
         }
+        enter_cgroup();
         const int out = out_of_the_way(plan_.stdout_fd, 1, SpawnStage::output);
         const int err = out_of_the_way(plan_.stderr_fd, 2, SpawnStage::error);
 
@@ -141,6 +143,15 @@ private:
         if (fd < 0) return;
         // dup3 refuses to copy a descriptor onto itself.
         check(stage, fd == target ? sys(SYS_fcntl, fd, F_SETFD, 0) : sys(SYS_dup3, fd, target, 0));
+    }
+
+    // Before there is anything that should have been in it.
+    void enter_cgroup() {
+        if (plan_.cgroup_fd < 0) return;
+        const long fd = check(SpawnStage::cgroup, sys(SYS_openat, plan_.cgroup_fd, "cgroup.procs",
+                                                      O_WRONLY | O_CLOEXEC, 0));
+        check(SpawnStage::cgroup, sys(SYS_write, fd, "0", 1));  // the writer
+        sys(SYS_close, fd);
     }
 
     void enter_session() {
@@ -278,7 +289,9 @@ private:
 
 }  // namespace
 
-long clone_child(unsigned long flags, void* stack_top, const ChildPlan& plan, int* pidfd) {
+long clone_child(unsigned long flags, const ChildStack& stack_of, const ChildPlan& plan,
+                 int* pidfd) {
+    void* stack_top = static_cast<char*>(stack_of.lowest) + stack_of.size;
     // The child comes out of the system call with our registers and an empty stack.
 #if defined(__x86_64__)
     long result = SYS_clone;
@@ -320,6 +333,53 @@ long clone_child(unsigned long flags, void* stack_top, const ChildPlan& plan, in
         : "+r"(result)
         : "r"(number), "r"(stack), "r"(its_pidfd), "r"(thread_storage), "r"(thread_id),
           "r"(its_plan), "r"(its_life)
+        : "cc", "memory");
+    return result;
+#endif
+}
+
+long clone_child_into(int cgroup_fd, unsigned long flags, const ChildStack& stack_of,
+                      const ChildPlan& plan, int* pidfd) {
+    clone_args arguments{};
+    arguments.flags = (flags & ~static_cast<unsigned long>(CSIGNAL)) | CLONE_INTO_CGROUP;
+    arguments.pidfd = reinterpret_cast<std::uint64_t>(pidfd);
+    arguments.exit_signal = flags & CSIGNAL;
+    arguments.stack = reinterpret_cast<std::uint64_t>(stack_of.lowest);
+    arguments.stack_size = stack_of.size;
+    arguments.cgroup = static_cast<std::uint64_t>(cgroup_fd);
+#if defined(__x86_64__)
+    long result = SYS_clone3;
+    register const ChildPlan* its_plan asm("r12") = &plan;
+    register void (*its_life)(const ChildPlan*) asm("r13") = run_child;
+    asm volatile(
+        "syscall\n\t"
+        "test %%rax, %%rax\n\t"
+        "jnz 1f\n\t"
+        "xor %%ebp, %%ebp\n\t"  // the end for whoever unwinds
+        "mov %%r12, %%rdi\n\t"
+        "call *%%r13\n\t"
+        "ud2\n"
+        "1:"
+        : "+a"(result)
+        : "D"(&arguments), "S"(sizeof arguments), "r"(its_plan), "r"(its_life)
+        : "rcx", "r11", "cc", "memory");
+    return result;
+#elif defined(__aarch64__)
+    register long number asm("x8") = SYS_clone3;
+    register long result asm("x0") = reinterpret_cast<long>(&arguments);
+    register std::size_t size asm("x1") = sizeof arguments;
+    register const ChildPlan* its_plan asm("x5") = &plan;
+    register void (*its_life)(const ChildPlan*) asm("x6") = run_child;
+    asm volatile(
+        "svc 0\n\t"
+        "cbnz x0, 1f\n\t"
+        "mov x29, xzr\n\t"  // the end for whoever unwinds
+        "mov x0, x5\n\t"
+        "blr x6\n\t"
+        "brk 0\n"
+        "1:"
+        : "+r"(result)
+        : "r"(number), "r"(size), "r"(its_plan), "r"(its_life)
         : "cc", "memory");
     return result;
 #endif

@@ -26,6 +26,7 @@ struct ChildPlan {
     std::uint64_t tag;
 
     int status_fd;
+    int cgroup_fd;  // to be entered by the child itself; -1: it is where it belongs
     int stdout_fd;  // -1: not touched
     int stderr_fd;
 
@@ -55,11 +56,21 @@ struct ChildReport {
 };
 static_assert(sizeof(ChildReport) == 8);
 
-// Clones a child that goes through `plan` on the stack that ends at `stack_top`.  `flags` as in
-// clone(2); with CLONE_PIDFD the descriptor goes to `pidfd`.  The pid, or a negated errno.
+struct ChildStack {
+    void* lowest;
+    std::size_t size;
+};
+
+// Clones a child that goes through `plan` on that stack, which it starts at the top of.  `flags` as
+// in clone(2); with CLONE_PIDFD the descriptor goes to `pidfd`.  The pid, or a negated errno.
 //
 // Not clone(3): ThreadSanitizer puts itself in between and hands the child a piece of our own
 // stack, which we have long left when it looks there.
-long clone_child(unsigned long flags, void* stack_top, const ChildPlan& plan, int* pidfd);
+long clone_child(unsigned long flags, const ChildStack& stack, const ChildPlan& plan, int* pidfd);
+
+// The same straight into a cgroup, by clone3 (Linux 5.7): no moment passes in which the child, or
+// what it forks, is in ours.
+long clone_child_into(int cgroup_fd, unsigned long flags, const ChildStack& stack,
+                      const ChildPlan& plan, int* pidfd);
 
 }  // namespace reeve::os
