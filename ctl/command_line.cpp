@@ -64,11 +64,11 @@ constexpr std::array<VerbInfo, 19> kVerbs{{
      "  reevectl zombies              who neglects how many, and since when\n"
      "  reevectl zombies web\n"
      "  reevectl zombies --json | jq '.zombies[].pids'\n",
-     "A process that has died keeps its place in the process table, and its number, until its "
-     "parent\n"
-     "waits for it. While the parent lives reeve can't do that in its place. To restart the "
-     "program\n"
-     "hands its zombies to reeve, which reaps them; 'zombies' in [program.NAME.guard] sees to it."},
+     "A process that has died keeps its place in the process table, and its number, until its\n"
+     "parent waits for it. While the parent lives reeve can't do that in its place. Restarting "
+     "the\n"
+     "program hands its zombies to reeve, which reaps them; 'zombies' in [program.NAME.guard]\n"
+     "sees to it."},
     {"events", Verb::events, "", "what happens, as it happens",
      "  reevectl events\n"
      "  reevectl events --since 0     the last 1,000 first\n"

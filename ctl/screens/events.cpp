@@ -4,17 +4,26 @@
 
 namespace reeve::ctl {
 
+namespace {
+
+// One that somebody should look at.
+bool is_trouble(const api::Event& event, const std::string& data) {
+    if (event.event == "supervisor.pids") return data.find("near=false") == std::string::npos;
+    return event.event == "program.failed" || event.event == "program.guard" ||
+           event.event == "program.zombies";
+}
+
+}  // namespace
+
 std::string event_line(const api::Event& event, const Style& style) {
-    const bool is_bad = event.event == "program.failed" || event.event == "program.guard" ||
-                        event.event == "program.zombies" || event.event == "supervisor.pids";
+    const std::string data = harmless(api::flatten_json(event.data));
     std::string number = std::to_string(event.id);
     number.insert(0, 5 - std::min<std::size_t>(5, number.size()), ' ');
     std::string out = number + "  " + coloured(style, Colour::dim, api::to_text(event.time)) + "  ";
     const std::string name = harmless(event.event);
-    out += coloured(style, is_bad ? Colour::red : Colour::cyan, name);
+    out += coloured(style, is_trouble(event, data) ? Colour::red : Colour::cyan, name);
     out.append(19 - std::min<std::size_t>(19, display_width(name)), ' ');
     out += "  " + padded(event.program ? harmless(*event.program) : "-", 12);
-    const std::string data = harmless(api::flatten_json(event.data));
     if (!data.empty()) out += "  " + data;
     while (!out.empty() && out.back() == ' ') out.pop_back();
     return out + "\n";

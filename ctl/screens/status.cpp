@@ -104,6 +104,15 @@ std::string status_screen(const api::Status& status, api::Timestamp now, const S
     std::string out = table.print(style, with_headers);
     if (with_headers) {
         out += coloured(style, Colour::dim, totals(status.programs)) + "\n";
+        std::int64_t zombies = 0;
+        for (const api::ProgramStatus& program : status.programs) zombies += program.zombies;
+        if (zombies > 0) {
+            const std::string count = std::to_string(zombies);
+            out += coloured(style, Colour::yellow,
+                            count + (zombies == 1 ? " neglected zombie" : " neglected zombies") +
+                                ": 'reevectl zombies' names the parents") +
+                   "\n";
+        }
         if (std::string pids = pids_text(status.supervisor.pids); !pids.empty()) {
             if (style.terminal) pids = cut(pids, static_cast<std::size_t>(style.width), style);
             out += coloured(style, Colour::yellow, pids) + "\n";

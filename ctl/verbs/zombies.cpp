@@ -24,8 +24,14 @@ Exit zombies_verb(const Session& session) {
                                 });
         });
     }
+    // "every parent" of what is to be seen would be too much said of a part.
+    const bool is_part = !targets.empty() && targets != std::vector<std::string>{"*"};
     if (session.options.json) {
         session.print_json(targets.empty() ? reply->body : api::to_json(*zombies));
+    } else if (is_part && zombies->zombies.empty()) {
+        std::string names;
+        for (const std::string& target : targets) names += (names.empty() ? "" : ", ") + target;
+        if (!session.options.no_headers) session.print("no neglected zombies of " + names + "\n");
     } else {
         session.print(zombies_screen(*zombies, session.style, !session.options.no_headers));
     }

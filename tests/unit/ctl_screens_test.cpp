@@ -306,6 +306,45 @@ TEST_CASE("an event is one line") {
           "    1  2026-11-22T10:17:00.120Z  supervisor.started   -\n");
 }
 
+TEST_CASE("the events of zombies, guards and pids are lines to read") {
+    const auto rest_of = [](const std::string& name, std::optional<std::string> program,
+                            const std::string& data) {
+        return event_line({7, name, kNow, std::move(program), data}, kPipe).substr(33);
+    };
+    CHECK(rest_of("program.zombies", "web",
+                  R"({"count":51,"limit":50,"parent_pid":4121,"parent_command":"app -x"})") ==
+          "program.zombies      web           count=51 limit=50 parent_pid=4121 "
+          "parent_command=\"app -x\"\n");
+    CHECK(rest_of("program.guard", "web",
+                  R"({"what":"memory 412 MiB, limit 400 MiB","action":"restart"})") ==
+          "program.guard        web           what=\"memory 412 MiB, limit 400 MiB\" "
+          "action=restart\n");
+    const std::string near = R"({"current":7000,"limit":8192,"which":"pid_max","near":true})";
+    CHECK(rest_of("supervisor.pids", std::nullopt, near) ==
+          "supervisor.pids      -             current=7000 limit=8192 which=pid_max near=true\n");
+    const std::string far = R"({"current":70,"limit":8192,"which":"pid_max","near":false})";
+    CHECK(event_line({7, "supervisor.pids", kNow, {}, near}, kColour).find("\033[31m") !=
+          std::string::npos);
+    CHECK(event_line({7, "supervisor.pids", kNow, {}, far}, kColour).find("\033[31m") ==
+          std::string::npos);
+}
+
+TEST_CASE("below the table stands how many zombies are neglected, if any are") {
+    api::Status status = example();
+    status.programs[0].zombies = 30;
+    status.programs[1].zombies = 4;
+    const auto last_line = [&] {
+        const std::string screen = status_screen(status, kNow, kPipe, true);
+        return screen.substr(screen.rfind('\n', screen.size() - 2) + 1);
+    };
+    CHECK(last_line() == "34 neglected zombies: 'reevectl zombies' names the parents\n");
+    status.programs.resize(1);
+    status.programs[0].zombies = 1;
+    CHECK(last_line() == "1 neglected zombie: 'reevectl zombies' names the parents\n");
+    status.programs[0].zombies = 0;
+    CHECK(last_line() == "1 program: 1 running\n");
+}
+
 TEST_CASE("an action says what became of it, and why not with the last lines") {
     CHECK(action_lines({"web", true, "running", 4121, "", {"x"}}, kPipe) ==
           "web: running (pid 4121)\n");
