@@ -65,10 +65,10 @@ constexpr std::array<VerbInfo, 19> kVerbs{{
      "  reevectl zombies web\n"
      "  reevectl zombies --json | jq '.zombies[].pids'\n",
      "A process that has died keeps its place in the process table, and its number, until its\n"
-     "parent waits for it. While the parent lives reeve can't do that in its place. Restarting "
-     "the\n"
-     "program hands its zombies to reeve, which reaps them; 'zombies' in [program.NAME.guard]\n"
-     "sees to it."},
+     "parent waits for it. While the parent lives reeve can't do that in its place. Restart the\n"
+     "program, and its zombies come to reeve, which reaps them; 'zombies' in the table\n"
+     "[program.NAME.guard] has reeve see to it.\n"
+     "A zombie is reported when it is still one after 100 ms."},
     {"events", Verb::events, "", "what happens, as it happens",
      "  reevectl events\n"
      "  reevectl events --since 0     the last 1,000 first\n"
