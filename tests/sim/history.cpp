@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <memory>
+#include <utility>
 
 #include "tests/sim/world.h"
 
@@ -46,7 +47,8 @@ bool ended_for_good(State state) {
 conf::Program random_program(Dice& dice, int number) {
     conf::Program program;
     program.name = std::string{"p"} + std::to_string(number);
-    program.type = dice.one_in(3) ? conf::ProgramType::task : conf::ProgramType::service;
+    program.type = dice.any_of({conf::ProgramType::task, conf::ProgramType::service,
+                                conf::ProgramType::service, conf::ProgramType::forking});
     program.autostart = !dice.one_in(4);
     program.instances = dice.one_in(3) ? dice.from_to(2, 3) : 1;
     program.essential = dice.one_in(4);
@@ -73,6 +75,16 @@ conf::Program random_program(Dice& dice, int number) {
     program.stop_scope = dice.any_of({conf::StopScope::main, conf::StopScope::main,
                                       conf::StopScope::group, conf::StopScope::tree});
     program.leftovers = dice.one_in(4) ? conf::Leftovers::keep : conf::Leftovers::kill;
+    if (program.type == conf::ProgramType::forking && dice.one_in(2)) {
+        for (int i = 1; i <= program.instances; ++i) {
+            program.pid_files.push_back("/run/" + program.name + "-" + std::to_string(i) + ".pid");
+        }
+    }
+    if (dice.one_in(3)) {
+        program.guard.emplace().pids = 10;
+        program.guard->action =
+            dice.one_in(3) ? conf::GuardAction::warn : conf::GuardAction::restart;
+    }
     return program;
 }
 
@@ -85,7 +97,13 @@ Temper random_temper(Dice& dice, Mood mood) {
     if (dice.one_in(4)) temper.spawn_is_slow = 3;
     if (dice.one_in(6)) temper.spawn_fails = dice.from_to(1, 4);
     if (dice.one_in(10)) temper.spawn_is_hopeless = dice.from_to(1, 4);
+    if (dice.one_in(2)) temper.forks_twice = dice.from_to(1, 3);
+    if (dice.one_in(3)) temper.late_pid_file = dice.from_to(1, 3);
     if (mood == Mood::calm) return temper;
+
+    if (dice.one_in(4)) temper.never_ends = dice.from_to(1, 4);
+    if (dice.one_in(4)) temper.leaves_nobody = dice.from_to(1, 4);
+    if (dice.one_in(4)) temper.wrong_pid_file = dice.from_to(1, 4);
 
     if (dice.one_in(3)) temper.exec_hangs = dice.from_to(1, 4);
     if (dice.one_in(4)) temper.dies_before_it_reports = dice.from_to(1, 6);
@@ -103,6 +121,8 @@ struct Book {
     bool wanted = false;  // to be up
     bool asked = false;   // a start that was asked for is still to come
     bool timed_out = false;
+    std::optional<TimePoint> guarded;  // when its guard has stopped the run
+    bool over_limit = false;           // as the guard was told of this run
     bool over_for_good = false;
     int failures = 0;
     int short_runs = 0;  // since the delays last began again
@@ -141,6 +161,7 @@ private:
     void reset(Instance& instance);
     void await(Instance& instance);
     void cancel();
+    void grow(Instance& instance);
     void answer(std::size_t index, const core::Outcome& outcome);
     void shut_down();
 
@@ -151,6 +172,7 @@ private:
     void look();
     void judge(Book& book, const Life& life);
     void look_at_endings();
+    void look_at_main_processes();
     void look_at_spawns();
     void look_at_rest();
     void look_at_wish(std::uint64_t progress_before);
@@ -181,6 +203,7 @@ private:
     std::size_t lives_seen_ = 0;
     std::uint64_t last_seq_ = 0;
     std::uint64_t answers_ = 0;
+    std::uint64_t guarded_ = 0;
     std::uint64_t turns_ = 0;
     bool inside_call_ = false;
     bool somebody_ended_ = false;  // for good, in this turn
@@ -272,6 +295,9 @@ Tale History::live() {
     tale.turns = turns_;
     tale.runs = world_->lives().size();
     tale.answers = answers_;
+    tale.daemons = world_->daemons_found();
+    tale.searches = world_->searches();
+    tale.guarded = guarded_;
     tale.gave_up = gave_up_;
     return tale;
 }
@@ -282,7 +308,7 @@ const core::Actor kOperator{core::Actor::Via::control, 1000, 4242};
 
 void History::act() {
     Instance& instance = any_instance();
-    switch (dice_.below(13)) {
+    switch (dice_.below(15)) {
         case 0:
         case 1:
             return start(instance);
@@ -312,6 +338,9 @@ void History::act() {
         case 12:
             world_->stall(dice_.ms(1, 400));
             return;
+        case 13:
+        case 14:
+            return grow(instance);
     }
 }
 
@@ -359,6 +388,39 @@ void History::reset(Instance& instance) {
     if (still_ending) judge(book, world_->lives()[*book.life]);
 }
 
+// Whoever takes samples tells what its processes have come to.
+void History::grow(Instance& instance) {
+    Book& book = books_[instance.slot()];
+    const auto& guard = instance.program().guard;
+    const bool over = !dice_.one_in(3);
+    const core::Footprint footprint{.pids = over ? 11 : 10,
+                                    .run = dice_.one_in(2) ? instance.run_number() : 0};
+    const bool is_looked_at =
+        guard && (instance.state() == State::starting || instance.state() == State::running);
+    // What could still turn out to be a lack of room is left alone: it would be no run of its own.
+    if (is_looked_at && instance.state() == State::starting && instance.run()->pid == 0 &&
+        !world_->lives()[*book.life].looking) {
+        return;
+    }
+    world_->trace("the guard of " + instance.name() +
+                  " sees pids: " + std::to_string(footprint.pids));
+    if (is_looked_at) {
+        const bool crossed = over && !std::exchange(book.over_limit, over);
+        if (crossed && guard->action == conf::GuardAction::restart) {
+            book.guarded = world_->now();
+            ++guarded_;
+        }
+    }
+    const std::uint64_t told_before = last_seq_;
+    roster_->on_footprint(instance.slot(), footprint);
+    if (!is_looked_at && last_seq_ != told_before) {
+        broken("its guard acts on what does not run", instance.slot());
+    }
+    if (book.guarded == world_->now() && instance.state() != State::stopping) {
+        broken("its guard does nothing", instance.slot());
+    }
+}
+
 void History::await(Instance& instance) {
     awaits_.push_back({0, instance.slot(), dice_.any_of({Goal::up, Goal::down}), false, false});
     const std::size_t index = awaits_.size() - 1;
@@ -391,8 +453,8 @@ void History::answer(std::size_t index, const core::Outcome& outcome) {
     if (outcome.ok && await.goal == Goal::down && books_[await.slot].life &&
         world_->lives().size() == lives_seen_) {
         const Life& life = world_->lives()[*books_[await.slot].life];
-        const bool keeps = life.program->leftovers == conf::Leftovers::keep;
-        if (!keeps && world_->any_alive(life)) broken("is said to be down", await.slot);
+        if (!World::may_keep(life) && world_->any_alive(life))
+            broken("is said to be down", await.slot);
     }
     // Somebody who got an answer may ask on.
     if (dice_.one_in(8)) History::await(any_instance());
@@ -453,6 +515,7 @@ void History::hear(const core::Event& event) {
         hear_exit(*exit, slot);
     } else if (std::holds_alternative<core::event::Ready>(event.body)) {
         books_[slot].ready_since = world_->now();
+        if (books_[slot].life) world_->was_ready(*books_[slot].life);
     }
 }
 
@@ -473,7 +536,8 @@ void History::hear_change(const core::event::StateChanged& change, std::uint32_t
             break;
         case State::stopping:
             // Nobody asked for it, and nothing has ended: it was not ready in time.
-            if (book.wanted && !book.asked && book.life && !world_->lives()[*book.life].told_over) {
+            if (book.wanted && !book.asked && !book.guarded && book.life &&
+                !world_->lives()[*book.life].told_over) {
                 book.timed_out = true;
             }
             break;
@@ -496,12 +560,16 @@ void History::hear_exit(const core::event::Exited& exit, std::uint32_t slot) {
     const Life& life = world_->lives()[*book.life];
     if (exit.run != life.number) broken("the exit of another run", slot);
     if (exit.status != life.status) broken("an exit with another status", slot);
+    if (exit.pid != 0 && world_->process(exit.pid).life != *book.life) {
+        broken("an exit of a process that is not the run's", slot);
+    }
 }
 
 // --- what is seen --------------------------------------------------------------------------------
 
 void History::look() {
     look_at_endings();
+    look_at_main_processes();
     look_at_spawns();
     look_at_rest();
     look_at_exit_on();
@@ -510,17 +578,18 @@ void History::look() {
 // An end that nobody asked for: how it counts, and whether another start may follow.
 void History::judge(Book& book, const Life& life) {
     const conf::Program& program = *life.program;
+    // A command that left no daemon behind has failed, whatever it says.
+    const bool had_a_main = !life.told_missing || life.told_found;
     const bool success =
-        life.status && !book.timed_out &&
-        std::ranges::any_of(program.success_exit_codes, [&](const conf::SuccessExit& exit) {
-            return exit.kind == conf::SuccessExit::Kind::code
-                       ? life.status->exited() && life.status->code == exit.number
-                       : life.status->signal == exit.number;
-        });
-    const bool healthy =
-        book.ready_since && *life.told_over - *book.ready_since >= program.healthy_after;
+        life.status && !book.timed_out && had_a_main && World::is_success(program, *life.status);
+    const TimePoint until = book.guarded.value_or(*life.told_over);
+    const bool healthy = book.ready_since && until - *book.ready_since >= program.healthy_after;
     if (healthy) book.failures = book.short_runs = 0;
     ++book.short_runs;
+    if (book.guarded) {
+        book.over_for_good = false;
+        return;
+    }
     if (!success) ++book.failures;
     book.over_for_good =
         success ? program.restart != conf::RestartPolicy::always
@@ -535,7 +604,24 @@ void History::look_at_endings() {
         Book& book = books_[slot];
         if (!book.life || book.life_is_over) continue;
         const Life& life = world_->lives()[*book.life];
-        if (!life.told_over) continue;
+        if (!life.told_over) {
+            if (book.exit_announced) broken("a handover was told as an exit", slot);
+            continue;
+        }
+        if (life.stopped_looking && book.wanted && !book.asked && !book.guarded) {
+            book.timed_out = true;
+            if (world_->now() - life.ordered < life.program->start_timeout) {
+                broken("its daemon was given up too early", slot);
+            }
+        }
+        const bool handed_over = life.program->type == conf::ProgramType::forking &&
+                                 !book.ready_since && life.told_exit &&
+                                 (life.told_executed || life.status->exited()) &&
+                                 World::is_success(*life.program, *life.status);
+        const bool was_to_go_on = book.wanted && !book.asked && !book.guarded && !book.timed_out;
+        if (handed_over && was_to_go_on && !life.told_missing) {
+            broken("its daemon was not looked for", slot);
+        }
         book.life_is_over = true;
         book.lacked = !life.status && life.failure.no_room;
         if (book.lacked) continue;
@@ -543,6 +629,19 @@ void History::look_at_endings() {
         if (!book.wanted || book.asked) continue;
 
         judge(book, life);
+    }
+}
+
+// The main process of a run is one of its own, and one that has not ended as far as was told.
+void History::look_at_main_processes() {
+    for (const auto& instance : roster_->instances()) {
+        if (!instance->run() || instance->run()->pid == 0) continue;
+        const Process& process = world_->process(instance->run()->pid);
+        const Life& life = world_->lives()[process.life];
+        if (life.id != instance->run()->id || !process.main || process.stray) {
+            broken("its main process is another's", instance->slot());
+        }
+        if (life.looking) broken("has a main process, and looks for one", instance->slot());
     }
 }
 
@@ -582,6 +681,8 @@ void History::look_at_spawns() {
         }
         book.asked = false;
         book.timed_out = false;
+        book.guarded.reset();
+        book.over_limit = false;
         book.over_for_good = false;
         book.life = lives_seen_;
         book.life_is_over = false;
@@ -638,7 +739,8 @@ void History::look_at_exit_on() {
             if (!book.life) return false;
             const Life& life = world_->lives()[*book.life];
             const int code = life.status ? life.status->shell_code() : 1;
-            return planned_code_ == code || (book.timed_out && planned_code_ == 1);
+            const bool failed_anyhow = book.timed_out || life.told_missing;
+            return planned_code_ == code || (failed_anyhow && planned_code_ == 1);
         });
         if (!of_a_program && planned_code_ != 0) broken("exits with a code of nobody");
         return;

@@ -21,7 +21,10 @@ struct Tale {
     std::uint64_t turns = 0;
     std::uint64_t runs = 0;
     std::uint64_t answers = 0;
-    bool gave_up = false;  // something could not be killed in time
+    std::uint64_t daemons = 0;   // that were found
+    std::uint64_t searches = 0;  // of which some end without one
+    std::uint64_t guarded = 0;   // runs that their guard has ended
+    bool gave_up = false;        // something could not be killed in time
 };
 Tale live_a_history(Mood mood, std::uint64_t seed,
                     const std::function<void(const std::string&)>& trace = {});

@@ -14,6 +14,7 @@
 namespace {
 
 using reeve::sim::Mood;
+using reeve::sim::Tale;
 
 constexpr std::uint64_t kHistories = 5000;
 
@@ -47,25 +48,43 @@ void search(Mood mood) {
         return;
     }
     const std::uint64_t histories = from_environment("REEVE_SIM_HISTORIES").value_or(kHistories);
-    std::uint64_t turns = 0, runs = 0, answers = 0, gave_up = 0;
+    Tale all;
+    std::uint64_t gave_up = 0;
     for (std::uint64_t seed = 1; seed <= histories; ++seed) {
         try {
-            const auto tale = reeve::sim::live_a_history(mood, seed);
-            turns += tale.turns;
-            runs += tale.runs;
-            answers += tale.answers;
+            const Tale tale = reeve::sim::live_a_history(mood, seed);
+            all.turns += tale.turns;
+            all.runs += tale.runs;
+            all.answers += tale.answers;
+            all.daemons += tale.daemons;
+            all.searches += tale.searches;
+            all.guarded += tale.guarded;
             gave_up += tale.gave_up ? 1 : 0;
         } catch (const reeve::sim::BrokenPromise& broken) {
             FAIL("REEVE_SIM_SEED=" << seed << ": " << broken.what() << "\nThe last that happened:\n"
                                    << retell(mood, seed, 60));
         }
     }
-    std::printf("%llu histories, %llu turns, %llu runs, %llu answers, %llu unkillable\n",
-                static_cast<unsigned long long>(histories), static_cast<unsigned long long>(turns),
-                static_cast<unsigned long long>(runs), static_cast<unsigned long long>(answers),
-                static_cast<unsigned long long>(gave_up));
+    const std::pair<const char*, std::uint64_t> figures[] = {
+        {"histories", histories},
+        {"turns", all.turns},
+        {"runs", all.runs},
+        {"answers", all.answers},
+        {"unkillable", gave_up},
+        {"searches for a daemon", all.searches},
+        {"daemons found", all.daemons},
+        {"stopped by a guard", all.guarded}};
+    std::string line;
+    for (const auto& [name, figure] : figures) {
+        line += (line.empty() ? "" : ", ") + std::to_string(figure) + " " + name;
+    }
+    std::printf("%s\n", line.c_str());
     // A search that nothing happens in finds nothing.
-    CHECK(runs >= histories);
+    CHECK(all.runs >= histories);
+    if (histories < 1000) return;
+    CHECK(all.daemons >= histories / 10);
+    CHECK(all.searches > all.daemons);
+    CHECK(all.guarded >= histories / 100);
 }
 
 }  // namespace

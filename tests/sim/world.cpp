@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
+#include <utility>
 
 namespace reeve::sim {
 
@@ -89,6 +91,12 @@ void World::happen(const Happening& happening) {
         case Kind::fork:
             fork(subject);
             return;
+        case Kind::daemonize:
+            daemonize(subject);
+            return;
+        case Kind::find:
+            find(subject);
+            return;
         case Kind::die:
             die(subject, happening.status);
             return;
@@ -107,7 +115,7 @@ void World::happen(const Happening& happening) {
         }
         case Kind::tell_executed: {
             Life& life = lives_[subject];
-            if (life.told_over) return;
+            if (life.told_over || life.told_exit) return;
             life.told_executed = true;
             if (tracing()) trace("tell executed: " + describe(subject));
             roster_->on_executed(life.id);
@@ -154,6 +162,22 @@ void World::happen(const Happening& happening) {
     }
 }
 
+bool World::is_success(const conf::Program& program, const base::ExitStatus& status) {
+    return std::ranges::any_of(program.success_exit_codes, [&](const conf::SuccessExit& exit) {
+        return exit.kind == conf::SuccessExit::Kind::code
+                   ? status.exited() && status.code == exit.number
+                   : status.signal == exit.number;
+    });
+}
+
+const Process& World::process(pid_t pid) const {
+    const auto index = static_cast<std::size_t>(pid - 100);
+    if (pid < 100 || index >= processes_.size()) {
+        throw BrokenPromise{"there never was a pid " + std::to_string(pid)};
+    }
+    return processes_[index];
+}
+
 // --- processes -----------------------------------------------------------------------------------
 
 bool World::any_alive(const Life& life) const {
@@ -189,8 +213,7 @@ void World::spawn(const core::SpawnOrder& order) {
         if (!older.forgotten) throw BrokenPromise{"two runs of an instance at once"};
         for (const std::size_t process : older.processes) {
             const Process& left = processes_[process];
-            const bool may_stay =
-                left.stray || (older.program->leftovers == conf::Leftovers::keep && !left.main);
+            const bool may_stay = left.stray || (may_keep(older) && !left.main);
             if (left.alive && !may_stay) {
                 throw BrokenPromise{"a run begins beside pid " + std::to_string(left.pid) +
                                     " of an older one"};
@@ -247,19 +270,66 @@ void World::exec(std::size_t index) {
     const std::size_t main = life.processes[0];
     const Temper& its = temper(life);
     if (processes_[main].forks_left > 0) later(dice_.ms(0, 50), Kind::fork, main);
-    if (!dice_.one_in(its.lives_for_ever)) {
-        const bool fails = dice_.one_in(its.fails);
-        const base::ExitStatus status =
-            !fails ? exited_with(0)
-                   : dice_.any_of({exited_with(1), exited_with(3), killed_by(SIGSEGV)});
-        const int most = dice_.one_in(3) ? 20 : its.longest_life;
-        later(dice_.ms(0, most), Kind::die, main, status);
+    if (life.program->type != conf::ProgramType::forking) {
+        live_on(main);
+    } else if (dice_.one_in(its.leaves_nobody)) {
+        later(dice_.ms(0, 50), Kind::die, main, dice_.any_of({exited_with(0), exited_with(3)}));
+    } else if (!dice_.one_in(its.never_ends)) {
+        later(dice_.ms(0, 50), Kind::daemonize, main);
     }
     if (life.pending_signal != 0) send(main, life.pending_signal);
 }
 
+// Until it ends by itself, if it does.
+void World::live_on(std::size_t index) {
+    const Temper& its = temper(lives_[processes_[index].life]);
+    if (dice_.one_in(its.lives_for_ever)) return;
+    const bool fails = dice_.one_in(its.fails);
+    const base::ExitStatus status =
+        !fails ? exited_with(0)
+               : dice_.any_of({exited_with(1), exited_with(3), killed_by(SIGSEGV)});
+    const int most = dice_.one_in(3) ? 20 : its.longest_life;
+    later(dice_.ms(0, most), Kind::die, index, status);
+}
+
+// A process leaves another one behind and ends: the command, or the first child of who forks twice.
+void World::daemonize(std::size_t parent) {
+    if (!processes_[parent].alive || processes_[parent].killed_there) return;
+    if (hangs(processes_[parent])) {
+        later(processes_[parent].hangs_until - now_, Kind::daemonize, parent);
+        return;
+    }
+    const std::size_t index = processes_[parent].life;
+    const bool is_command = lives_[index].processes[0] == parent;
+    const Temper& its = temper(lives_[index]);
+    if (now_ < no_room_until_) {
+        die(parent, exited_with(1));
+        return;
+    }
+    const std::size_t child = beget(index);
+    processes_[child].detached = true;
+    processes_[child].stray = processes_[parent].stray || dice_.one_in(its.strays);
+    if (tracing()) {
+        trace("pid " + std::to_string(processes_[parent].pid) + " daemonizes pid " +
+              std::to_string(processes_[child].pid));
+    }
+    if (is_command && dice_.one_in(its.forks_twice)) {
+        later(dice_.ms(0, 30), Kind::daemonize, child);
+    } else {
+        Life& life = lives_[index];
+        life.daemon = child;
+        life.pid_file_at =
+            now_ + (dice_.one_in(its.late_pid_file) ? dice_.ms(50, 1500) : dice_.ms(0, 20));
+        life.pid_file_is_wrong = dice_.one_in(its.wrong_pid_file);
+        if (processes_[child].forks_left > 0) later(dice_.ms(0, 300), Kind::fork, child);
+        live_on(child);
+    }
+    later(dice_.ms(0, 20), Kind::die, parent, exited_with(dice_.one_in(20) ? 1 : 0));
+}
+
 void World::fork(std::size_t parent) {
     if (!processes_[parent].alive || processes_[parent].forks_left == 0) return;
+    if (processes_[parent].killed_there) return;
     if (hangs(processes_[parent])) {
         later(processes_[parent].hangs_until - now_, Kind::fork, parent);
         return;
@@ -308,9 +378,10 @@ void World::die(std::size_t index, base::ExitStatus status) {
 }
 
 void World::send(std::size_t index, int signal) {
-    const Process& process = processes_[index];
+    Process& process = processes_[index];
     if (!process.alive) return;
     if (signal == SIGKILL) {
+        if (hangs(process)) process.killed_there = true;
         later(dice_.ms(0, 2), Kind::die, index, killed_by(SIGKILL));
         return;
     }
@@ -353,6 +424,10 @@ void World::signal(core::RunId run, int signal, conf::StopScope scope) {
         give_up(index);
         return;
     }
+    const bool has_no_main = lives_[index].looking || lives_[index].told_over;
+    if (has_no_main && scope != conf::StopScope::tree) {
+        throw BrokenPromise{"a signal to nobody: " + describe(index)};
+    }
     for (const std::size_t process : lives_[index].processes) {
         const Process& target = processes_[process];
         const bool meant = scope == conf::StopScope::tree ||
@@ -369,6 +444,7 @@ void World::kill_tree(core::RunId run) {
         give_up(index);
         return;
     }
+    stop_looking(lives_[index]);
     lives_[index].killing = true;
     later(dice_.ms(0, 1), Kind::sweep, index);
 }
@@ -389,12 +465,73 @@ void World::sweep(std::size_t index) {
 void World::check_tree(core::RunId run) {
     ++orders_;
     const std::size_t index = life_of(run, "a look");
+    stop_looking(lives_[index]);
     later(dice_.ms(0, 3), Kind::answer_check, index);
 }
 
+void World::stop_looking(Life& life) {
+    if (!std::exchange(life.looking, false)) return;
+    life.stopped_looking = true;
+    life.told_over = now_;
+}
+
 void World::find_main(core::RunId run) {
-    throw BrokenPromise{"looks for the daemon of what never forks: " +
-                        describe(life_of(run, "a search"))};
+    ++orders_;
+    ++searches_;
+    const std::size_t index = life_of(run, "a search");
+    Life& life = lives_[index];
+    if (tracing()) trace("find the daemon of " + describe(index));
+    if (life.program->type != conf::ProgramType::forking) {
+        throw BrokenPromise{"looks for the daemon of what is none: " + describe(index)};
+    }
+    if (!life.told_exit || life.told_over != now_ || !is_success(*life.program, *life.status)) {
+        throw BrokenPromise{"looks for a daemon, and nobody has handed over: " + describe(index)};
+    }
+    if (life.ready) {
+        throw BrokenPromise{"looks for another daemon than the one that was ready: " +
+                            describe(index)};
+    }
+    life.told_over.reset();
+    life.looking = true;
+    later(dice_.ms(0, 5), Kind::find, index);
+}
+
+// As a host does it that has a pid file, or nothing to go by.
+void World::find(std::size_t index) {
+    Life& life = lives_[index];
+    if (!life.looking) return;
+    std::vector<std::size_t> left;
+    std::ranges::copy_if(life.processes, std::back_inserter(left), [&](std::size_t process) {
+        return processes_[process].alive && !processes_[process].stray;
+    });
+    const auto missing = [&](const char* reason) {
+        life.looking = false;
+        life.told_missing = true;
+        life.told_over = now_;
+        if (tracing()) trace("tell missing: " + describe(index) + ": " + reason);
+        roster_->on_main_missing(life.id, reason);
+    };
+    if (left.empty()) return missing("it left no process behind");
+
+    std::optional<std::size_t> found;
+    if (life.program->pid_files.empty()) {
+        found = left[static_cast<std::size_t>(dice_.below(static_cast<int>(left.size())))];
+    } else if (life.pid_file_at && now_ >= *life.pid_file_at) {
+        if (life.pid_file_is_wrong) return missing("its pid file names another's process");
+        if (std::ranges::find(left, *life.daemon) != left.end()) found = life.daemon;
+    }
+    if (!found) {
+        later(dice_.ms(1, 50), Kind::find, index);
+        return;
+    }
+    life.looking = false;
+    life.told_found = true;
+    ++daemons_found_;
+    processes_[*found].main = true;
+    if (tracing()) {
+        trace("tell found pid " + std::to_string(processes_[*found].pid) + ": " + describe(index));
+    }
+    roster_->on_main_found(life.id, processes_[*found].pid);
 }
 
 void World::forget(core::RunId run) {
@@ -404,7 +541,7 @@ void World::forget(core::RunId run) {
     life.forgotten = true;
     if (!life.told_over)
         throw BrokenPromise{"forgotten before its end was told: " + describe(index)};
-    const bool keeps = life.program->leftovers == conf::Leftovers::keep;
+    const bool keeps = may_keep(life);
     for (const std::size_t process : life.processes) {
         const Process& left = processes_[process];
         if (left.alive && !left.stray && (left.main || !keeps)) {
@@ -456,6 +593,7 @@ void World::tell_spawn_failed(std::size_t index) {
 
 void World::tell_exited(std::size_t index) {
     Life& life = lives_[index];
+    life.told_exit = true;
     life.told_over = now_;
     if (tracing()) trace("tell exited: " + describe(index) + ": " + life.status->text());
     roster_->on_main_exited(life.id, *life.status, {});

@@ -39,6 +39,12 @@ struct Temper {
     int ignores_term = 0;
     int slow_to_go = 0;
     int hangs_in_kernel = 0;
+    // Of those that daemonize.
+    int never_ends = 0;  // the command, which stays in the foreground
+    int leaves_nobody = 0;
+    int forks_twice = 0;
+    int late_pid_file = 0;
+    int wrong_pid_file = 0;
 };
 
 struct Process {
@@ -52,6 +58,7 @@ struct Process {
     Duration term_takes{0};
     // In D state: no signal ends it, nor does it end itself.
     TimePoint hangs_from{}, hangs_until{};
+    bool killed_there = false;  // it does nothing more once it is out of it
     int forks_left = 0;
 };
 
@@ -65,17 +72,30 @@ struct Life {
     const conf::Program* program = nullptr;
     TimePoint ordered{};
     Stage stage = Stage::no_process;
-    std::vector<std::size_t> processes;  // the first is the main one
-    int pending_signal = 0;              // blocked until the exec
+    // The first is the program's own; of one that daemonizes another may be the main one later.
+    std::vector<std::size_t> processes;
+    int pending_signal = 0;  // blocked until the exec
     bool given_up = false;
     bool killing = false;
     bool owes_emptied = false;
     bool forgotten = false;
 
+    // Of a program that daemonizes.
+    std::optional<std::size_t> daemon;
+    std::optional<TimePoint> pid_file_at;
+    bool pid_file_is_wrong = false;
+    bool looking = false;  // the daemon is being looked for
+    bool ready = false;    // was, once: as the events tell it
+
     // What the roster was told, and when.
     bool told_executed = false;
-    std::optional<TimePoint> told_over;  // that it failed to spawn, or that its main process exited
-    model::SpawnFailed failure;          // to be told; `reason` is empty when it executes
+    bool told_exit = false;
+    bool told_found = false;
+    bool told_missing = false;
+    bool stopped_looking = false;  // it did not wait for the answer
+    // That it failed to spawn, that its main process exited, or that there is none to be found.
+    std::optional<TimePoint> told_over;
+    model::SpawnFailed failure;  // to be told; `reason` is empty when it executes
     std::optional<base::ExitStatus> status;
 };
 
@@ -113,9 +133,20 @@ public:
     const std::deque<Life>& lives() const { return lives_; }
     const std::vector<Process>& processes() const { return processes_; }
     bool any_alive(const Life& life) const;
+    // Descendants of it may outlive it.
+    static bool may_keep(const Life& life) {
+        return life.program->leftovers == conf::Leftovers::keep &&
+               (life.program->type != conf::ProgramType::forking || life.ready);
+    }
+    static bool is_success(const conf::Program& program, const base::ExitStatus& status);
+    // The process with that number; none has it twice.
+    const Process& process(pid_t pid) const;
+    void was_ready(std::size_t life) { lives_[life].ready = true; }
     const std::optional<TimePoint>& wish() const { return wish_; }
     // How often anything was asked for: what did not change it did nothing.
     std::uint64_t orders() const { return orders_; }
+    std::uint64_t searches() const { return searches_; }
+    std::uint64_t daemons_found() const { return daemons_found_; }
     // Wake-ups that changed nothing are counted against the roster by whoever looks at these.
     bool last_was_wake() const { return last_was_wake_; }
 
@@ -138,6 +169,8 @@ private:
         exec,
         fail_to_exec,
         fork,
+        daemonize,
+        find,
         die,
         sweep,
         sweep_rest,
@@ -168,6 +201,10 @@ private:
     void born(std::size_t index);
     void exec(std::size_t index);
     void fork(std::size_t parent);
+    void daemonize(std::size_t parent);
+    void live_on(std::size_t index);
+    void find(std::size_t index);
+    void stop_looking(Life& life);
     void die(std::size_t index, base::ExitStatus status);
     void send(std::size_t process, int signal);
     void give_up(std::size_t index);
@@ -193,6 +230,8 @@ private:
     TimePoint no_room_until_{};
     std::optional<TimePoint> wish_;
     std::uint64_t orders_ = 0;
+    std::uint64_t searches_ = 0;
+    std::uint64_t daemons_found_ = 0;
     bool last_was_wake_ = false;
     bool inside_order_ = false;
 
