@@ -63,8 +63,7 @@ std::string zombies_screen(const api::Zombies& zombies, const Style& style, bool
     }
     if (!strays.empty()) {
         const std::string pid = strays.size() == 1 ? std::to_string(*strays.begin()) : "PID";
-        out += "A stray is of no program: end it with 'kill " + pid +
-               "', and reeve reaps what it leaves.\n";
+        out += "A stray is of no program: 'kill " + pid + "' ends it, and reeve reaps the rest.\n";
     }
     return out;
 }

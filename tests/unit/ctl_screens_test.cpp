@@ -222,7 +222,7 @@ TEST_CASE("zombies are shown by the parent that neglects them, with what to do")
           "8003 zombies of 3 parents that do not wait for their children\n"
           "A parent must wait for its children; until it does: 'reevectl restart NAME',\n"
           "or set zombies in [program.NAME.guard], and reeve sees to it.\n"
-          "A stray is of no program: end it with 'kill 812', and reeve reaps what it leaves.\n");
+          "A stray is of no program: 'kill 812' ends it, and reeve reaps the rest.\n");
     CHECK(zombies_screen({{other}}, kPipe, true).find("[program.\"mail.in\".guard]") !=
           std::string::npos);
     CHECK(zombies_screen({{stray}}, kPipe, false) ==
