@@ -19,8 +19,7 @@
 //
 //   stopped    Never started, or stopped on request.  Only a request leaves it.
 //   waiting    Wants to run and may not yet: the system had no process, memory or descriptor for
-//   it.
-//              That is not its failure; it is tried again for as long as it takes.
+//              it.  That is not its failure; it is tried again for as long as it takes.
 //   starting   Spawned.  First the child sets itself up and executes the program (Executed), then
 //              it must live for a while (kReadyAfter); a task needs no second step; one of type
 //              `forking` has more of them, below.
@@ -28,24 +27,23 @@
 //   stopping   The run is ending, by request or by itself, and something of it is left:
 //                signalling   the main process lives; the stop steps are gone through
 //                confirming   the main process is reaped; the host is asked whether anything is
-//                left
-//                             (no more than an instant, and not announced)
+//                             left (no more than an instant, and not announced)
 //                leftovers    something was: it has got TERM and stop_timeout to go
 //                killing      the whole tree is being killed, for as long as that takes
 //   backoff    Ended, and will be started again when the delay is over.
 //   exited     Ended well and is not restarted.
 //   failed     Ended badly and is not tried again.
 //
-//   stopped ─start→ starting ─executed, 1s→ running ─exit→ stopping ─empty→ backoff ─delay→
-//   starting
-//                      │                       │               ├─ ended well, no restart ──→ exited
-//                      └─no room→ waiting      └─stop→ stopping├─ ended badly, no (more) tries →
-//                      failed
-//                                                              └─ asked to ─────────────────→
-//                                                              stopped
+//  stopped ─start→ starting ─executed, 1s→ running ─exit→ stopping ─empty→ backoff ─delay→ starting
+//                     │                       │               ├─ ended well, no restart ──→ exited
+//                     └─no room→ waiting      └─stop→ stopping├─ ended badly, no more ────→ failed
+//                                                             └─ asked to ───────────────→ stopped
 //
 // The decision what comes after a run is made when the run is empty, from what is wanted *then*: an
 // operator may have changed their mind twice while it was stopping.
+//
+// A guard (GuardTripped) stops what runs as an operator's restart does, but what comes then is
+// `backoff`: the delay that a run of that length has earned, and no failure.
 //
 // A program of type `forking` has a main process that changes hands while it is `starting`, under
 // start_timeout all the while:
