@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -213,6 +214,28 @@ bool may_write(const std::string& path) {
     return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0;
 }
 
+// What systemd has not delegated is its own, even where root may write it: at the next
+// daemon-reload it would switch the controllers off again.  It marks what it has delegated.
+bool is_kept_by_systemd(const std::string& ours) {
+    struct stat facts {};
+    if (::access("/run/systemd/system", F_OK) != 0 || ::stat(ours.c_str(), &facts) != 0 ||
+        facts.st_uid != 0) {
+        return false;
+    }
+    struct statfs system {};
+    for (std::string directory = ours; directory.size() > 1;
+         directory.erase(directory.rfind('/'))) {
+        if (::statfs(directory.c_str(), &system) != 0 || system.f_type != CGROUP2_SUPER_MAGIC) {
+            break;
+        }
+        for (const char* mark : {"trusted.delegate", "user.delegate"}) {
+            char value = '0';
+            if (::getxattr(directory.c_str(), mark, &value, 1) == 1 && value == '1') return false;
+        }
+    }
+    return true;
+}
+
 std::string name_of(pid_t pid) {
     if (pid == 0) return "one of another PID namespace";
     std::string text = "pid " + std::to_string(pid);
@@ -336,6 +359,9 @@ std::string CgroupTree::enable_in_ours(std::string_view controller) {
     const std::string file = ours_ + "/cgroup.subtree_control";
     if (lists(file, controller)) return {};
     if (!lists(ours_ + "/cgroup.controllers", controller)) return why_not_available(controller);
+    if (!ours_is_root_ && is_kept_by_systemd(ours_)) {
+        return ours_ + " has not been delegated; systemd does with Delegate=yes";
+    }
     if (!may_write(file)) {
         return file + ": " + base::errno_text(errno) + " (delegation includes this file)";
     }

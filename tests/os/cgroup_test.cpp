@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -545,7 +546,7 @@ TEST_CASE("limits are set, hold, and leave us in a leaf of our own") {
     INFO(text);
     const std::string name = ours.directory.substr(ours.directory.rfind('/'));
     const std::string home = own->path == "/" ? name.substr(1) : name;
-    CHECK(text.find("annot fork") != std::string::npos);
+    CHECK(text.find("fork") != std::string::npos);
     CHECK(text.find("\n3\n") != std::string::npos);
     CHECK(text.find("oom 1\n8388608\n150000 100000\n" + home + "/tree/supervisor\n" + home +
                     " gone") != std::string::npos);
@@ -601,6 +602,36 @@ TEST_CASE("a controller that is kept further up is said to be kept there") {
                       " does not pass the controller on to us; systemd does with Delegate=yes)");
 }
 
+TEST_CASE("what systemd has not delegated is left to it") {
+    if (!am_root()) REEVE_SKIP("needs root");
+    if (!has_controller("pids")) REEVE_SKIP("the pids controller is not cgroup v2's here");
+    const auto own = find_own_cgroup();
+    REQUIRE(own);
+    (void)write_kernel_file(own->directory + "/cgroup.subtree_control", "+pids");
+    const Cgroup ours{own->directory + "/" + unique_name("-systemd")};
+    const std::string text = in_fork([&]() -> std::string {
+        if (!leave_mount_namespace() || ::mount("none", "/run", "tmpfs", 0, nullptr) != 0 ||
+            ::mkdir("/run/systemd", 0755) != 0 || ::mkdir("/run/systemd/system", 0755) != 0) {
+            return "no /run";
+        }
+        if (!write_kernel_file(ours / "cgroup.procs", "0")) return "could not enter";
+        auto tree = CgroupTree::create("tree");
+        if (!tree) return tree.error();
+        auto leaf = tree->make_leaf("web.1");
+        std::string said;
+        for (const std::string& missing : tree->limit("web.1", {.pids = 3})) said += missing;
+        if (::setxattr(ours.directory.c_str(), "trusted.delegate", "1", 1, 0) != 0) {
+            return "no mark";
+        }
+        for (const std::string& missing : tree->limit("web.1", {.pids = 3})) said += missing;
+        said += "|" + read_file(tree->leaf_directory("web.1") + "/pids.max");
+        tree->close();
+        return said;
+    });
+    CHECK(text == "pids (" + ours.directory +
+                      " has not been delegated; systemd does with Delegate=yes)|3\n");
+}
+
 TEST_CASE("what a former reeve left in its leaves is ended, and nothing else") {
     Tree tree;
     if (!tree.made) REEVE_SKIP(tree.made.error().c_str());
@@ -637,9 +668,11 @@ TEST_CASE("what a former reeve left in its leaves is ended, and nothing else") {
 TEST_CASE("processes that the kernel kills for want of memory in our own cgroup are counted") {
     if (!am_root()) REEVE_SKIP("needs root");
     const auto v1 = find_own_cgroup("memory");
-    if (!v1) REEVE_SKIP(v1.error().c_str());
-    const Cgroup small{v1->directory + "/" + unique_name("-memory")};
-    if (!small.made || !write_kernel_file(small / "memory.limit_in_bytes", "33554432")) {
+    const auto own = v1 ? v1 : find_own_cgroup();
+    if (!own) REEVE_SKIP(own.error().c_str());
+    if (!v1) (void)write_kernel_file(own->directory + "/cgroup.subtree_control", "+memory");
+    const Cgroup small{own->directory + "/" + unique_name("-memory")};
+    if (!write_kernel_file(small / (v1 ? "memory.limit_in_bytes" : "memory.max"), "33554432")) {
         REEVE_SKIP("no memory cgroup can be made here");
     }
     CHECK(in_fork([&]() -> std::string {
