@@ -481,17 +481,18 @@ TEST_CASE("a limit whose controller cgroup v1 has is said to be missing, and why
     for (const char* controller : {"memory", "pids", "cpu"}) {
         if (!parse_membership(memberships, controller)) REEVE_SKIP("cgroup v1 has not got it");
     }
-    const auto at = [](const char* controller) {
-        return find_own_cgroup(controller)->mount.point +
+    const auto missing = [](const std::string& key, const char* controller) {
+        const auto v1 = find_own_cgroup(controller);
+        return key + " (the controller is bound to cgroup v1" +
+               (v1 ? ", at " + v1->mount.point : "") +
                "; the kernel parameter cgroup_no_v1=all gives it to v2)";
     };
     tree.leaf("web.1");
-    const std::string bound = " (the controller is bound to cgroup v1, at ";
 
     CHECK(tree->limit("web.1", {}).empty());
-    CHECK(tree->limit("web.1", {.memory_bytes = 1 << 20, .pids = 10, .cpu_percent = 150}) ==
-          Strings{"memory" + bound + at("memory"), "pids" + bound + at("pids"),
-                  "cpu_quota" + bound + at("cpu")});
+    CHECK(
+        tree->limit("web.1", {.memory_bytes = 1 << 20, .pids = 10, .cpu_percent = 150}) ==
+        Strings{missing("memory", "memory"), missing("pids", "pids"), missing("cpu_quota", "cpu")});
     CHECK(tree->out_of_memory_kills("web.1") == 0);
 }
 
