@@ -30,6 +30,7 @@ arrows() {
     supervisor/model) allowed='supervisor/base/expected.h supervisor/base/exit_status.h
                                conf/config.h conf/units.h conf/cron.h conf/nearest.h' ;;
     supervisor/core) allowed="$base supervisor/model/* conf/*" ;;
+    supervisor/track) allowed="$base supervisor/model/* supervisor/os/*" ;;
     supervisor/log) allowed="$base supervisor/os/* supervisor/loop/* supervisor/model/* conf/*" ;;
     supervisor/control) allowed="$base supervisor/core/* supervisor/model/* supervisor/log/*
                                  supervisor/os/* supervisor/loop/* conf/* ctl/api/*" ;;

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <csignal>
+#include <ctime>
 #include <utility>
 
 #include "supervisor/app/environment.h"
-#include "supervisor/os/pidfd.h"
+#include "supervisor/base/probes.h"
+#include "supervisor/os/pid_file.h"
 #include "supervisor/os/signal_fd.h"
 
 namespace reeve::app {
@@ -25,15 +27,6 @@ constexpr int kReapsATurn = 256;
 // Deaths that come closer to each other than this are taken together.
 constexpr milliseconds kBreath{1};
 
-// A sweep reads a line for each child of ours.  Waiting this many times as long as the last one
-// took keeps sweeping below a tenth of the loop's time, however many children there are.
-constexpr int kSweepRest = 10;
-
-// While something is being killed: how long after a sweep the next one looks for what forked away
-// from it.  Deaths bring the next one forward.
-constexpr milliseconds kKillInterval{20};
-constexpr milliseconds kKillIntervalCeiling{1000};
-
 constexpr milliseconds kOrphansToldEvery{1000};
 
 // With the path that is this copy's.
@@ -45,9 +38,36 @@ conf::Output of_instance(conf::Output output, int instance) {
 
 // Its name, not its arguments: to read those the kernel waits for a lock of the process's own,
 // which it may hold for as long as a dead disk takes.
-std::string name_of(pid_t pid) {
-    const auto stat = os::read_stat(pid);
+std::string name_of(track::Kernel& kernel, pid_t pid) {
+    const auto stat = kernel.stat(pid);
     return stat ? std::string{stat->comm()} : std::string{};
+}
+
+// Now, as /proc/PID/stat counts start times: ticks of CLOCK_BOOTTIME, rounded down.
+std::uint64_t ticks_since_boot() {
+    timespec now{};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    const auto hertz = static_cast<std::uint64_t>(os::ticks_per_second());
+    return static_cast<std::uint64_t>(now.tv_sec) * hertz +
+           static_cast<std::uint64_t>(now.tv_nsec) * hertz / 1'000'000'000;
+}
+
+std::string join(const std::vector<std::string>& texts) {
+    std::string joined;
+    for (const std::string& text : texts) {
+        if (!joined.empty()) joined += ", ";
+        joined += text;
+    }
+    return joined;
+}
+
+// What a program asks of its cgroup, for whom there is none.
+std::string names_of(const conf::CgroupLimits& limits) {
+    std::vector<std::string> names;
+    if (limits.memory_bytes) names.emplace_back("memory");
+    if (limits.pids) names.emplace_back("pids");
+    if (limits.cpu_percent) names.emplace_back("cpu_quota");
+    return join(names);
 }
 
 }  // namespace
@@ -61,7 +81,7 @@ struct LinuxHost::Live {
           name{order.name},
           run{order.run},
           invocation_id{make_invocation_id()},
-          lookup{loop},
+          preparation{loop},
           landing{loop} {}
 
     RunId id;
@@ -72,7 +92,7 @@ struct LinuxHost::Live {
     std::uint64_t run;
     std::string invocation_id;
 
-    loop::Work lookup;  // of its user
+    loop::Work preparation;  // what may hang: its user is looked up, a stale pid file removed
     os::Account account;
 
     // The main process, from its clone until it is taken; 0 before and after.
@@ -85,19 +105,22 @@ struct LinuxHost::Live {
 
     bool given_up = false;  // before it was launched; the roster has been told, or will be
     bool launched = false;  // there is or was a process
-    bool left_told = false;
-    bool killing = false;
+    std::optional<DaemonSearch> search;
 };
 
 LinuxHost::LinuxHost(Parts parts)
     : parts_{std::move(parts)},
-      tracker_{parts_.tags,
-               [this](const Tracker::Child& child) {
-                   const auto slot = child.run ? tracker_.slot_of(*child.run) : std::nullopt;
-                   parts_.events.publish(wall_now(),
-                                         slot ? roster_->instances()[*slot]->name() : std::string{},
-                                         core::event::OrphanAdopted{child.pid, name_of(child.pid)});
+      kernel_{parts_.cgroups},
+      tracker_{kernel_, parts_.tags,
+               [this](const track::Tracker::Child& child) {
+                   const std::string name = name_of_run(child.run);
+                   REEVE_PROBE_ADOPT(child.pid, name.c_str());
+                   parts_.events.publish(
+                       wall_now(), name,
+                       core::event::OrphanAdopted{child.pid, name_of(kernel_, child.pid)});
                }},
+      reaper_{kernel_, tracker_, [this](const track::Reaper::Death& death) { ended(death); }},
+      sweeper_{kernel_, tracker_, *this},
       random_{std::random_device{}()},
       child_watch_{parts_.loop},
       reap_later_{parts_.loop,
@@ -108,9 +131,19 @@ LinuxHost::LinuxHost(Parts parts)
       wake_{parts_.loop, [this] { roster_->on_wake(); }},
       more_to_reap_{parts_.loop, [this] { reap(); }},
       reports_due_{parts_.loop, [this] { deliver_reports(); }},
-      sweep_due_{parts_.loop, [this] { sweep_soon(); }},
-      sweep_later_{parts_.loop, [this] { sweep(); }},
-      tell_orphans_{parts_.loop, [this] { tell_orphans(); }} {}
+      sweep_now_{parts_.loop,
+                 [this] {
+                     sweeper_.sweep();
+                     arm_sweep();
+                 }},
+      sweep_later_{parts_.loop,
+                   [this] {
+                       sweeper_.sweep();
+                       arm_sweep();
+                   }},
+      tell_orphans_{parts_.loop, [this] { tell_orphans(); }} {
+    out_of_memory_kills_ = own_out_of_memory_.count().value_or(0);
+}
 
 LinuxHost::~LinuxHost() = default;
 
@@ -145,6 +178,13 @@ void LinuxHost::wake_at(std::optional<model::TimePoint> when) {
     }
 }
 
+// Empty: it has none.
+std::string LinuxHost::pid_file_of(const Live& live) const {
+    const auto index = static_cast<std::size_t>(live.instance - 1);
+    const auto& files = live.program->pid_files;
+    return index < files.size() ? files[index] : std::string{};
+}
+
 LinuxHost::Live* LinuxHost::find(RunId run) {
     const auto found = live_.find(run);
     return found == live_.end() ? nullptr : found->second.get();
@@ -170,31 +210,42 @@ void LinuxHost::spawn(const core::SpawnOrder& order) {
     auto& slot = live_[order.id];
     slot = std::make_unique<Live>(order, parts_.loop);
     Live& live = *slot;
-    tracker_.begin(live.id, live.slot, live.invocation_id);
+    tracker_.begin(live.id, live.slot, live.invocation_id, ticks_since_boot());
 
     const conf::Program& program = *live.program;
-    if (program.user.empty() && program.group.empty() && !program.supplementary_groups) {
+    const bool is_ours =
+        program.user.empty() && program.group.empty() && !program.supplementary_groups;
+    if (is_ours && program.pid_files.empty()) {
         queue_for_launch(live);
-        return;
+    } else {
+        prepare(live);
     }
-    // The name services may hang; only this run waits for them.
+}
+
+// The name services may hang, and so may a disk; only this run waits for them.
+void LinuxHost::prepare(Live& live) {
+    const conf::Program& program = *live.program;
     using Result = Expected<os::Account, os::AccountError>;
     auto result = std::make_shared<std::optional<Result>>();
     const os::AccountQuery query{program.user, program.group, program.supplementary_groups};
-    const bool looking =
-        live.lookup.start([query, result] { *result = os::resolve_account(query); },
-                          [this, run = live.id, result] {
-                              Live* waiting = find(run);
-                              if (!waiting || waiting->given_up) return;
-                              if (!*result || !**result) {
-                                  give_up(*waiting, *result ? (*result)->error().text()
-                                                            : "the user could not be looked up");
-                                  return;
-                              }
-                              waiting->account = ***result;
-                              queue_for_launch(*waiting);
-                          });
-    if (looking) return;
+    const std::string stale = pid_file_of(live);
+    const bool preparing = live.preparation.start(
+        [query, stale, result] {
+            if (!stale.empty()) os::remove_pid_file(stale);
+            *result = os::resolve_account(query);
+        },
+        [this, run = live.id, result] {
+            Live* waiting = find(run);
+            if (!waiting || waiting->given_up) return;
+            if (!*result || !**result) {
+                give_up(*waiting,
+                        *result ? (*result)->error().text() : "the user could not be looked up");
+                return;
+            }
+            waiting->account = ***result;
+            queue_for_launch(*waiting);
+        });
+    if (preparing) return;
     report([this, run = live.id] {
         roster_->on_spawn_failed(run, {"no thread to look the user up on", true, false});
     });
@@ -225,14 +276,15 @@ void LinuxHost::launch(Live& live) {
     if (!output) return lacking(output.error());
 
     parts_.log.begin_run(live.slot, static_cast<std::uint32_t>(live.run));
-    auto spawned = spawner_.spawn(request_for(live, *output));
+    auto spawned = clone(live, *output);
     if (!spawned) return lacking(spawned.error());
 
     ++changes_;
     live.launched = true;
     live.pid = spawned->pid;
     live.flight = std::move(spawned->flight);
-    tracker_.set_main(live.id, live.pid);
+    tracker_.launched(live.id, live.pid);
+    REEVE_PROBE_SPAWN(live.name.c_str(), live.run, live.pid);
     parts_.log.set_pid(live.slot, static_cast<std::uint32_t>(live.run), live.pid);
     report([this, run = live.id, pid = live.pid] {
         if (const Live* still = find(run); still && still->pid == pid) {
@@ -254,6 +306,48 @@ base::OsExpected<log::OutputFds> LinuxHost::output_of(const Live& live) {
                                  of_instance(program.error, live.instance), owner);
     if (opened) outputs_.emplace(live.slot, *opened);
     return opened;
+}
+
+// A run's cgroup, made for it; empty where there are none.  What it does without is told.
+base::Fd LinuxHost::cgroup_of(Live& live) {
+    const conf::CgroupLimits& limits = live.program->limits;
+    const auto missing = [&](std::string what) {
+        report([this, run = live.id, what = std::move(what)] {
+            roster_->on_limits_missing(run, what);
+        });
+    };
+    if (!parts_.cgroups) {
+        if (limits.any()) missing(names_of(limits) + " (" + parts_.no_cgroups + ")");
+        return {};
+    }
+    const std::string leaf = live.name + "." + std::to_string(live.run);
+    auto directory = parts_.cgroups->make_leaf(leaf);
+    if (!directory) {
+        if (limits.any()) missing(names_of(limits) + " (" + directory.error().text() + ")");
+        return {};
+    }
+    tracker_.set_leaf(live.id, leaf);
+    if (limits.any()) {
+        const auto lacking =
+            parts_.cgroups->limit(leaf, {limits.memory_bytes, limits.pids, limits.cpu_percent});
+        if (!lacking.empty()) missing(join(lacking));
+    }
+    return std::move(*directory);
+}
+
+base::OsExpected<os::Spawned> LinuxHost::clone(Live& live, const log::OutputFds& output) {
+    os::SpawnRequest request = request_for(live, output);
+    const base::Fd cgroup = cgroup_of(live);
+    request.cgroup = cgroup.get();
+    auto spawned = spawner_.spawn(request);
+    if (spawned || !os::is_cgroup_refused(spawned.error())) return spawned;
+    // It is not the program's failure that it can't be put there.
+    parts_.own_log.warn(live.name +
+                        ": starts without a cgroup of its own: " + spawned.error().text());
+    old_leaves_.push_back(tracker_.leaf_of(live.id));
+    tracker_.set_leaf(live.id, {});
+    request.cgroup = -1;
+    return spawner_.spawn(std::move(request));
 }
 
 os::SpawnRequest LinuxHost::request_for(const Live& live, const log::OutputFds& output) const {
@@ -288,7 +382,7 @@ os::SpawnRequest LinuxHost::request_for(const Live& live, const log::OutputFds& 
     }
     request.umask = program.umask;
     request.nice = program.nice;
-    request.oom_score_adj = program.oom_score_adj;
+    request.oom_score_adj = program.oom_score_adj ? program.oom_score_adj : parts_.oom_score_adj;
     request.tag = tracker_.tag_of(live.id);
     request.nofile = parts_.nofile;
     request.want_pidfd = false;
@@ -347,42 +441,22 @@ void LinuxHost::on_child_signal() {
 
 void LinuxHost::reap() {
     os::drain_signal_fd(child_signal_);
-    // Main processes are known by their number, so they are taken without a look before.
-    int taken = 0;
-    while (taken < kReapsATurn) {
-        const auto child = os::take_own_zombie();
-        if (!child) break;
-        ++taken;
-        ended(child->pid, tracker_.run_of_main(child->pid), child->reaped);
-    }
-    // With an orphan the look comes first: its number is still its own, and what it was can be
-    // read.  After take_zombie() it may be anybody's.
-    while (taken < kReapsATurn && tracker_.may_have_adopted()) {
-        const auto zombie = os::peek_zombie();
-        if (!zombie) break;
-        const auto main_of = tracker_.run_of_main(zombie->pid);
-        const auto run = main_of ? main_of : tracker_.run_of(zombie->pid);
-        const auto reaped = os::take_zombie(zombie->pid);
-        if (!reaped) break;
-        ++taken;
-        ended(zombie->pid, run, *reaped);
-    }
+    const int taken = reaper_.reap(kReapsATurn);
     if (taken == kReapsATurn) more_to_reap_.arm();
     if (taken > 0) last_reap_ = steady_clock::now();
-    sweep_soon();
+    arm_sweep();
 }
 
-// The one place where a pid is forgotten.
-void LinuxHost::ended(pid_t pid, std::optional<RunId> run, const os::Reaped& reaped) {
+void LinuxHost::ended(const track::Reaper::Death& death) {
     ++changes_;
-    const bool main = run && tracker_.run_of_main(pid) == run;
-    tracker_.reaped(pid);
-    if (main) {
-        tracker_.main_reaped(*run);
-        main_ended(*run, reaped);
-        settle_emptied();
+    sweeper_.changed();
+    const std::string name = name_of_run(death.run);
+    REEVE_PROBE_REAP(death.pid, name.c_str(), death.main);
+    if (death.main) {
+        main_ended(*death.run, death.reaped);
+        sweeper_.main_gone();
     } else {
-        orphan_ended(run);
+        orphan_ended(death.run);
     }
 }
 
@@ -390,6 +464,8 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
     deliver_reports();
     Live* live = find(run);
     if (!live) return;
+    REEVE_PROBE_EXIT(live->name.c_str(), live->run, live->pid, reaped.status.code,
+                     reaped.status.signal);
     live->pid = 0;
     if (live->flight) {
         // Dead before its status pipe was looked at.
@@ -403,7 +479,9 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
     }
     // Its place in the air is free by now, whoever looked at its pipe.
     pump();
-    parts_.log.end_run(live->slot, static_cast<std::uint32_t>(live->run));
+    if (live->failure || !roster_->instances()[live->slot]->machine().is_handover(reaped.status)) {
+        parts_.log.end_run(live->slot, static_cast<std::uint32_t>(live->run));
+    }
 
     // Only with a failure is it certain that it executed nothing, and left nothing.
     if (live->lack && live->failure) {
@@ -413,8 +491,20 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
             run, {failure->text(), failure->is_transient(), !failure->can_retry_mend()});
     } else {
         const double cpu = std::chrono::duration<double>(reaped.cpu_time).count();
-        roster_->on_main_exited(run, reaped.status, Usage{cpu, reaped.max_rss_bytes});
+        roster_->on_main_exited(run, reaped.status,
+                                Usage{cpu, reaped.max_rss_bytes, remark_on(*live, reaped.status)});
     }
+}
+
+// A SIGKILL may have been the kernel's, for want of memory: its counters tell.
+std::string LinuxHost::remark_on(const Live& live, const base::ExitStatus& status) {
+    if (status.signal != SIGKILL) return {};
+    const std::string& leaf = tracker_.leaf_of(live.id);
+    const bool in_leaf =
+        !leaf.empty() && parts_.cgroups && parts_.cgroups->out_of_memory_kills(leaf) > 0;
+    const auto own = own_out_of_memory_.count();
+    const bool in_ours = own && *own > std::exchange(out_of_memory_kills_, *own);
+    return in_leaf || in_ours ? "out of memory" : "";
 }
 
 void LinuxHost::orphan_ended(std::optional<RunId> run) {
@@ -422,6 +512,11 @@ void LinuxHost::orphan_ended(std::optional<RunId> run) {
     ++(slot ? orphans_reaped_ : strays_reaped_);
     ++untold_orphans_[slot];
     if (!tell_orphans_.active()) tell_orphans_.start(kOrphansToldEvery);
+}
+
+std::string LinuxHost::name_of_run(std::optional<RunId> run) const {
+    const auto slot = run ? tracker_.slot_of(*run) : std::nullopt;
+    return slot ? roster_->instances()[*slot]->name() : std::string{};
 }
 
 void LinuxHost::tell_orphans() {
@@ -440,52 +535,29 @@ void LinuxHost::signal(RunId run, int signal, conf::StopScope scope) {
         give_up(*live, "stopped before it was started");
         return;
     }
-    const bool main_alive = live->pid != 0;
+    const pid_t main = live->pid;
     switch (scope) {
         case conf::StopScope::main:
             // Ours and not taken: the number is still its own, and no pidfd could say more.
-            if (main_alive) ::kill(live->pid, signal);
+            if (main != 0) (void)kernel_.signal_child(main, signal);
             return;
         case conf::StopScope::group:
-            // The group bears the main process's number, which is its own while that is not taken.
-            // Before its setsid() there is no such group yet.
-            if (main_alive && ::kill(-live->pid, signal) != 0) ::kill(live->pid, signal);
+            if (main != 0) signal_group_of(main, signal);
             return;
         case conf::StopScope::tree:
-            signal_tree(processes_of(*live, tracker_.adopted_children()), signal);
+            sweeper_.signal_tree(run, signal);
             return;
     }
 }
 
-std::vector<os::Kinship> LinuxHost::processes_of(const Live& live,
-                                                 const std::vector<Tracker::Child>& adopted) {
-    std::vector<os::Kinship> processes;
-    if (live.pid != 0) processes = Tracker::tree_of(live.pid);
-    for (const Tracker::Child& child : adopted) {
-        if (child.run != live.id) continue;
-        const auto tree = Tracker::tree_of(child.pid);
-        processes.insert(processes.end(), tree.begin(), tree.end());
-    }
-    return processes;
-}
-
-// Parents first, and without waiting in between: what a dying parent leaves is found by the next
-// sweep.
-void LinuxHost::signal_tree(const std::vector<os::Kinship>& tree, int signal) {
-    const pid_t self = getpid();
-    for (const os::Kinship& process : tree) {
-        // The handle first, the look at whose it is second: then the process that was looked at is
-        // the one that is signalled.  Still a child of the same parent, it is the one we
-        // saw or another of the same tree; ours by now, it is that too, unless its number was
-        // taken within microseconds by another program's orphan.
-        const auto pidfd = os::open_pidfd(process.pid);
-        const auto stat = os::read_stat(process.pid);
-        if (!stat || (stat->ppid != process.ppid && stat->ppid != self)) continue;
-        if (pidfd) {
-            (void)os::send_signal(*pidfd, signal);
-        } else if (pidfd.error().number != ESRCH) {
-            ::kill(process.pid, signal);  // no pidfds here, or no descriptor left for one
-        }
+// While one of its processes lives the number of a group is its own.  A main process leads one,
+// but for the daemon of a forking program, which may have left that to a parent that is gone; and
+// before its setsid() it is still in ours.
+void LinuxHost::signal_group_of(pid_t main, int signal) {
+    const auto stat = kernel_.stat(main);
+    const bool has_its_own = stat && stat->pgrp > 1 && stat->pgrp != ::getpgrp();
+    if (!has_its_own || kernel_.signal_group(stat->pgrp, signal) != 0) {
+        (void)kernel_.signal_child(main, signal);
     }
 }
 
@@ -493,142 +565,112 @@ void LinuxHost::kill_tree(RunId run) {
     Live* live = find(run);
     if (!live) return;
     parts_.log.stop_waiting(live->slot);
-    live->killing = true;
+    live->search.reset();
     if (!live->launched) {
         give_up(*live, "stopped before it was started");
         return;
     }
-    // The main process at once; the sweep, which reads the tree, finds the rest, of all that are
-    // being killed together.
-    if (live->pid != 0) {
-        signal_tree(Tracker::tree_of(live->pid), SIGKILL);
-        ::kill(live->pid, SIGKILL);
-    }
-    check_tree(run);
+    sweeper_.kill(run);
+    arm_sweep();
 }
 
 void LinuxHost::check_tree(RunId run) {
-    checks_.insert(run);
-    sweep_due_.arm();
+    if (Live* live = find(run)) live->search.reset();
+    sweeper_.check(run);
+    arm_sweep();
+}
+
+void LinuxHost::find_main(RunId run) {
+    Live* live = find(run);
+    if (!live) return;
+    live->search.emplace(parts_.loop, kernel_, pid_file_of(*live), [this, run](pid_t pid) {
+        Live* searching = find(run);
+        if (!searching) return;
+        searching->search.reset();
+        searching->pid = pid;
+        sweeper_.stop_looking(run);
+        tracker_.set_main(run, pid);
+        parts_.log.set_pid(searching->slot, static_cast<std::uint32_t>(searching->run), pid);
+        ++changes_;
+        roster_->on_main_found(run, pid);
+    });
+    sweeper_.look_for_main(run);
+    arm_sweep();
 }
 
 void LinuxHost::forget(RunId run) {
     Live* live = find(run);
     if (!live) return;
-    checks_.erase(run);
-    if (live->program->leftovers == conf::Leftovers::keep) {
-        lingering_.insert(run);
-        sweep_due_.arm();
-    } else {
-        tracker_.forget(run);
+    if (const std::string& leaf = tracker_.leaf_of(run); !leaf.empty()) {
+        old_leaves_.push_back(leaf);
     }
+    sweeper_.forget(run, live->program->leftovers == conf::Leftovers::keep);
     std::erase(to_launch_, run);
     live_.erase(run);
+    remove_leaves();
+    arm_sweep();
+}
+
+// Kept leftovers may live in one for long.
+void LinuxHost::remove_leaves() {
+    std::erase_if(old_leaves_, [&](const std::string& leaf) {
+        return parts_.cgroups->remove_leaf(leaf).has_value();
+    });
 }
 
 void LinuxHost::end_rest(bool kill) {
-    rest_ = kill ? Rest::kill : Rest::terminate;
-    rest_signalled_.clear();
-    sweep_due_.arm();
+    sweeper_.end_rest(kill);
+    arm_sweep();
 }
 
 // --- the sweep -----------------------------------------------------------------------------------
 
-bool LinuxHost::anything_to_find() const {
-    return !checks_.empty() || !lingering_.empty() || rest_ != Rest::untouched;
-}
-
-// Without any child that we did not start nothing can be left of a run whose main process is gone,
-// and its next run need not wait for a sweep.
-void LinuxHost::settle_emptied() {
-    if (checks_.empty() || tracker_.may_have_adopted()) return;
-    std::vector<RunId> emptied;
-    for (const RunId run : checks_) {
-        if (live_.at(run)->pid == 0) emptied.push_back(run);
-    }
-    for (const RunId run : emptied) {
-        checks_.erase(run);
-        roster_->on_emptied(run);
-    }
-}
-
-void LinuxHost::sweep_soon() {
-    if (!anything_to_find()) return;
-    const auto now = steady_clock::now();
-    if (now >= next_sweep_) {
-        sweep();
-    } else if (!sweep_later_.active() || sweep_later_is_slow_) {
-        sweep_later_is_slow_ = false;
-        sweep_later_.start(std::chrono::ceil<milliseconds>(next_sweep_ - now));
-    }
-}
-
-void LinuxHost::sweep() {
-    const auto began = steady_clock::now();
-    auto children = tracker_.adopted_children();
-    if (rest_ != Rest::untouched) tracker_.append_unknown_own(children);
-    std::unordered_map<RunId, std::vector<Tracker::Child>> present;
-    for (const Tracker::Child& child : children) {
-        if (child.run) present[*child.run].push_back(child);
-    }
-
-    // The roster is told when all has been looked at: what it orders then changes these sets.
-    std::vector<RunId> emptied;
-    std::vector<std::pair<RunId, int>> left;
-    bool killing = false;
-    for (const RunId run : checks_) {
-        Live& live = *live_.at(run);
-        if (live.pid == 0 && !present.contains(run)) {
-            emptied.push_back(run);
-            continue;
-        }
-        if (live.killing) {
-            killing = true;
-            signal_tree(processes_of(live, present[run]), SIGKILL);
-        } else if (!live.left_told && live.pid == 0) {
-            live.left_told = true;
-            left.emplace_back(run, static_cast<int>(processes_of(live, present[run]).size()));
-        }
-    }
-    for (const RunId run : emptied) checks_.erase(run);
-    std::erase_if(lingering_, [&](RunId run) {
-        if (present.contains(run)) return false;
-        tracker_.forget(run);
-        return true;
-    });
-
-    const bool rest_gone = settle_rest(children);
-    const auto ended = steady_clock::now();
-    next_sweep_ = ended + kSweepRest * (ended - began);
-    if (killing || rest_ == Rest::kill) {
-        // What can't be killed is not asked for ever at the same pace; a death sets it anew.
-        const bool news = std::exchange(changes_swept_, changes_) != changes_;
-        kill_interval_ = news ? kKillInterval : std::min(kill_interval_ * 2, kKillIntervalCeiling);
-        sweep_later_is_slow_ = true;
-        sweep_later_.start(std::max(kill_interval_,
-                                    std::chrono::ceil<milliseconds>(kSweepRest * (ended - began))));
-    } else {
+void LinuxHost::arm_sweep() {
+    const auto due = sweeper_.due();
+    if (!due) {
         sweep_later_.stop();
+        return;
     }
-
-    for (const RunId run : emptied) roster_->on_emptied(run);
-    for (const auto& [run, count] : left) roster_->on_left_behind(run, count);
-    if (rest_gone) roster_->on_rest_gone();
+    const auto now = steady_clock::now();
+    if (*due <= now) {
+        sweep_now_.arm();
+    } else {
+        sweep_later_.start(std::chrono::ceil<milliseconds>(*due - now));
+    }
 }
 
-// True when nothing is left at all.
-bool LinuxHost::settle_rest(const std::vector<Tracker::Child>& children) {
-    if (rest_ == Rest::untouched) return false;
-    if (children.empty()) {
-        rest_ = Rest::untouched;
-        return true;
+void LinuxHost::on_emptied(RunId run) {
+    Live* live = find(run);
+    if (live && live->search) {
+        live->search.reset();
+        roster_->on_main_missing(run, "left no process behind");
+        return;
     }
-    for (const Tracker::Child& child : children) {
-        // TERM once to each, and to what comes up from below later; KILL until it is gone.
-        if (rest_ == Rest::terminate && !rest_signalled_.insert(child.pid).second) continue;
-        signal_tree(Tracker::tree_of(child.pid), rest_ == Rest::kill ? SIGKILL : SIGTERM);
-    }
-    return false;
+    roster_->on_emptied(run);
+}
+
+void LinuxHost::on_left_behind(RunId run, int count) {
+    roster_->on_left_behind(run, count);
+}
+
+// Patience is for those who tidy up.
+void LinuxHost::on_multiplying(RunId run) {
+    parts_.own_log.warn(name_of_run(run) +
+                        ": what it left behind forks faster than it ends: killing it now");
+    kill_tree(run);
+}
+
+void LinuxHost::on_survivors(RunId run, const std::string& names) {
+    roster_->on_survivors(run, names);
+}
+
+void LinuxHost::on_remains(RunId run, const std::vector<pid_t>& living) {
+    Live* live = find(run);
+    if (live && live->search) live->search->remains(living);
+}
+
+void LinuxHost::on_rest_gone() {
+    roster_->on_rest_gone();
 }
 
 }  // namespace reeve::app

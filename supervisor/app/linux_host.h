@@ -7,25 +7,28 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <set>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "conf/paths.h"
-#include "supervisor/app/tracker.h"
+#include "supervisor/app/daemon_search.h"
 #include "supervisor/core/host.h"
 #include "supervisor/core/roster.h"
 #include "supervisor/log/log_thread.h"
 #include "supervisor/loop/fd_watch.h"
 #include "supervisor/loop/timer.h"
 #include "supervisor/loop/work.h"
-#include "supervisor/os/reap.h"
+#include "supervisor/os/cgroup.h"
 #include "supervisor/os/spawn.h"
 #include "supervisor/os/user.h"
+#include "supervisor/track/linux_kernel.h"
+#include "supervisor/track/reaper.h"
+#include "supervisor/track/sweeper.h"
 
 namespace reeve::app {
+
+using model::RunId;
 
 // The machine that the roster decides about: real processes, real time.
 //
@@ -34,10 +37,12 @@ namespace reeve::app {
 //   spawn()    its user is looked up on another thread, if it has one of its own;
 //   pump()     as soon as the spawner has room its output's pipes are made and it is cloned;
 //   landed()   its status pipe says that it was executed, or which stage failed;
-//   reap()     its end is taken, here and nowhere else, and its pid forgotten in the same step;
-//   sweep()    asked by the roster: whether anything of it is left, until nothing is;
+//   find_main()  where it daemonizes: which of the processes that it left is the main one;
+//   ended()    track/reaper has taken its main process, and forgotten the pid in the same step;
+//   check_tree()  asked by the roster: whether anything of it is left, until track/sweeper finds
+//              nothing;
 //   forget()   the end of the record, unless it may leave descendants behind.
-class LinuxHost : public core::Host {
+class LinuxHost : public core::Host, private track::Sweeper::Listener {
 public:
     struct Parts {
         loop::Loop& loop;
@@ -47,6 +52,11 @@ public:
         conf::EnvironmentMap environment;  // reeve's own
         model::TagSpace tags;
         std::optional<rlimit> nofile;  // what programs get
+        // What programs get where reeve has lowered its own.
+        std::optional<int> oom_score_adj{};
+        // Where each run has a cgroup of its own; else why not, as the end of a sentence.
+        os::CgroupTree* cgroups = nullptr;
+        std::string no_cgroups{};
     };
 
     explicit LinuxHost(Parts parts);
@@ -63,10 +73,12 @@ public:
     void signal(RunId run, int signal, conf::StopScope scope) override;
     void kill_tree(RunId run) override;
     void check_tree(RunId run) override;
+    void find_main(RunId run) override;
     void forget(RunId run) override;
     void end_rest(bool kill) override;
 
-    Tracker& tracker() { return tracker_; }
+    track::Tracker& tracker() { return tracker_; }
+    const os::CgroupTree* cgroups() const { return parts_.cgroups; }
     std::uint64_t orphans_reaped() const { return orphans_reaped_; }
     std::uint64_t strays_reaped() const { return strays_reaped_; }
     // Grows with each process that we start or take: what was read of /proc before is old then.
@@ -76,10 +88,13 @@ private:
     struct Live;
 
     Live* find(RunId run);
+    void prepare(Live& live);
     void queue_for_launch(Live& live);
     base::OsExpected<log::OutputFds> output_of(const Live& live);
     void pump();
     void launch(Live& live);
+    base::Fd cgroup_of(Live& live);
+    base::OsExpected<os::Spawned> clone(Live& live, const log::OutputFds& output);
     os::SpawnRequest request_for(const Live& live, const log::OutputFds& output) const;
     void watch_flight(Live& live);
     void landed(RunId run);
@@ -87,26 +102,33 @@ private:
 
     void on_child_signal();
     void reap();
-    void ended(pid_t pid, std::optional<RunId> run, const os::Reaped& reaped);
+    void ended(const track::Reaper::Death& death);
     void main_ended(RunId run, const os::Reaped& reaped);
     void orphan_ended(std::optional<RunId> run);
+    std::string remark_on(const Live& live, const base::ExitStatus& status);
     void tell_orphans();
+    std::string name_of_run(std::optional<RunId> run) const;
+    std::string pid_file_of(const Live& live) const;
+    void signal_group_of(pid_t main, int signal);
 
-    bool anything_to_find() const;
-    void settle_emptied();
-    void sweep_soon();
-    void sweep();
-    bool settle_rest(const std::vector<Tracker::Child>& children);
-    std::vector<os::Kinship> processes_of(const Live& live,
-                                          const std::vector<Tracker::Child>& adopted);
-    void signal_tree(const std::vector<os::Kinship>& tree, int signal);
+    void on_emptied(RunId run) override;
+    void on_left_behind(RunId run, int count) override;
+    void on_multiplying(RunId run) override;
+    void on_survivors(RunId run, const std::string& names) override;
+    void on_remains(RunId run, const std::vector<pid_t>& living) override;
+    void on_rest_gone() override;
+    void arm_sweep();
+    void remove_leaves();
 
     void report(std::function<void()> report);
     void deliver_reports();
 
     Parts parts_;
     core::Roster* roster_ = nullptr;
-    Tracker tracker_;
+    track::LinuxKernel kernel_;
+    track::Tracker tracker_;
+    track::Reaper reaper_;
+    track::Sweeper sweeper_;
     os::Spawner spawner_;
     std::mt19937 random_;
     std::unordered_map<RunId, std::unique_ptr<Live>> live_;
@@ -123,17 +145,12 @@ private:
     loop::Deferred reports_due_;
     std::deque<std::function<void()>> reports_;
 
-    // Only while something is to be found gone is anything swept.
-    std::set<RunId> checks_;     // the roster wants to know
-    std::set<RunId> lingering_;  // forgotten by the roster, with descendants that may stay
-    enum class Rest { untouched, terminate, kill } rest_ = Rest::untouched;
-    std::unordered_set<pid_t> rest_signalled_;
-    loop::Deferred sweep_due_;
+    loop::Deferred sweep_now_;
     loop::Timer sweep_later_;
-    std::chrono::milliseconds kill_interval_{0};
-    std::uint64_t changes_swept_ = 0;
-    bool sweep_later_is_slow_ = false;  // it runs for kKillInterval, and news may overtake it
-    std::chrono::steady_clock::time_point next_sweep_{};
+    // Of runs that are over, until they could be taken away.
+    std::vector<std::string> old_leaves_;
+    os::OwnOutOfMemoryKills own_out_of_memory_;
+    std::uint64_t out_of_memory_kills_ = 0;
 
     std::uint64_t changes_ = 0;
     std::uint64_t orphans_reaped_ = 0;

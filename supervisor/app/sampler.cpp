@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "supervisor/control/status.h"
 #include "supervisor/os/limits.h"
 #include "supervisor/os/procfs.h"
 #include "supervisor/os/user.h"
@@ -22,6 +23,7 @@ namespace {
 // other thread idle for most of the time.
 constexpr milliseconds kFreshFor{1000};
 constexpr int kRest = 4;
+constexpr milliseconds kLookAgainAfter{100};
 // Who asks while ten thousands of processes are being read gets the sample before.
 constexpr milliseconds kPatience{30};
 
@@ -32,6 +34,7 @@ struct Sampler::Gathered {
     struct Process {
         os::ProcessStat stat;
         std::optional<std::uint64_t> tag;
+        std::string leaf;
         std::uint64_t shared_bytes = 0;
         uid_t uid = 0;
         std::string command;
@@ -64,6 +67,8 @@ bool Sampler::fresh() const {
     if (!have_one_) return false;
     const auto age = host_.now() - latest_.at;
     if (age > kFreshFor) return false;
+    // Whether they are neglected only a second look can tell.
+    if (age > kLookAgainAfter && control::has_fresh_zombies(latest_)) return false;
     return host_.changes() == changes_seen_ || age < kRest * cost_;
 }
 
@@ -73,7 +78,7 @@ void Sampler::start() {
     auto gathered = std::make_shared<Gathered>();
     // Without a thread for it (a pids limit) the patience ends with the sample before.
     (void)work_.start(
-        [gathered, own_tag = os::own_tag()] {
+        [gathered, own_tag = os::own_tag(), cgroups = host_.cgroups()] {
             for (const os::Kinship& process : os::descendants(getpid())) {
                 auto stat = os::read_stat(process.pid);
                 if (!stat) continue;
@@ -86,6 +91,7 @@ void Sampler::start() {
                 if (!facts.tag || *facts.tag == own_tag) {
                     facts.invocation_id =
                         os::read_environment(process.pid, "INVOCATION_ID").value_or("");
+                    if (cgroups) facts.leaf = cgroups->leaf_of(process.pid).value_or("");
                 }
                 facts.command = os::read_command_line(process.pid, 1024);
                 // A file is read for it, so not on the loop.
@@ -99,7 +105,7 @@ void Sampler::start() {
 }
 
 void Sampler::finished(const Gathered& gathered) {
-    const Tracker& tracker = host_.tracker();
+    const track::Tracker& tracker = host_.tracker();
     const double tick = 1.0 / static_cast<double>(os::ticks_per_second());
     const pid_t self = getpid();
 
@@ -108,13 +114,15 @@ void Sampler::finished(const Gathered& gathered) {
     changes_seen_ = changes_begun_;
     latest_.processes.clear();
     latest_.processes.reserve(gathered.processes.size());
-    std::unordered_map<pid_t, std::optional<RunId>> runs;
+    std::unordered_map<pid_t, std::optional<model::RunId>> runs;
     // Pages that several processes of an instance share count once: with the one that has most.
     struct Largest {
         std::size_t index = 0;
         std::uint64_t shared = 0;
     };
     std::unordered_map<std::uint32_t, Largest> largest;
+    std::vector<track::Tracker::Seen> seen;
+    std::unordered_map<pid_t, Neglected> neglected;
 
     for (const auto& process : gathered.processes) {
         const os::ProcessStat& stat = process.stat;
@@ -125,12 +133,14 @@ void Sampler::finished(const Gathered& gathered) {
         facts.group = stat.pgrp;
         facts.start_ticks = stat.start_ticks;
         facts.tag = process.tag;
+        facts.leaf = process.leaf;
         facts.invocation_id = process.invocation_id;
         if (const auto parent = runs.find(stat.ppid); parent != runs.end()) {
             facts.parent_run = parent->second;
         }
         const auto run = tracker.run_of(facts);
         runs.emplace(stat.pid, run);
+        if (run) seen.push_back({stat.pid, stat.start_ticks, *run});
 
         control::ProcessInfo info;
         info.pid = stat.pid;
@@ -143,7 +153,16 @@ void Sampler::finished(const Gathered& gathered) {
         info.slot = run ? tracker.slot_of(*run) : std::nullopt;
         info.main = tracker.run_of_main(stat.pid).has_value();
         info.orphan = !info.main && stat.ppid == self;
-        info.zombie = stat.state == 'Z';
+        // Of a leader that ended before its threads the kernel says Z too.
+        info.zombie = stat.state == 'Z' && stat.threads <= 1;
+        if (info.zombie && stat.ppid != self) {
+            const auto known = neglected_.find(stat.pid);
+            const bool same =
+                known != neglected_.end() && known->second.start_ticks == stat.start_ticks;
+            const auto since = same ? known->second.since : latest_.at;
+            neglected.emplace(stat.pid, Neglected{stat.start_ticks, since});
+            info.neglected_seconds = std::chrono::duration<double>(latest_.at - since).count();
+        }
         latest_.processes.push_back(std::move(info));
 
         const std::size_t index = latest_.processes.size() - 1;
@@ -155,6 +174,8 @@ void Sampler::finished(const Gathered& gathered) {
         if (most.shared > 0) latest_.processes[most.index].memory_bytes += most.shared;
     }
     have_one_ = true;
+    host_.tracker().remember(seen);
+    neglected_ = std::move(neglected);
     users_ = gathered.users;
     answer();
 }
@@ -169,7 +190,12 @@ control::SupervisorFacts Sampler::facts() {
     facts.config = about_.config;
     facts.started = started_;
     facts.subreaper = about_.subreaper;
-    facts.tracking = host_.tracker().has_tags() ? "tag" : "lineage";
+    facts.tracking = about_.tracking;
+    if (const auto pids = about_.pids()) {
+        facts.pids_current = pids->current;
+        facts.pids_limit = pids->limit;
+        facts.pids_which = pids->which;
+    }
     facts.orphans_reaped = static_cast<std::int64_t>(host_.orphans_reaped());
     facts.strays_reaped = static_cast<std::int64_t>(host_.strays_reaped());
     return facts;

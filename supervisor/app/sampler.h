@@ -3,13 +3,16 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "supervisor/app/linux_host.h"
 #include "supervisor/control/process_source.h"
 #include "supervisor/loop/timer.h"
 #include "supervisor/loop/work.h"
+#include "supervisor/os/pid_limits.h"
 
 namespace reeve::app {
 
@@ -20,12 +23,17 @@ public:
     struct About {
         std::string config;
         bool subreaper = false;
+        std::string tracking;
+        // What only others can tell; asked when somebody asks.
+        std::function<std::optional<os::PidUse>()> pids;
+        std::function<std::vector<control::Finding>()> examine;
     };
 
     Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, About about);
 
     void sample(std::function<void(const control::Sample&)> done) override;
     control::SupervisorFacts facts() override;
+    std::vector<control::Finding> examine() override { return about_.examine(); }
     std::string user_name(uid_t uid) override;
 
 private:
@@ -41,6 +49,12 @@ private:
     About about_;
     model::TimePoint started_;
     control::Sample latest_;
+    // Since when we have seen a process as a zombie that its parent neglects; nobody else knows.
+    struct Neglected {
+        std::uint64_t start_ticks;
+        model::TimePoint since;
+    };
+    std::unordered_map<pid_t, Neglected> neglected_;
     std::map<uid_t, std::string> users_;  // of the processes in the latest one
     bool have_one_ = false;
     std::uint64_t changes_seen_ = 0;  // LinuxHost::changes() when the latest one was begun

@@ -1,7 +1,6 @@
 #include "supervisor/app/supervise.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,13 +9,22 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
+#include <variant>
 
 #include "conf/paths.h"
+#include "supervisor/app/doctor.h"
+#include "supervisor/app/former.h"
+#include "supervisor/app/guard_watch.h"
 #include "supervisor/app/linux_host.h"
 #include "supervisor/app/memory.h"
 #include "supervisor/app/options.h"
+#include "supervisor/app/pid_watch.h"
 #include "supervisor/app/sampler.h"
+#include "supervisor/app/tracking.h"
+#include "supervisor/base/probes.h"
 #include "supervisor/control/log_source.h"
 #include "supervisor/control/server.h"
 #include "supervisor/core/roster.h"
@@ -27,7 +35,9 @@
 #include "supervisor/loop/signal_watch.h"
 #include "supervisor/loop/timer.h"
 #include "supervisor/os/limits.h"
+#include "supervisor/os/oom.h"
 #include "supervisor/os/procfs.h"
+#include "supervisor/os/reap.h"
 #include "supervisor/os/subreaper.h"
 #include "supervisor/os/unix_socket.h"
 #include "supervisor/os/user.h"
@@ -42,6 +52,13 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLastWords{1000};
 constexpr milliseconds kConsoleFlush{500};
 constexpr milliseconds kSettled{2000};
+
+// Late among the kernel's victims when memory runs out: programs can be started again, and without
+// reeve nobody does.  Not exempt: should reeve itself be what grows, it has to go.
+constexpr int kOomScoreAdj = -900;
+
+// What those get who entered our PID namespace from outside, once all programs are down.
+constexpr milliseconds kGuestsPatience{500};
 
 // Whoever looks for leaks wants to see everything given back.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -103,15 +120,6 @@ log::Level level_of(core::Weight weight) {
     return log::Level::info;
 }
 
-std::uint64_t random_number() {
-    std::uint64_t number = 0;
-    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number) {
-        number =
-            static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-    }
-    return number;
-}
-
 // The default of last resort lies in a directory where anybody may make one before us.
 bool is_ours_alone(const std::string& directory) {
     ::mkdir(directory.c_str(), 0700);
@@ -138,6 +146,52 @@ Expected<os::ListeningSocket, std::string> listen(const conf::Control& control) 
     auto socket = os::listen_at(request);
     if (!socket) return Unexpected<std::string>{socket.error().text()};
     return std::move(*socket);
+}
+
+// The shell that is PID 1 and runs us as a child; empty: there is none.  A container's entrypoint
+// script that forgot its `exec`.
+std::string parent_shell() {
+    if (::getppid() != 1) return {};
+    const auto stat = os::read_stat(1);
+    if (!stat) return {};
+    for (const std::string_view shell : {"sh", "dash", "bash", "ash", "busybox", "ksh", "zsh"}) {
+        if (stat->comm() == shell) return std::string{shell};
+    }
+    return {};
+}
+
+// As PID 1: whoever is in our PID namespace and no descendant of ours (docker exec, nsenter) is
+// killed by the kernel when we end.  They are asked before, and get a moment.
+void dismiss_guests() {
+    const auto any = [] { return os::scan_processes().size() > 1; };
+    if (!any()) return;
+    ::kill(-1, SIGTERM);
+    const auto end = std::chrono::steady_clock::now() + kGuestsPatience;
+    while (any() && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(milliseconds{10});
+    }
+}
+
+void tell_of_former(const FormerEnd& former, log::OwnLog& log) {
+    const auto list = [](const std::vector<std::string>& names) {
+        constexpr std::size_t kNamed = 10;
+        std::string text;
+        for (std::size_t i = 0; i < names.size() && i < kNamed; ++i) {
+            text += (i == 0 ? "" : ", ") + names[i];
+        }
+        if (names.size() > kNamed) {
+            text += " and " + std::to_string(names.size() - kNamed) + " more";
+        }
+        return text;
+    };
+    const std::string whose =
+        "the reeve before this one (pid " + std::to_string(former.pid) + ") was killed; ";
+    if (!former.ended.empty()) {
+        log.warn(whose + "ended what it left behind: " + list(former.ended));
+    }
+    if (!former.left.empty()) {
+        log.error(whose + "could not end what it left behind: " + list(former.left));
+    }
 }
 
 // SIGQUIT: what is going on, into the log.
@@ -198,6 +252,29 @@ int supervise(conf::Config config) {
     // Before anything is started: a second reeve on the same socket must not start things twice.
     auto socket = listen(config.control);
     if (!socket) return refused(socket.error());
+    Machine machine;
+    machine.pid1 = pid1;
+    machine.parent_shell = pid1 ? std::string{} : parent_shell();
+    machine.state_file = state_file_of(socket->path);
+    const auto former = end_former(machine.state_file);
+    if (!former) {
+        os::remove_socket_file(*socket);
+        return refused(former.error());
+    }
+
+    auto tracking = set_up_tracking();
+    if (!tracking) {
+        os::remove_socket_file(*socket);
+        std::fprintf(stderr, "reeve: %s\n", tracking.error().c_str());
+        return kExitUsage;
+    }
+    ReeveState state = own_state();
+    if (tracking->tags.usable()) state.tags = tracking->tags.range();
+    if (tracking->cgroups) state.cgroup = tracking->cgroups->directory();
+    if (const auto written = write_state(machine.state_file, state); !written) {
+        machine.why_no_state = written.error();
+    }
+    machine.oom_score_adj_before = os::lower_own_oom_score_adj(kOomScoreAdj);
 
     auto loop = loop::Loop::open();
     if (!loop) return refused(loop.error().text());
@@ -222,18 +299,38 @@ int supervise(conf::Config config) {
                         .own_log = own_log,
                         .events = events,
                         .environment = conf::own_environment(),
-                        .tags = model::TagSpace{os::own_tag(), random_number()},
-                        .nofile = nofile}};
+                        .tags = tracking->tags,
+                        .nofile = nofile,
+                        .oom_score_adj = machine.oom_score_adj_before,
+                        .cgroups = tracking->cgroups ? &*tracking->cgroups : nullptr,
+                        .no_cgroups = tracking->why_no_cgroups}};
         core::Roster roster{host, events, config, settings_of(config.supervisor, pid1)};
         (*output)->set_prefix(roster.instances().size() > 1);
 
         events.subscribe([&](const core::Event& event) {
+            if (const auto* change = std::get_if<core::event::StateChanged>(&event.body);
+                change && change->to == model::State::stopping) {
+                REEVE_PROBE_STOP(event.program.c_str(), change->run);
+            }
             const auto level = level_of(core::weight_of(event));
             if (own_log.enabled(level)) own_log.write(level, core::sentence(event));
             fetch_last_words(roster, **output, event);
         });
 
-        Sampler sampler{**loop, host, roster, {config.files.front(), true}};
+        PidWatch pids{**loop, host, events, config.supervisor.pids_warn};
+        Sampler sampler{**loop,
+                        host,
+                        roster,
+                        {.config = config.files.front(),
+                         .subreaper = true,
+                         .tracking = tracking->name(),
+                         .pids = [&] { return pids.use(); },
+                         .examine =
+                             [&] {
+                                 return examine(machine, *tracking, roster, pids.use(),
+                                                config.supervisor.pids_warn);
+                             }}};
+        GuardWatch guards{**loop, host, roster, sampler};
         control::ThreadLogSource logs{**output};
         control::Server server{{.loop = **loop,
                                 .roster = roster,
@@ -280,6 +377,16 @@ int supervise(conf::Config config) {
         events.publish(
             host.wall_now(), {},
             core::event::SupervisorStarted{REEVE_VERSION, getpid(), roster.instances().size()});
+        tell_of_former(*former, own_log);
+        if (!machine.parent_shell.empty()) {
+            own_log.warn("started by " + machine.parent_shell +
+                         ", which is PID 1: signals to the container do not come here, and other "
+                         "orphans stay zombies (write `exec reeve` in the script)");
+        }
+        if (!machine.why_no_state.empty()) {
+            own_log.warn("should this reeve be killed, the next one will not know what is left: " +
+                         machine.why_no_state);
+        }
         release_startup_memory();
         roster.start_autostart();
         // Once more when the first programs are up: starting many leaves holes in the heap.
@@ -288,6 +395,10 @@ int supervise(conf::Config config) {
         (*loop)->run();
         server.stop();
         os::remove_socket_file(*socket);
+        // What could not be killed is the next one's to know of.
+        if (!os::have_children()) remove_state(machine.state_file);
+        if (tracking->cgroups) tracking->cgroups->close();
+        if (pid1) dismiss_guests();
         (void)(*console)->stop(kConsoleFlush);
         // What is left is to close, one by one, what the end of the process closes at once; and a
         // write to our own output that never returns has a thread of its own, and keeps it.

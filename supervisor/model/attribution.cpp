@@ -75,6 +75,9 @@ std::optional<RunId> attribute(const ProcessFacts& facts, const TagSpace& tags,
             if (const auto run = runs.by_slot(*slot); old_enough(run)) return run;
         }
     }
+    if (!facts.leaf.empty()) {
+        if (const auto run = runs.by_leaf(facts.leaf)) return run;
+    }
     if (facts.recorded_run) return facts.recorded_run;
     if (facts.parent_run) return facts.parent_run;
     if (const auto run = led_by(facts.session); old_enough(run)) return run;

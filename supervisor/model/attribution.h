@@ -37,6 +37,16 @@ public:
     // Whether there is room for tags at all.
     bool usable() const { return usable_; }
 
+    // What tells it from others', to be written down and made into a TagSpace again: whether a
+    // process was one of that reeve's.
+    struct Range {
+        std::uint64_t base = 0;
+        bool nested = false;
+        bool operator==(const Range&) const = default;
+    };
+    Range range() const { return {base_, nested_}; }
+    explicit TagSpace(Range range) : usable_{true}, nested_{range.nested}, base_{range.base} {}
+
     // The tag of a run; nullopt when not usable.  Numbers come round after 2^21 runs: the tracker
     // only asks about runs that live.
     std::optional<Tag> tag_of(RunId run) const;
@@ -60,6 +70,7 @@ struct ProcessFacts {
     pid_t group = 0;
     std::uint64_t start_ticks = 0;  // since boot; 0 unknown
     std::optional<Tag> tag{};
+    std::string leaf{};  // the cgroup of ours that it is in; empty: none, or not read
     std::optional<RunId> parent_run{};    // of a parent that was attributed when it was last seen
     std::optional<RunId> recorded_run{};  // of this process, when it was last seen
     std::string invocation_id{};          // from its environment; empty: not there or not readable
@@ -69,14 +80,16 @@ struct ProcessFacts {
 struct RunIndex {
     std::function<std::optional<RunId>(std::uint64_t slot)> by_slot;
     std::function<std::optional<RunId>(pid_t leader)> by_main_pid;  // also when it is gone
+    std::function<std::optional<RunId>(const std::string&)> by_leaf;
     std::function<std::optional<RunId>(const std::string&)> by_invocation_id;
     // When a run began, in clock ticks since boot; 0 unknown.
     std::function<std::uint64_t(RunId)> started_ticks;
 };
 
 // The run a process belongs to; nullopt: a stray.  The tag leads, unless the process is known to be
-// older than the run it claims (a start of 0 is not known); then what was seen while its parent
-// lived, then session and process group, then the environment.
+// older than the run it claims (a start of 0 is not known): it is the quickest to read, and where
+// there are cgroups nearly as sure.  Then the cgroup, then what was seen while its parent lived,
+// then session and process group, then the environment.
 std::optional<RunId> attribute(const ProcessFacts& facts, const TagSpace& tags,
                                const RunIndex& runs);
 

@@ -28,6 +28,9 @@ RunIndex two_runs(const TagSpace& tags) {
         if (leader == 0) return 9;
         return std::nullopt;
     };
+    runs.by_leaf = [](const std::string& leaf) -> std::optional<RunId> {
+        return leaf == "web.3" ? std::optional<RunId>{3} : std::nullopt;
+    };
     runs.by_invocation_id = [](const std::string& id) -> std::optional<RunId> {
         if (id == "seven") return 7;
         if (id == "eight") return 8;

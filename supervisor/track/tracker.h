@@ -4,16 +4,15 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "supervisor/model/attribution.h"
-#include "supervisor/os/procfs.h"
+#include "supervisor/track/kernel.h"
 
-namespace reeve::app {
+namespace reeve::track {
 
 using model::RunId;
 
@@ -23,9 +22,9 @@ using model::RunId;
 // the end of our list of children, and only we take anybody off that list.  So a run of which the
 // main process was reaped has nothing left if and only if no child of ours belongs to it: whatever
 // is deeper in the tree hangs below one of these.  (Not quite: a sibling that a main process makes
-// with clone(CLONE_PARENT) is on the list of the thread that clones; that one is only read at the
-// end of reeve, see append_unknown_own().)  A zombie counts as there, since what it left
-// behind may not have been on the list yet when it was read.
+// with clone(CLONE_PARENT) is on the list of the thread that clones, see cloned_children().)  A
+// zombie counts as there, since what it left behind may not have been on the list yet when it was
+// read.
 class Tracker {
 public:
     struct Child {
@@ -35,11 +34,16 @@ public:
     // Told once of every child that we did not start ourselves.
     using OnAdopted = std::function<void(const Child&)>;
 
-    Tracker(model::TagSpace tags, OnAdopted on_adopted);
+    Tracker(Kernel& kernel, model::TagSpace tags, OnAdopted on_adopted);
 
     // --- runs ------------------------------------------------------------------------------------
 
-    void begin(RunId run, std::uint32_t slot, std::string invocation_id);
+    void begin(RunId run, std::uint32_t slot, std::string invocation_id, std::uint64_t now_ticks);
+    // The process that we cloned for it.
+    void launched(RunId run, pid_t pid);
+    // The cgroup that it lives in; empty: none after all.
+    void set_leaf(RunId run, std::string leaf);
+    // A child of ours that from now on is its main process: the daemon of a forking program.
     void set_main(RunId run, pid_t pid);
     // Its pid is no longer its own.
     void main_reaped(RunId run);
@@ -48,8 +52,14 @@ public:
 
     std::optional<model::Tag> tag_of(RunId run) const { return tags_.tag_of(run); }
     bool has_tags() const { return tags_.usable(); }
+    // 0: it has none that lives, or that was not taken.
+    pid_t main_of(RunId run) const;
     std::optional<RunId> run_of_main(pid_t pid) const;
     std::optional<std::uint32_t> slot_of(RunId run) const;
+    // Empty: it has none.
+    const std::string& leaf_of(RunId run) const;
+    // How many children of ours have been seen to belong to it, ever.
+    std::uint64_t adopted_by(RunId run) const;
 
     // --- processes -------------------------------------------------------------------------------
 
@@ -58,6 +68,17 @@ public:
     // Of what a thread has gathered: facts.pid, its tag, session, group, start; the rest is filled
     // in here.
     std::optional<RunId> run_of(model::ProcessFacts facts) const;
+
+    // What was found out while their parents lived, for the day when nothing else tells, or by what
+    // takes longer to read than is done for each orphan: replaces what was remembered before.  The
+    // processes live, or are zombies.
+    struct Seen {
+        pid_t pid;
+        std::uint64_t start_ticks;
+        RunId run;
+    };
+    void remember(const std::vector<Seen>& seen);
+
     // A child of ours was taken: its pid may mean another from now on.
     void reaped(pid_t pid);
 
@@ -67,34 +88,42 @@ public:
     // All our children but the main processes that live, as of now, zombies included.
     std::vector<Child> adopted_children();
 
-    // Children of this thread that it did not clone: siblings that a main process made with
-    // clone(CLONE_PARENT).
-    void append_unknown_own(std::vector<Child>& children);
-
-    // The child and all that is below it.
-    static std::vector<os::Kinship> tree_of(pid_t pid);
+    // Siblings that a main process made with clone(CLONE_PARENT): children of the thread that
+    // clones which it did not clone.  With many programs this takes a while (0.3 us each).
+    std::vector<Child> cloned_children();
 
 private:
     struct Run {
         std::uint32_t slot = 0;
-        pid_t leader = 0;  // session and process group of the run, also when it has been reaped
-        bool main_alive = false;
+        // Of its session and process group: what we cloned, also when that has been reaped.
+        pid_t leader = 0;
+        pid_t main = 0;
         std::uint64_t started_ticks = 0;
         std::string invocation_id;
+        std::string leaf;
+        std::uint64_t adopted = 0;
+    };
+
+    struct Known {
+        std::uint64_t start_ticks;
+        RunId run;
     };
 
     model::RunIndex index() const;
+    std::optional<RunId> recorded(pid_t pid, std::uint64_t start_ticks) const;
 
+    Kernel& kernel_;
     model::TagSpace tags_;
     OnAdopted on_adopted_;
     std::unordered_map<RunId, Run> runs_;
     std::unordered_map<std::uint64_t, RunId> by_slot_;  // TagSpace::slot_of_run
     std::unordered_map<pid_t, RunId> by_leader_;
+    std::unordered_map<pid_t, RunId> by_main_;  // only those that were not taken
+    std::unordered_map<std::string, RunId> by_leaf_;
+    std::unordered_map<pid_t, Known> seen_;
     // Children of ours that we did not start.  Their pids are theirs until we take them.
     std::unordered_map<pid_t, std::optional<RunId>> adopted_;
-    os::FirstThreadChildren first_thread_;
-    pid_t thread_;                 // that made this, and clones
     std::vector<pid_t> children_;  // scratch
 };
 
-}  // namespace reeve::app
+}  // namespace reeve::track

@@ -1,0 +1,160 @@
+#include "supervisor/app/doctor.h"
+
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "supervisor/os/capability.h"
+#include "supervisor/os/oom.h"
+#include "supervisor/os/pidfd.h"
+#include "supervisor/os/procfs.h"
+
+namespace reeve::app {
+
+using control::Finding;
+using Verdict = control::Finding::Verdict;
+
+namespace {
+
+Finding kernel() {
+    utsname name{};
+    ::uname(&name);
+    std::string lacking;
+    if (!os::have_pidfds()) lacking = "pidfd";
+    std::vector<pid_t> children;
+    if (os::append_children(::getpid(), ::getpid(), children) == os::ChildrenRead::unsupported) {
+        lacking += std::string{lacking.empty() ? "" : ", "} + "/proc/PID/task/TID/children";
+    }
+    if (lacking.empty()) return {"kernel", Verdict::ok, "Linux " + std::string{name.release}, {}};
+    return {"kernel", Verdict::warn,
+            "Linux " + std::string{name.release} + " without " + lacking +
+                ": all works, by slower ways",
+            "a kernel from 5.4 on with CONFIG_PROC_CHILDREN, and a seccomp filter that lets "
+            "pidfd_open pass"};
+}
+
+Finding position(const Machine& machine) {
+    if (machine.pid1) {
+        return {
+            "position", Verdict::ok, "PID 1 of its PID namespace: all orphans come to reeve", {}};
+    }
+    if (!machine.parent_shell.empty()) {
+        return {"position", Verdict::warn,
+                "started by " + machine.parent_shell +
+                    ", which is PID 1: it passes on no signal, and orphans that are not reeve's "
+                    "stay zombies",
+                "write `exec reeve` in the script, or use the exec form of ENTRYPOINT"};
+    }
+    return {"position",
+            Verdict::ok,
+            "child subreaper (pid " + std::to_string(::getpid()) +
+                "): the orphans of its programs come to reeve, and nobody else's are touched",
+            {}};
+}
+
+Finding tracking_of(const Tracking& tracking) {
+    if (tracking.cgroups) {
+        return {"tracking",
+                Verdict::ok,
+                "cgroup: each run has one of its own, below " + tracking.cgroups->directory(),
+                {}};
+    }
+    const std::string why = "; no cgroups: " + tracking.why_no_cgroups;
+    if (!tracking.tags.usable()) {
+        return {"tracking", Verdict::warn,
+                "lineage: by parents, sessions and process groups alone; a process that leaves "
+                "all of them is a stray (no tags: " +
+                    tracking.why_no_tags + why + ")",
+                "a writable cgroup v2 (systemd: Delegate=yes; a container: a private cgroup "
+                "namespace), or do not lower RLIMIT_LOCKS before reeve"};
+    }
+    if (os::has_capability(CAP_SYS_RESOURCE)) {
+        return {"tracking", Verdict::warn,
+                "tag: every descendant inherits it, but reeve has CAP_SYS_RESOURCE, with which "
+                "PAM (cron, sshd, su) takes it away from sessions; those are known by their "
+                "parents alone" +
+                    why,
+                "a writable cgroup v2 (systemd: Delegate=yes), or drop CAP_SYS_RESOURCE"};
+    }
+    return {"tracking", Verdict::ok, "tag: every descendant inherits it" + why, {}};
+}
+
+Finding pids_of(const std::optional<os::PidUse>& pids, double warn) {
+    if (!pids) return {"pids", Verdict::ok, "no limit in sight", {}};
+    std::string detail = std::to_string(pids->current) + " of " + std::to_string(pids->limit) +
+                         " in use (limit: " + pids->which + ")";
+    if (pids->share() < warn) return {"pids", Verdict::ok, std::move(detail), {}};
+    return {"pids", Verdict::warn, std::move(detail),
+            "`reevectl tree` and `reevectl zombies` show who has them; or raise the limit"};
+}
+
+Finding descriptors() {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    // Two pipes a program, and as many again for clients and looks at /proc.
+    constexpr rlim_t kFew = 1024;
+    std::string detail = limit.rlim_cur == RLIM_INFINITY
+                             ? std::string{"no limit"}
+                             : "up to " + std::to_string(limit.rlim_cur);
+    if (limit.rlim_cur >= kFew) return {"descriptors", Verdict::ok, std::move(detail), {}};
+    return {"descriptors", Verdict::warn, std::move(detail) + ": few for many programs",
+            "raise the hard RLIMIT_NOFILE (systemd: LimitNOFILE=)"};
+}
+
+Finding memory(const Machine& machine) {
+    const auto own = os::own_oom_score_adj();
+    if (!own) return {"memory", Verdict::ok, "oom_score_adj can't be read", {}};
+    std::string detail = "oom_score_adj " + std::to_string(*own);
+    if (machine.oom_score_adj_before) {
+        return {"memory",
+                Verdict::ok,
+                detail + ", lowered from " + std::to_string(*machine.oom_score_adj_before) +
+                    ", which programs keep",
+                {}};
+    }
+    if (*own < 0) return {"memory", Verdict::ok, std::move(detail), {}};
+    return {"memory", Verdict::warn,
+            detail + ": when memory runs out the kernel may kill reeve like anybody",
+            "give it CAP_SYS_RESOURCE, or a negative oom_score_adj (systemd: OOMScoreAdjust=-900)"};
+}
+
+Finding leftovers(const Machine& machine) {
+    if (machine.why_no_state.empty()) {
+        return {
+            "leftovers",
+            Verdict::ok,
+            "should reeve be killed, the next one ends what is left (" + machine.state_file + ")",
+            {}};
+    }
+    return {
+        "leftovers", Verdict::warn,
+        "should reeve be killed, the next one will not know what is left: " + machine.why_no_state,
+        "put the socket into a directory that reeve may write to"};
+}
+
+Finding limits(const core::Roster& roster) {
+    std::string without;
+    for (const auto& instance : roster.instances()) {
+        if (instance->limits_missing().empty()) continue;
+        if (!without.empty()) without += "; ";
+        without += instance->name() + ": " + instance->limits_missing();
+    }
+    if (without.empty()) return {"limits", Verdict::ok, "all that were asked for are set", {}};
+    return {"limits", Verdict::warn, "not set: " + without,
+            "delegate the cgroup v2 controllers to reeve (systemd: Delegate=yes), or watch with "
+            "[program.NAME.guard]"};
+}
+
+}  // namespace
+
+std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
+                             const core::Roster& roster, const std::optional<os::PidUse>& pids,
+                             double pids_warn) {
+    return {kernel(),      position(machine), tracking_of(tracking), pids_of(pids, pids_warn),
+            descriptors(), memory(machine),   leftovers(machine),    limits(roster)};
+}
+
+}  // namespace reeve::app

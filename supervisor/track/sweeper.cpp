@@ -1,0 +1,363 @@
+#include "supervisor/track/sweeper.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+namespace reeve::track {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+// A sweep reads a line for each child of ours.  Waiting this many times as long as the last one
+// took keeps sweeping below a tenth of the loop's time, however many children there are.  While
+// something is killed and goes on dying it may be half: who forks away must not win.
+constexpr int kRest = 10;
+constexpr int kRestWhileKilling = 1;
+
+// While something is being killed: how long after a sweep the next one looks for what forked away
+// from it.  Deaths bring the next one forward.
+constexpr milliseconds kKillInterval{20};
+constexpr milliseconds kKillIntervalCeiling{1000};
+
+// With more children of ours than this in a run, those below them wait for a later sweep: walking
+// takes 20 us a process, a kill by number 2.
+constexpr std::size_t kWalked = 256;
+
+// What was killed so long ago and is still there cannot be killed now: it is named.
+constexpr seconds kSurvives{1};
+constexpr std::size_t kNamed = 3;
+constexpr std::size_t kLookedAt = 64;
+
+// Leftovers that tidy up start a few processes.  Who has forked this many since it was asked to
+// end, and no fewer than there were, does not.
+constexpr std::uint64_t kTidying = 64;
+constexpr milliseconds kLookAgain{100};
+constexpr milliseconds kLookAgainCeiling{1600};
+
+}  // namespace
+
+Sweeper::Sweeper(Kernel& kernel, Tracker& tracker, Listener& listener)
+    : kernel_{kernel}, tracker_{tracker}, listener_{listener} {}
+
+// --- requests ------------------------------------------------------------------------------------
+
+void Sweeper::check(RunId run) {
+    Check& check = checks_[run];
+    check.main_wanted = false;
+    wanted_ = true;
+}
+
+void Sweeper::kill(RunId run) {
+    Check& check = checks_[run];
+    check.main_wanted = false;
+    if (!check.killing_since) check.killing_since = kernel_.now();
+    // The main process and what is below it at once; the sweep, which reads the list of our
+    // children, finds the rest, of all that are being killed together.
+    kill_all(run, {});
+    wanted_ = true;
+}
+
+void Sweeper::look_for_main(RunId run) {
+    checks_[run].main_wanted = true;
+    wanted_ = true;
+}
+
+void Sweeper::stop_looking(RunId run) {
+    checks_.erase(run);
+}
+
+void Sweeper::forget(RunId run, bool linger) {
+    checks_.erase(run);
+    if (linger) {
+        lingering_.insert(run);
+        wanted_ = true;
+    } else {
+        tracker_.forget(run);
+    }
+}
+
+void Sweeper::end_rest(bool kill) {
+    rest_ = kill ? Rest::kill : Rest::terminate;
+    rest_signalled_.clear();
+    wanted_ = true;
+}
+
+void Sweeper::signal_tree(RunId run, int signal) {
+    for (const os::Kinship& process : processes_of(run)) send(process, run, signal);
+}
+
+// --- whose are they, and who is below ------------------------------------------------------------
+
+// All children of ours but the main processes.  The siblings that clone(CLONE_PARENT) makes are
+// looked for as often as costs a tenth of the loop's time: that list holds all main processes.
+std::vector<Tracker::Child> Sweeper::children() {
+    auto children = tracker_.adopted_children();
+    const auto began = kernel_.now();
+    if (began >= cloned_allowed_) {
+        for (const Tracker::Child& sibling : tracker_.cloned_children()) {
+            children.push_back(sibling);
+        }
+        const auto ended = kernel_.now();
+        cloned_allowed_ = ended + kRest * (ended - began);
+    }
+    return children;
+}
+
+// Parents before their children; `pid` itself not.
+void Sweeper::append_tree(pid_t pid, std::vector<os::Kinship>& tree) {
+    std::vector<pid_t> below;
+    const auto append_children_of = [&](pid_t parent) {
+        below.clear();
+        kernel_.append_children(parent, below);
+        for (const pid_t child : below) tree.push_back({child, parent});
+    };
+    std::size_t next = tree.size();
+    append_children_of(pid);
+    for (; next < tree.size(); ++next) append_children_of(tree[next].pid);
+}
+
+std::vector<os::Kinship> Sweeper::processes_of(RunId run,
+                                               const std::vector<Tracker::Child>& children) {
+    const pid_t self = kernel_.self();
+    std::vector<os::Kinship> processes;
+    const auto append = [&](pid_t child, bool walk) {
+        processes.push_back({child, self});
+        if (walk) append_tree(child, processes);
+    };
+    if (const pid_t main = tracker_.main_of(run); main != 0) append(main, true);
+    const bool walk = children.size() <= kWalked;
+    for (const Tracker::Child& child : children) {
+        if (child.run == run) append(child.pid, walk);
+    }
+
+    // Whoever joined the cgroup from outside is its program's too.
+    if (const std::string& leaf = tracker_.leaf_of(run); !leaf.empty() && walk) {
+        std::vector<pid_t> inside;
+        kernel_.append_leaf(leaf, inside);
+        for (const pid_t pid : inside) {
+            if (std::ranges::find(processes, pid, &os::Kinship::pid) == processes.end()) {
+                processes.push_back({pid, 0});
+            }
+        }
+    }
+    return processes;
+}
+
+std::vector<os::Kinship> Sweeper::processes_of(RunId run) {
+    std::vector<Tracker::Child> mine = children();
+    std::erase_if(mine, [&](const Tracker::Child& child) { return child.run != run; });
+    return processes_of(run, mine);
+}
+
+void Sweeper::send(const os::Kinship& process, std::optional<RunId> run, int signal) {
+    const pid_t self = kernel_.self();
+    if (process.ppid == self) {
+        (void)kernel_.signal_child(process.pid, signal);
+        return;
+    }
+    // The handle first, the look at whose it is second: then the process that was looked at is the
+    // one that is signalled.  Below the same parent it is what we saw, or a sibling; our own child
+    // by now, it must be known to be of the run.
+    (void)kernel_.signal_if(process.pid, signal, [&] {
+        if (process.ppid == 0) {
+            return run && kernel_.leaf_of(process.pid) == tracker_.leaf_of(*run);
+        }
+        const auto stat = kernel_.stat(process.pid);
+        if (!stat || stat->state == 'Z') return false;
+        if (stat->ppid != process.ppid && stat->ppid != self) return false;
+        const auto owner = tracker_.run_of(process.pid);
+        return owner == run || (!owner && stat->ppid == process.ppid);
+    });
+}
+
+// --- the sweep -----------------------------------------------------------------------------------
+
+bool Sweeper::anything_to_find() const {
+    return !checks_.empty() || !lingering_.empty() || rest_ != Rest::untouched;
+}
+
+std::optional<TimePoint> Sweeper::due() const {
+    if (!anything_to_find()) return std::nullopt;
+    if (!wanted_) return look_at_;
+    return look_at_ ? std::min(next_allowed_, *look_at_) : next_allowed_;
+}
+
+bool Sweeper::is_gone(RunId run, bool any_child) {
+    if (tracker_.main_of(run) != 0 || any_child) return false;
+    const std::string& leaf = tracker_.leaf_of(run);
+    return leaf.empty() || !kernel_.populated(leaf).value_or(false);
+}
+
+// Without any child that we did not start nothing can be left of a run whose main process is gone,
+// and its next run need not wait for a sweep.
+void Sweeper::main_gone() {
+    if (checks_.empty() || tracker_.may_have_adopted()) return;
+    const auto siblings = children();
+    std::vector<RunId> emptied;
+    for (const auto& [run, check] : checks_) {
+        const bool any =
+            std::ranges::find(siblings, std::optional{run}, &Tracker::Child::run) != siblings.end();
+        if (is_gone(run, any)) emptied.push_back(run);
+    }
+    for (const RunId run : emptied) checks_.erase(run);
+    for (const RunId run : emptied) listener_.on_emptied(run);
+}
+
+void Sweeper::sweep() {
+    wanted_ = false;
+    look_at_.reset();
+    if (!anything_to_find()) return;
+    const TimePoint began = kernel_.now();
+    const std::vector<Tracker::Child> all = children();
+    std::unordered_map<RunId, std::vector<Tracker::Child>> present;
+    for (const Tracker::Child& child : all) {
+        if (child.run) present[*child.run].push_back(child);
+    }
+
+    // The listener is told when all has been looked at: what it requests then changes these sets.
+    std::vector<RunId> emptied;
+    std::vector<RunId> multiplying;
+    std::vector<std::pair<RunId, int>> left;
+    std::vector<std::pair<RunId, std::string>> survivors;
+    std::vector<std::pair<RunId, std::vector<pid_t>>> remains;
+    bool killing = rest_ == Rest::kill;
+    std::optional<milliseconds> again;
+    for (auto& [run, check] : checks_) {
+        const std::vector<Tracker::Child>& mine = present[run];
+        if (is_gone(run, !mine.empty())) {
+            emptied.push_back(run);
+        } else if (check.killing_since) {
+            killing = true;
+            kill_all(run, mine);
+            if (began - *check.killing_since < kSurvives) continue;
+            if (auto names = survivors_of(run, mine); names != check.survivors) {
+                check.survivors = names;
+                survivors.emplace_back(run, std::move(names));
+            }
+        } else if (tracker_.main_of(run) != 0) {
+            continue;  // its end will say more
+        } else if (check.main_wanted) {
+            if (auto living = living_of(mine); !living.empty()) {
+                remains.emplace_back(run, std::move(living));
+            }
+        } else if (!check.left_told) {
+            check.left_told = true;
+            check.left = static_cast<int>(processes_of(run, mine).size());
+            check.adopted_then = tracker_.adopted_by(run);
+            check.look_again = kLookAgain;
+            again = kLookAgain;
+            left.emplace_back(run, check.left);
+        } else if (!check.multiplying_told) {
+            if (multiplies(run, check, mine)) {
+                check.multiplying_told = true;
+                multiplying.push_back(run);
+                continue;
+            }
+            again = std::min(again.value_or(kLookAgainCeiling), check.look_again);
+            check.look_again = std::min(check.look_again * 2, kLookAgainCeiling);
+        }
+    }
+    for (const RunId run : emptied) checks_.erase(run);
+    std::erase_if(lingering_, [&](RunId run) {
+        if (!is_gone(run, present.contains(run))) return false;
+        tracker_.forget(run);
+        return true;
+    });
+    const bool rest_gone = settle_rest(all);
+
+    const TimePoint ended = kernel_.now();
+    next_allowed_ = ended + (killing ? kRestWhileKilling : kRest) * (ended - began);
+    if (killing) {
+        // What can't be killed is not asked for ever at the same pace; a death sets it anew.
+        const bool news = std::exchange(changes_swept_, changes_) != changes_;
+        kill_interval_ = news ? kKillInterval : std::min(kill_interval_ * 2, kKillIntervalCeiling);
+        again = std::min(again.value_or(kKillIntervalCeiling), kill_interval_);
+    }
+    if (again) look_at_ = std::max(ended + *again, next_allowed_);
+
+    for (const RunId run : emptied) listener_.on_emptied(run);
+    for (const auto& [run, count] : left) listener_.on_left_behind(run, count);
+    for (const RunId run : multiplying) listener_.on_multiplying(run);
+    for (const auto& [run, names] : survivors) listener_.on_survivors(run, names);
+    for (const auto& [run, living] : remains) listener_.on_remains(run, living);
+    if (rest_gone) listener_.on_rest_gone();
+}
+
+// Oldest first.
+std::vector<pid_t> Sweeper::living_of(const std::vector<Tracker::Child>& children) {
+    std::vector<std::pair<std::uint64_t, pid_t>> living;
+    for (const Tracker::Child& child : children) {
+        const auto stat = kernel_.stat(child.pid);
+        if (stat && stat->state != 'Z') living.emplace_back(stat->start_ticks, child.pid);
+    }
+    std::ranges::sort(living);
+    std::vector<pid_t> pids;
+    for (const auto& [start, pid] : living) pids.push_back(pid);
+    return pids;
+}
+
+bool Sweeper::multiplies(RunId run, const Check& check, const std::vector<Tracker::Child>& mine) {
+    const auto left = static_cast<std::uint64_t>(check.left);
+    const std::uint64_t now = processes_of(run, mine).size();
+    const std::uint64_t came_home = tracker_.adopted_by(run) - check.adopted_then;
+    return now >= left + std::max(kTidying, left) ||
+           (came_home >= std::max(kTidying, left) && now >= kTidying / 2);
+}
+
+void Sweeper::kill_all(RunId run, const std::vector<Tracker::Child>& children) {
+    const std::string& leaf = tracker_.leaf_of(run);
+    if (!leaf.empty()) (void)kernel_.kill_leaf(leaf);
+    // Whoever has left the cgroup is found as anywhere.
+    for (const os::Kinship& process : processes_of(run, children)) send(process, run, SIGKILL);
+}
+
+std::string Sweeper::survivors_of(RunId run, const std::vector<Tracker::Child>& children) {
+    std::string names;
+    std::size_t count = 0;
+    std::size_t looked_at = 0;
+    for (const os::Kinship& process : processes_of(run, children)) {
+        if (++looked_at > kLookedAt) break;
+        const auto stat = kernel_.stat(process.pid);
+        if (!stat || stat->state == 'Z') continue;
+        std::string why;
+        if (stat->state == 'D') {
+            why = "D state";
+        } else if (kernel_.signal_if(process.pid, 0, [] { return true; }) == EPERM) {
+            why = "not permitted";
+        } else {
+            continue;  // on its way
+        }
+        if (++count > kNamed) continue;
+        if (!names.empty()) names += ", ";
+        names += "pid " + std::to_string(process.pid) + " " + std::string{stat->comm()} + " (" +
+                 why + ")";
+    }
+    if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " more";
+    return names;
+}
+
+// True when nothing is left at all.
+bool Sweeper::settle_rest(const std::vector<Tracker::Child>& children) {
+    if (rest_ == Rest::untouched) return false;
+    if (children.empty()) {
+        rest_ = Rest::untouched;
+        return true;
+    }
+    const pid_t self = kernel_.self();
+    for (const Tracker::Child& child : children) {
+        if (child.run && checks_.contains(*child.run)) continue;
+        // TERM once to each, and to what comes up from below later; KILL until it is gone.
+        if (rest_ == Rest::terminate && !rest_signalled_.insert(child.pid).second) continue;
+        const int signal = rest_ == Rest::kill ? SIGKILL : SIGTERM;
+        std::vector<os::Kinship> tree{{child.pid, self}};
+        if (children.size() <= kWalked) append_tree(child.pid, tree);
+        for (const os::Kinship& process : tree) send(process, child.run, signal);
+    }
+    return false;
+}
+
+}  // namespace reeve::track
