@@ -96,8 +96,9 @@ public:
     // The daemon of a forking program; it is a child of ours, and its end will be told as the main
     // process's.
     void on_main_found(RunId run, pid_t pid);
-    // There is none, and nothing else of the run either ("exit 0, and left no process behind"), or
-    // it will never be known which ("/run/x.pid names pid 7, which is not its process").
+    // There is none, and nothing else of the run either ("left no process behind"), or it will
+    // never be known which ("/run/x.pid names pid 7, which is not its process").  It is told after
+    // how the command ended: "exit 0, and left no process behind".
     void on_main_missing(RunId run, std::string reason);
     // What outlives its kill, for the note: "pid 71 dd (D state)", "pid 8 sh (not permitted)".
     // Empty: nothing any more.

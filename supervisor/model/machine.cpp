@@ -273,7 +273,7 @@ Effects Machine::on(const MainMissing& missing, TimePoint now) {
             if (!looking()) return {};
             ending_ = found_ ? ending_by(handed_over_by_)
                              : Ending{Ending::Kind::no_daemon, handed_over_by_.status,
-                                      missing.reason, false};
+                                      text_of(handed_over_by_) + ", and " + missing.reason, false};
             return main_gone(now);
         case State::stopping:
         case State::stopped:

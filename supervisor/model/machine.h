@@ -96,7 +96,7 @@ struct MainExited {
 struct MainFound {};
 // It has none.
 struct MainMissing {
-    std::string reason;
+    std::string reason;  // "left no process behind"; what the command's end is told with
 };
 // Nothing of the run is left.
 struct Emptied {};

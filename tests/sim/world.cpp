@@ -511,7 +511,7 @@ void World::find(std::size_t index) {
         if (tracing()) trace("tell missing: " + describe(index) + ": " + reason);
         roster_->on_main_missing(life.id, reason);
     };
-    if (left.empty()) return missing("it left no process behind");
+    if (left.empty()) return missing("left no process behind");
 
     std::optional<std::size_t> found;
     if (life.program->pid_files.empty()) {

@@ -42,7 +42,7 @@ const MachineEvent kFailsToSpawn = SpawnFailed{.reason = "chdir /srv: Permission
 const MachineEvent kNoRoom = SpawnFailed{.reason = "fork: no room", .no_room = true};
 const MachineEvent kHopeless = SpawnFailed{.reason = "exec: no such file", .hopeless = true};
 
-const MachineEvent kMissing = MainMissing{"exit 0, and left no process behind"};
+const MachineEvent kMissing = MainMissing{"left no process behind"};
 const MachineEvent kGuard = GuardTripped{"pids 120, limit 100"};
 
 std::string text_of(const Effect& effect) {

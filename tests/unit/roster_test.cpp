@@ -275,7 +275,7 @@ TEST_CASE("without a daemon the command's exit is what is remembered, as it was 
         if (const auto* exit = std::get_if<core::event::Exited>(&event.body)) told = *exit;
     });
     it.pass(3s);
-    it.roster->on_main_missing(1, "exit 0, and left no process behind");
+    it.roster->on_main_missing(1, "left no process behind");
     CHECK(it.host.asked() == Lines{"check 1"});
     it.roster->on_emptied(1);
 
@@ -303,7 +303,7 @@ TEST_CASE("a daemon that was found and ended well has ended well") {
     it.roster->on_main_found(1, 500);
     it.exits(1, 0);
     it.told();
-    it.roster->on_main_missing(1, "exit 0, and left no process behind");
+    it.roster->on_main_missing(1, "left no process behind");
     it.roster->on_emptied(1);
     CHECK(it.told() == Lines{"web: exit 0 (pid 500, run 1) after 0.0s", "web: exited: exit 0"});
     CHECK(it.roster->runs_reaped() == 1);
@@ -703,9 +703,10 @@ TEST_CASE("one without a daemon makes reeve exit with 1, whatever its command sa
     it.roster->start_autostart();
     it.executed(1);
     it.exits(1, code);
-    it.roster->on_main_missing(1, "it left no process behind");
+    it.roster->on_main_missing(1, "left no process behind");
     it.roster->on_emptied(1);
-    CHECK(it.roster->shutdown().reason() == "program web: it left no process behind");
+    CHECK(it.roster->shutdown().reason() ==
+          "program web: exit " + std::to_string(code) + ", and left no process behind");
     it.roster->on_rest_gone();
     CHECK(it.finished == std::vector<int>{1});
 }
