@@ -42,12 +42,17 @@ void GuardWatch::arm() {
 }
 
 void GuardWatch::look() {
-    processes_.sample([self = std::weak_ptr{self_}](const control::Sample& sample) {
-        if (const auto alive = self.lock()) (*alive)->judge(sample);
+    // What is seen of a run is nothing that the next one is answerable for.
+    Runs runs;
+    for (const core::Roster::Watched& watched : roster_.watched()) {
+        runs[watched.slot] = roster_.instances()[watched.slot]->run_number();
+    }
+    processes_.sample([self = std::weak_ptr{self_}, runs](const control::Sample& sample) {
+        if (const auto alive = self.lock()) (*alive)->judge(sample, runs);
     });
 }
 
-void GuardWatch::judge(const control::Sample& sample) {
+void GuardWatch::judge(const control::Sample& sample, const Runs& runs) {
     struct Sum {
         core::Footprint footprint;
         std::unordered_map<pid_t, std::int64_t> by_parent;
@@ -96,7 +101,9 @@ void GuardWatch::judge(const control::Sample& sample) {
             continue;
         }
         last->second = now;
-        sum->second.footprint.run = roster_.instances()[watched.slot]->run_number();
+        const auto run = runs.find(watched.slot);
+        if (run == runs.end()) continue;
+        sum->second.footprint.run = run->second;
         roster_.on_footprint(watched.slot, sum->second.footprint);
     }
     second_look_ = unsure;

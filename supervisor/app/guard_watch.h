@@ -20,7 +20,8 @@ public:
 private:
     void arm();
     void look();
-    void judge(const control::Sample& sample);
+    using Runs = std::map<std::uint32_t, std::uint64_t>;  // their numbers, by slot
+    void judge(const control::Sample& sample, const Runs& runs);
 
     core::Host& host_;
     core::Roster& roster_;

@@ -316,8 +316,9 @@ base::Fd LinuxHost::cgroup_of(Live& live) {
             roster_->on_limits_missing(run, what);
         });
     };
-    if (!parts_.cgroups) {
-        if (limits.any()) missing(names_of(limits) + " (" + parts_.no_cgroups + ")");
+    if (!parts_.cgroups || !no_more_cgroups_.empty()) {
+        const std::string& why = parts_.cgroups ? no_more_cgroups_ : parts_.no_cgroups;
+        if (limits.any()) missing(names_of(limits) + " (" + why + ")");
         return {};
     }
     const std::string leaf = live.name + "." + std::to_string(live.run);
@@ -342,12 +343,18 @@ base::OsExpected<os::Spawned> LinuxHost::clone(Live& live, const log::OutputFds&
     auto spawned = spawner_.spawn(request);
     if (spawned || !os::is_cgroup_refused(spawned.error())) return spawned;
     // It is not the program's failure that it can't be put there.
-    parts_.own_log.warn(live.name +
-                        ": starts without a cgroup of its own: " + spawned.error().text());
+    do_without_cgroups(live.name + ": " + spawned.error().text());
     old_leaves_.push_back(tracker_.leaf_of(live.id));
     tracker_.set_leaf(live.id, {});
     request.cgroup = -1;
     return spawner_.spawn(std::move(request));
+}
+
+// What was started in one goes on in it.
+void LinuxHost::do_without_cgroups(const std::string& why) {
+    if (!no_more_cgroups_.empty()) return;
+    no_more_cgroups_ = why;
+    parts_.own_log.warn("programs start without cgroups of their own from now on: " + why);
 }
 
 os::SpawnRequest LinuxHost::request_for(const Live& live, const log::OutputFds& output) const {
@@ -486,6 +493,10 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
     // Only with a failure is it certain that it executed nothing, and left nothing.
     if (live->lack && live->failure) {
         roster_->on_spawn_failed(run, {*live->lack, true, false});
+    } else if (live->failure && live->failure->stage == os::SpawnStage::cgroup) {
+        // The child had to go there by itself, and was not let: not the program's failure.
+        do_without_cgroups(live->name + ": " + live->failure->text());
+        roster_->on_spawn_failed(run, {live->failure->text(), true, false});
     } else if (const auto& failure = live->failure) {
         roster_->on_spawn_failed(
             run, {failure->text(), failure->is_transient(), !failure->can_retry_mend()});

@@ -94,6 +94,7 @@ private:
     void pump();
     void launch(Live& live);
     base::Fd cgroup_of(Live& live);
+    void do_without_cgroups(const std::string& why);
     base::OsExpected<os::Spawned> clone(Live& live, const log::OutputFds& output);
     os::SpawnRequest request_for(const Live& live, const log::OutputFds& output) const;
     void watch_flight(Live& live);
@@ -149,6 +150,7 @@ private:
     loop::Timer sweep_later_;
     // Of runs that are over, until they could be taken away.
     std::vector<std::string> old_leaves_;
+    std::string no_more_cgroups_;  // why new runs do without; empty: they have one
     os::OwnOutOfMemoryKills own_out_of_memory_;
     std::uint64_t out_of_memory_kills_ = 0;
 

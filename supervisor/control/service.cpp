@@ -16,6 +16,7 @@ namespace {
 
 // How sure the answer must be of what the sample tells of zombies.
 enum class Effort {
+    once,      // the sample as it is: who watches a status asks often, and wants no delay
     quick,     // one look more, where there are zombies that have just died
     thorough,  // a sample that is neither older than the question nor in doubt, or none
 };
@@ -49,7 +50,7 @@ private:
         ++looks_;
         const bool is_old = effort_ == Effort::thorough && sample.at + kOldest < asked_;
         if (!is_old && is_settled(sample)) return answer(sample);
-        if (looks_ < (effort_ == Effort::thorough ? kThoroughLooks : kQuickLooks)) {
+        if (looks_ < looks_allowed()) {
             if (!again_) again_.emplace(world_.loop, [this] { ask(); });
             again_->start(kBetween);
         } else if (is_old) {
@@ -62,6 +63,18 @@ private:
         } else {
             answer(sample);
         }
+    }
+
+    int looks_allowed() const {
+        switch (effort_) {
+            case Effort::once:
+                return 1;
+            case Effort::quick:
+                return kQuickLooks;
+            case Effort::thorough:
+                return kThoroughLooks;
+        }
+        return 1;
     }
 
     // Whether its zombies that had just died at the first look have had the time to be waited for.
@@ -92,10 +105,13 @@ std::unique_ptr<Job> answer_from_sample(World& world, Exchange& exchange,
 }
 
 std::unique_ptr<Job> status(World& world, Exchange& exchange) {
-    return answer_from_sample(world, exchange, [&world](const Sample& sample) {
-        return api::to_json(
-            compose_status(world.roster, sample, world.processes.facts(), world.now()));
-    });
+    return answer_from_sample(
+        world, exchange,
+        [&world](const Sample& sample) {
+            return api::to_json(
+                compose_status(world.roster, sample, world.processes.facts(), world.now()));
+        },
+        Effort::once);
 }
 
 std::unique_ptr<Job> tree(World& world, Exchange& exchange) {

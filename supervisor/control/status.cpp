@@ -35,8 +35,13 @@ using Neglected = std::vector<std::pair<const ProcessInfo*, const ProcessInfo*>>
 Neglected neglected_of(const Sample& sample) {
     Neglected zombies;
     std::unordered_map<pid_t, const ProcessInfo*> parents;
+    std::unordered_map<pid_t, int> dead;
     for (const ProcessInfo& process : sample.processes) {
-        if (!is_neglected(process)) continue;
+        if (process.neglected_seconds) ++dead[process.ppid];
+    }
+    for (const ProcessInfo& process : sample.processes) {
+        const bool many = process.neglected_seconds && dead[process.ppid] >= kNoChance;
+        if (!many && !is_neglected(process)) continue;
         zombies.emplace_back(&process, nullptr);
         parents.emplace(process.ppid, nullptr);
     }

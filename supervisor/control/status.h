@@ -23,6 +23,8 @@ api::Status compose_status(const core::Roster& roster, const Sample& sample,
 // A zombie counts as neglected once it has been seen for this long: its parent may be about to wait
 // for one that has just died.
 inline constexpr std::chrono::milliseconds kNeglectedAfter{100};
+// And so many of one parent's count at once: nobody who waits has that many dead at any moment.
+inline constexpr int kNoChance = 16;
 
 // Whether the sample has zombies of which only a later one can tell.
 bool has_fresh_zombies(const Sample& sample);
