@@ -11,6 +11,7 @@ import time
 from run import Failed
 
 FLOOR = "floor"  # every contestant whose name begins so is one; the least of them counts
+QUICKEST = "the quickest"  # of all that are neither floors nor reeves, by a table's first column
 
 
 def nearest_rank(samples, share):
@@ -30,12 +31,13 @@ class Column:
     series: str
     unit: str
     statistic: str = "median"
-    # Of the floor's own figure, for reeve to be met; or in the column's unit.
+    # Of the floor's own figure, for reeve to be met (where more is better: to be reached); or in the
+    # column's unit.
     within_ratio: float = None
     within: float = None
-    goal_for: str = "reeve"
+    goal_for: tuple = ("reeve",)
     more_is_better: bool = False
-    over: str = None  # one floor by name, instead of the least of all
+    over: str = None  # one floor by name, instead of the best of all; or QUICKEST
     ratio: bool = True  # whether a ratio to the floor means anything
 
     @property
@@ -116,11 +118,21 @@ class Table:
     def floor(self, column):
         if not column.ratio:
             return None
-        names = [column.over] if column.over else \
-            [name for name in self.samples if name.startswith(FLOOR)]
+        if column.over == QUICKEST:
+            names = self._quickest_peer()
+        elif column.over:
+            names = [column.over]
+        else:
+            names = [name for name in self.samples if name.startswith(FLOOR)]
         values = [value for value in (self.value(name, column) for name in names)
                   if value is not None]
         return (max if column.more_is_better else min)(values) if values else None
+
+    def _quickest_peer(self):
+        column = self.columns[0]
+        peers = [(self.value(name, column), name) for name in self.samples
+                 if not name.startswith((FLOOR, "reeve")) and self.value(name, column) is not None]
+        return [(max if column.more_is_better else min)(peers)[1]] if peers else []
 
     def _cell(self, contestant, column):
         value, floor = self.value(contestant, column), self.floor(column)
@@ -130,9 +142,9 @@ class Table:
 
     def goals(self):
         """(what, reached, limit, met) for each goal whose figures are there."""
-        for column in self.columns:
-            value, floor = self.value(column.goal_for, column), self.floor(column)
-            what = f"{self.title}: {column.title}"
+        for column, who in [(column, who) for column in self.columns for who in column.goal_for]:
+            value, floor = self.value(who, column), self.floor(column)
+            what = f"{self.title}: {'' if who == 'reeve' else who + ', '}{column.title}"
             if value is None:
                 continue
             if column.within is not None:
@@ -140,8 +152,9 @@ class Table:
                 yield what, f"{figure(value)} {column.unit}", limit, value / column.within \
                     if column.within else (0 if value == 0 else math.inf)
             if column.within_ratio is not None and floor:
+                share = value / floor / column.within_ratio
                 yield what, f"{value / floor:.2f}x", f"{column.within_ratio:g}x", \
-                    value / floor / column.within_ratio
+                    1 / share if column.more_is_better else share
 
     def __str__(self):
         head = ["", *(column.title for column in self.columns)]

@@ -11,7 +11,8 @@ import processes
 
 # workload/notes.h
 NOTE = struct.Struct("=QII")
-LAUNCH, FIRST_FORK, LAST_FORK, FIRST_WRITE, LAST_WRITE = range(1000000, 1000005)
+(LAUNCH, FIRST_FORK, LAST_FORK, FIRST_WRITE, LAST_WRITE, FIRST_DEATH,
+ RAISED) = range(1000000, 1000007)
 
 Note = collections.namedtuple("Note", "ns pid")
 Job = collections.namedtuple("Job", "tool count", defaults=("note", None))

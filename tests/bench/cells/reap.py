@@ -1,4 +1,5 @@
-"""Twenty thousand orphans of a program that forks twice come home at once."""
+"""Orphans come home and die: twenty thousand in a storm, one after the other, and ten thousand at
+the same moment."""
 
 import contextlib
 import json
@@ -7,13 +8,14 @@ import signal
 import time
 
 import processes
-from report import Column, Table
-from run import FIRST_FORK, LAST_FORK, Failed, Job, Run
+from report import QUICKEST, Column, Table
+from run import FIRST_DEATH, LAST_FORK, RAISED, Failed, Job, Run
 from supervisors.floor import Reap
 
-ORPHANS = 20000
+STORM, BURST = 20000, 10000
 SECONDS = 20  # then whoever still has zombies is out
 SETTLE = 1.3
+TRACKING = ("cgroup", "tag")
 
 
 class Helper:
@@ -38,11 +40,41 @@ class Helper:
         return [int(line) / 1e6 for line in self.stdout]
 
 
+def watched(run, stack):
+    sampler = stack.enter_context(
+        Helper(run.workshop.tool("sampler"), run.pid, run.notes_path, SECONDS))
+    sampler.stdout.readline()
+    return sampler
+
+
+def judge(table, name, run, seen, count, cpu_ns):
+    """Fills in what storm and burst have in common."""
+    run.read_notes()
+    first_death = run.notes[FIRST_DEATH][0].ns
+    if seen["gone_ns"] == 0:
+        raise Failed(f"{seen['left']} of {count} left {SECONDS} s after the first had died "
+                     f"(peak {seen['peak_zombies']} zombies)")
+    table.add(name, "rate", count / (seen["gone_ns"] - first_death) * 1e9)
+    table.add(name, "lag", (seen["gone_ns"] - run.notes[LAST_FORK][0].ns) / 1e6)
+    table.add(name, "CPU", cpu_ns / 1e3 / count)
+    table.add(name, "peak zombies", seen["peak_zombies"])
+    table.add(name, "oldest zombie", seen["oldest_ns"] / 1e6)
+    if seen["longest_sample_ns"] > 50e6:
+        table.note(f"{name}: longest sample {seen['longest_sample_ns'] / 1e6:.1f} ms")
+
+
+def check_tracking(contestant, run):
+    wanted = getattr(contestant, "tracking", None)
+    if wanted and (used := contestant.tracking_used(run)) != wanted:
+        raise Failed(f"can't be had here, it would use \"{used}\"")
+
+
 def storm(bench, table, contestant, asked):
     name = contestant.name
-    with Run(bench.workshop, contestant, [Job("orphans", ORPHANS)], subreaper=True) as run, \
+    with Run(bench.workshop, contestant, [Job("orphans", STORM)], subreaper=True) as run, \
             contextlib.ExitStack() as stack:
         run.wait_for_lives(1)
+        check_tracking(contestant, run)
         time.sleep(SETTLE)
         supervising = run.supervising()
         tool = bench.workshop.tool
@@ -53,15 +85,12 @@ def storm(bench, table, contestant, asked):
             askers["reevectl status"] = stack.enter_context(
                 Helper(tool("ask"), 100, "command", contestant.ctl, "--socket",
                        contestant.socket(run), "status"))
-        sampler = stack.enter_context(
-            Helper(tool("sampler"), run.pid, run.notes_path, SECONDS))
-        sampler.stdout.readline()
+        sampler = watched(run, stack)
 
         cpu = run.cpu_ns(supervising)
         os.kill(run.job_pid(), signal.SIGUSR1)
         seen = json.loads(sampler.stdout.readline())
         cpu = run.cpu_ns(supervising) - cpu
-        run.read_notes()
 
         for what, asker in askers.items():
             for latency in asker.answers():
@@ -69,36 +98,64 @@ def storm(bench, table, contestant, asked):
                     table.note(f"{name}: a {what} failed")
                 else:
                     table.add(name, what, latency)
-    if seen["gone_ns"] == 0:
-        raise Failed(f"{seen['left']} not reaped {SECONDS} s after the storm began "
-                     f"(peak {seen['peak_zombies']} zombies)")
-    table.add(name, "wall", (seen["gone_ns"] - run.notes[FIRST_FORK][0].ns) / 1e6)
-    table.add(name, "lag", (seen["gone_ns"] - run.notes[LAST_FORK][0].ns) / 1e6)
-    table.add(name, "CPU", cpu / 1e6)
-    table.add(name, "peak zombies", seen["peak_zombies"])
-    table.add(name, "oldest zombie", seen["oldest_ns"] / 1e6)
-    table.note(f"{name}: longest sample {seen['longest_sample_ns'] / 1e6:.1f} ms") \
-        if seen["longest_sample_ns"] > 50e6 else None
+        judge(table, name, run, seen, STORM, cpu)
+
+
+def burst(bench, table, contestant):
+    with Run(bench.workshop, contestant, [Job("orphans", BURST)], subreaper=True) as run, \
+            contextlib.ExitStack() as stack:
+        run.wait_for_lives(1)
+        check_tracking(contestant, run)
+        supervising = run.supervising()
+        sampler = watched(run, stack)
+        os.kill(run.job_pid(), signal.SIGUSR2)
+        run.wait_for(lambda: run.notes[RAISED], f"{BURST} orphans raised", SECONDS)
+        time.sleep(SETTLE)
+
+        cpu = run.cpu_ns(supervising)
+        os.kill(run.job_pid(), signal.SIGUSR2)
+        seen = json.loads(sampler.stdout.readline())
+        cpu = run.cpu_ns(supervising) - cpu
+        judge(table, contestant.name, run, seen, BURST, cpu)
+
+
+REEVES = tuple(f"reeve-{tracking}" for tracking in TRACKING)
+COLUMNS = [
+    Column("rate", "1/s", more_is_better=True),
+    Column("rate", "1/s", more_is_better=True, within_ratio=1, over=QUICKEST,
+           goal_for=REEVES),
+    Column("CPU", "us each", within_ratio=1.1, over="floor", goal_for=REEVES),
+    Column("CPU", "us each", within_ratio=1.1, over="floor-proc", goal_for=REEVES),
+    Column("CPU", "us each", within_ratio=1, over=QUICKEST, goal_for=REEVES),
+    Column("peak zombies", "", over=QUICKEST),
+]
 
 
 def measure(bench):
-    table = Table("reap", [
-        Column("wall", "ms"),
-        Column("lag", "ms", within_ratio=1.1, over="floor"),
-        Column("CPU", "ms", within_ratio=1.1, over="floor"),
-        Column("CPU", "ms", within_ratio=1.1, over="floor-proc"),
-        Column("peak zombies", "", ratio=False),
-        Column("oldest zombie", "ms", "max", within=100, ratio=False),
-        Column("GET /v1/status", "ms", "p99", within=50, goal_for="reeve-asked"),
-        Column("GET /v1/status", "ms", "max", within=50, goal_for="reeve-asked"),
-        Column("reevectl status", "ms", "max", within=50, goal_for="reeve-asked"),
-    ])
+    floors = [Reap("bare"), Reap("proc")]
+    reeves = [reeve for tracking in TRACKING for reeve in bench.reeve(tracking, tracking=tracking)]
+    contestants = [*floors, *bench.peers, *bench.inits, *reeves]
+
     asked = bench.reeve("asked")
-    contestants = [Reap("bare"), Reap("proc"), *bench.peers, *bench.reeve(), *asked]
-    for contestant in table.rounds(contestants, "wall", bench.repeats, budget=30):
-        with table.attempt(contestant.name, "wall"):
-            storm(bench, table, contestant, contestant in asked)
-    table.note("wall: first fork to none left, so it holds the storm's own forks; lag: last fork to "
-               "none left; floor-proc reads a /proc file for each orphan; reeve-asked: while a GET "
-               "/v1/status is sent every 10 ms and reevectl status run every 100 ms")
-    return [table]
+    storms = Table("reap", [
+        *COLUMNS,
+        Column("lag", "ms", within_ratio=1.1, over="floor", goal_for=REEVES),
+        Column("oldest zombie", "ms", "max", within=100, ratio=False, goal_for=REEVES),
+        Column("GET /v1/status", "ms", "p99", within=50, goal_for=("reeve-asked",)),
+        Column("GET /v1/status", "ms", "max", within=50, goal_for=("reeve-asked",)),
+        Column("reevectl status", "ms", "max", within=50, goal_for=("reeve-asked",)),
+    ])
+    for contestant in storms.rounds([*contestants, *asked], "rate", bench.repeats, budget=30):
+        with storms.attempt(contestant.name, "rate"):
+            storm(bench, storms, contestant, contestant in asked)
+    storms.note(f"{STORM} orphans, one after the other; rate: first death to none left, so it holds "
+                "the storm's own forks; lag: last fork to none left; CPU: the supervisor's, for each "
+                "orphan; floor-proc reads a /proc file for each; reeve-asked: while a GET /v1/status "
+                "is sent every 10 ms and reevectl status run every 100 ms")
+
+    bursts = Table("reap: at once", COLUMNS)
+    for contestant in bursts.rounds(contestants, "rate", bench.repeats, budget=60):
+        with bursts.attempt(contestant.name, "rate"):
+            burst(bench, bursts, contestant)
+    bursts.note(f"{BURST} orphans die of one kill(); most of the time is their own dying")
+    return [storms, bursts]

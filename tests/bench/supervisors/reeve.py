@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import subprocess
 
 from supervisors import Supervisor, first_missing
 
@@ -9,14 +10,20 @@ class Reeve(Supervisor):
     is_subreaper = True
     stop_signal = signal.SIGTERM
 
-    def __init__(self, path, variant=None, capture=None):
+    def __init__(self, path, variant=None, capture=None, tracking=None):
         self.path = path
+        self.tracking = tracking  # "cgroup", "tag" or "lineage": the most that it may use
         self.ctl = os.path.join(os.path.dirname(path), "reevectl")
         self.name = f"reeve-{variant}" if variant else "reeve"
         self.capture = capture  # of this variant, whatever the cell asks of the others
 
     def missing(self):
         return first_missing(self.path)
+
+    def tracking_used(self, run):
+        answer = subprocess.run([self.ctl, "--socket", self.socket(run), "status", "--json"],
+                                stdout=subprocess.PIPE, check=True)
+        return json.loads(answer.stdout)["supervisor"]["tracking"]
 
     def socket(self, run):
         return f"{run.home}/reeve.sock"
@@ -44,4 +51,7 @@ healthy_after = "0s"
                 file.write(f"\n[program.p{index}]\ncommand = {json.dumps(command)}\n")
                 if capture == "files":
                     file.write(f"stdout = {json.dumps(f'{run.logs}/p{index}.log')}\n")
-        return [self.path, "--config", path]
+        command = [self.path, "--config", path]
+        if self.tracking is None:
+            return command
+        return ["/usr/bin/env", f"REEVE_TRACKING={self.tracking}", *command]

@@ -10,7 +10,7 @@
 
 // A note says that something happened, and when. All processes of one run append theirs to one file
 // on tmpfs, each with a single write, so that no clock but the kernel's and no reader's delay is in
-// the figures. notes.py reads the same layout.
+// the figures. run.py reads the same layout.
 struct note {
     uint64_t nanoseconds;  // CLOCK_MONOTONIC
     uint32_t index;        // which program, or one of the numbers below
@@ -20,9 +20,11 @@ struct note {
 enum {
     NOTE_LAUNCH = 1000000,  // the instant before the supervisor's exec
     NOTE_FIRST_FORK,        // orphans: the storm begins
-    NOTE_LAST_FORK,         // orphans: the last orphan was forked
+    NOTE_LAST_FORK,         // orphans: the last orphan was forked, there will be no more
     NOTE_FIRST_WRITE,       // emit: before the first byte
     NOTE_LAST_WRITE,        // emit: the last byte is in the pipe
+    NOTE_FIRST_DEATH,       // orphans: from now on they die
+    NOTE_RAISED,            // orphans: all are there, and live
 };
 
 // What a job gets as its only argument, for the kernel passes no more than one on a script's first

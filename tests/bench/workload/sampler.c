@@ -1,13 +1,18 @@
 // sampler PID NOTES SECONDS
 //
-// Watches the children of PID while a storm of orphans passes over it, from outside, as an operator
-// with `ps` would. Says "ready" once it knows which children were there before; ends when the
-// storm's last fork has been noted and only those are left, or after SECONDS. Prints one JSON
-// object.
+// Watches the children of PID while orphans come to it and die, from outside, as an operator with
+// `ps` would. Says "ready" once it knows which children were there before; looks from the first
+// death on; ends when the last fork has been noted and only those are left, or after SECONDS (of
+// each waiting). Prints one JSON object.
 
 #include "tests/bench/workload/notes.h"
 
-enum { PID_LIMIT = 4194304, STORM_NAP_NS = 1000 * 1000, END_NAP_NS = 200 * 1000 };
+enum {
+    PID_LIMIT = 4194304,
+    STORM_NAP_NS = 1000 * 1000,
+    END_NAP_NS = 200 * 1000,
+    SIGHTS_A_GLANCE = 64,  // of a long list, between two looks whether anything is left
+};
 
 // What is known of a pid. A number may be another process in the next sample, so its birth counts.
 struct sight {
@@ -16,6 +21,7 @@ struct sight {
     char before;            // was there before the storm
 };
 static struct sight* sights;
+static char list_path[64];
 
 static size_t read_whole(const char* path, char* text, size_t size) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -41,25 +47,85 @@ static char look_at(unsigned long pid, uint64_t* birth) {
     return state;
 }
 
-static uint64_t last_fork(const char* notes) {
+// When that was noted; 0: not yet.
+static uint64_t noted(const char* notes, uint32_t index) {
     struct note all[64];
     const int fd = open(notes, O_RDONLY | O_CLOEXEC);
     const ssize_t got = read(fd, all, sizeof all);
     close(fd);
     for (ssize_t i = 0; i < got / (ssize_t)sizeof *all; ++i)
-        if (all[i].index == NOTE_LAST_FORK) return all[i].nanoseconds;
+        if (all[i].index == index) return all[i].nanoseconds;
     return 0;
+}
+
+static void nap(uint64_t ns) {
+    const struct timespec pause_for = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    nanosleep(&pause_for, NULL);
+}
+
+// Once there are no more forks: when the last one was found to be gone; 0: some are left. Reads the
+// beginning of the list alone, where the oldest are, so it costs next to nothing. The list can miss a
+// child while others exit: only a second look makes it sure.
+static uint64_t glance(void) {
+    static uint64_t empty_since;
+    char list[4096];
+    read_whole(list_path, list, sizeof list);
+    for (char *at = list, *next;; at = next) {
+        const unsigned long pid = strtoul(at, &next, 10);
+        if (next == at) break;
+        if (pid > PID_LIMIT || !sights[pid].before) return empty_since = 0;
+    }
+    if (empty_since) return empty_since;
+    empty_since = now_ns();
+    return 0;
+}
+
+struct findings {
+    unsigned long left, peak, samples;
+    uint64_t oldest, longest_sample, gone;
+};
+
+// One walk over all of them; cut short when none is left.
+static void sample(struct findings* found, int no_more_forks) {
+    static char children[8 * 1024 * 1024];
+    const uint64_t began = now_ns();
+    unsigned long zombies = 0, looks = 0;
+    found->left = 0;
+    read_whole(list_path, children, sizeof children);
+    for (char *at = children, *next; !found->gone; at = next) {
+        const unsigned long pid = strtoul(at, &next, 10);
+        if (next == at) break;
+        if (pid > PID_LIMIT) continue;
+        if (no_more_forks && ++looks % SIGHTS_A_GLANCE == 0) found->gone = glance();
+        uint64_t birth = 0;
+        const char state = look_at(pid, &birth);
+        if (state == 0) continue;
+        struct sight* sight = &sights[pid];
+        if (sight->before && sight->birth == birth) continue;
+        if (sight->birth != birth) *sight = (struct sight){birth, 0, 0};
+        ++found->left;
+        if (state != 'Z') continue;
+        ++zombies;
+        const uint64_t seen = now_ns();
+        if (sight->zombie_since == 0) sight->zombie_since = seen;
+        if (seen - sight->zombie_since > found->oldest) found->oldest = seen - sight->zombie_since;
+    }
+    ++found->samples;
+    if (zombies > found->peak) found->peak = zombies;
+    const uint64_t took = now_ns() - began;
+    if (took > found->longest_sample) found->longest_sample = took;
 }
 
 int main(int argc, char** argv) {
     if (argc != 4) return 64;
-    static char children[8 * 1024 * 1024];
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%s/task/%s/children", argv[1], argv[1]);
+    static char children[1024 * 1024];
+    const char* const notes = argv[2];
+    const uint64_t patience = strtoull(argv[3], NULL, 10) * 1000000000u;
+    snprintf(list_path, sizeof list_path, "/proc/%s/task/%s/children", argv[1], argv[1]);
     sights = calloc(PID_LIMIT + 1, sizeof *sights);  // touched only where there are pids
     if (!sights) return 71;
 
-    read_whole(path, children, sizeof children);
+    read_whole(list_path, children, sizeof children);
     for (char *at = children, *next;; at = next) {
         const unsigned long pid = strtoul(at, &next, 10);
         if (next == at) break;
@@ -69,54 +135,34 @@ int main(int argc, char** argv) {
     puts("ready");
     fflush(stdout);
 
-    const uint64_t begin = now_ns(), deadline = begin + strtoull(argv[3], NULL, 10) * 1000000000u;
-    unsigned long samples = 0, peak = 0, left = 0;
-    uint64_t oldest = 0, longest_sample = 0, ended = 0, gone = 0;
-    do {
-        ended = last_fork(argv[2]);
-        const uint64_t sampled = now_ns();
-        unsigned long zombies = 0;
-        left = 0;
-        read_whole(path, children, sizeof children);
-        for (char *at = children, *next;; at = next) {
-            const unsigned long pid = strtoul(at, &next, 10);
-            if (next == at) break;
-            if (pid > PID_LIMIT) continue;
-            uint64_t birth = 0;
-            const char state = look_at(pid, &birth);
-            if (state == 0) continue;
-            struct sight* sight = &sights[pid];
-            if (sight->birth != birth) *sight = (struct sight){birth, 0, 0};
-            if (sight->before) continue;
-            ++left;
-            if (state != 'Z') continue;
-            ++zombies;
-            const uint64_t seen = now_ns();
-            if (sight->zombie_since == 0) sight->zombie_since = seen;
-            if (seen - sight->zombie_since > oldest) oldest = seen - sight->zombie_since;
-        }
-        ++samples;
-        if (zombies > peak) peak = zombies;
-        const uint64_t finished = now_ns(), took = finished - sampled;
-        if (took > longest_sample) longest_sample = took;
-        // The list can miss a child while others exit: only a second look makes it sure.
-        if (ended == 0 || left != 0) {
-            gone = 0;
-        } else if (gone == 0) {
-            gone = finished;
-        } else {
-            break;
-        }
+    uint64_t deadline = now_ns() + patience;
+    while (noted(notes, NOTE_FIRST_DEATH) == 0 && now_ns() < deadline) nap(STORM_NAP_NS);
+
+    struct findings found = {0};
+    int no_more_forks = 0;
+    deadline = now_ns() + patience;
+    while (!found.gone && now_ns() < deadline) {
+        if (!no_more_forks) no_more_forks = noted(notes, NOTE_LAST_FORK) != 0;
+        const uint64_t began = now_ns();
+        sample(&found, no_more_forks);
         // At least as long asleep as at work, so that at most half a core goes into watching.
-        const uint64_t least = ended ? END_NAP_NS : STORM_NAP_NS, nap = took > least ? took : least;
-        const struct timespec pause_for = {(time_t)(nap / 1000000000u), (long)(nap % 1000000000u)};
-        nanosleep(&pause_for, NULL);
-    } while (now_ns() < deadline);
+        const uint64_t took = now_ns() - began;
+        if (!no_more_forks) {
+            nap(took > STORM_NAP_NS ? took : STORM_NAP_NS);
+            continue;
+        }
+        for (const uint64_t until = now_ns() + took; !found.gone;) {
+            nap(END_NAP_NS);
+            found.gone = glance();
+            if (now_ns() >= until) break;
+        }
+    }
 
     printf(
         "{\"gone_ns\": %llu, \"left\": %lu, \"peak_zombies\": %lu, \"oldest_ns\": %llu, "
         "\"samples\": %lu, \"longest_sample_ns\": %llu}\n",
-        (unsigned long long)gone, left, peak, (unsigned long long)oldest, samples,
-        (unsigned long long)longest_sample);
+        (unsigned long long)found.gone, found.left, found.peak, (unsigned long long)found.oldest,
+        found.samples, (unsigned long long)found.longest_sample);
     return 0;
 }
+
