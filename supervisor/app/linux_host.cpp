@@ -665,9 +665,10 @@ void LinuxHost::on_left_behind(RunId run, int count) {
 }
 
 // Patience is for those who tidy up.
-void LinuxHost::on_multiplying(RunId run) {
+void LinuxHost::on_hopeless(RunId run) {
     parts_.own_log.warn(name_of_run(run) +
-                        ": what it left behind forks faster than it ends: killing it now");
+                        ": what it left behind does not tidy up but fork, or keeps SIGTERM "
+                        "waiting: killing it now");
     kill_tree(run);
 }
 

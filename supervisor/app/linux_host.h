@@ -78,6 +78,7 @@ public:
     void end_rest(bool kill) override;
 
     track::Tracker& tracker() { return tracker_; }
+    const model::TagSpace& tags() const { return parts_.tags; }
     const os::CgroupTree* cgroups() const { return parts_.cgroups; }
     std::uint64_t orphans_reaped() const { return orphans_reaped_; }
     std::uint64_t strays_reaped() const { return strays_reaped_; }
@@ -114,7 +115,7 @@ private:
 
     void on_emptied(RunId run) override;
     void on_left_behind(RunId run, int count) override;
-    void on_multiplying(RunId run) override;
+    void on_hopeless(RunId run) override;
     void on_survivors(RunId run, const std::string& names) override;
     void on_remains(RunId run, const std::vector<pid_t>& living) override;
     void on_rest_gone() override;

@@ -31,10 +31,15 @@ PidWatch::PidWatch(loop::Loop& loop, core::Host& host, core::EventLog& events, d
       last_look_{host.now() - kAtMostEvery},
       look_later_{loop, [this] { look(); }},
       look_now_{loop, [this] { look(); }},
-      counting_{loop} {}
+      counting_{loop, loop::Work::Lane::reading} {}
 
 PidWatch::~PidWatch() {
     events_.unsubscribe(listener_);
+}
+
+std::optional<os::PidUse> PidWatch::ask() {
+    something_happened();
+    return use();
 }
 
 std::optional<os::PidUse> PidWatch::use() const {
@@ -57,13 +62,18 @@ void PidWatch::look() {
     look_later_.stop();
     judge();
     if (counting_.busy()) return;
-    // A walk over all of /proc; where there is no thread for it, what the kernel counts must do.
     auto counted = std::make_shared<std::optional<os::PidUse>>();
-    (void)counting_.start([limits = limits_, counted] { *counted = limits->tightest_counted(); },
-                          [this, counted] {
-                              counted_ = *counted;
-                              judge();
-                          });
+    const bool begun =
+        counting_.start([limits = limits_, counted] { *counted = limits->tightest_counted(); },
+                        [this, counted] {
+                            counted_ = *counted;
+                            judge();
+                        });
+    // Not even a thread to be had: then it is worth the walk over /proc here and now.
+    if (!begun) {
+        counted_ = limits_->tightest_counted();
+        judge();
+    }
 }
 
 void PidWatch::judge() {

@@ -22,10 +22,10 @@ public:
     PidWatch& operator=(const PidWatch&) = delete;
 
     // As of now, but for what must be counted, which is up to a second old; nullopt: no limit.
-    std::optional<os::PidUse> use() const;
-    bool near() const { return near_; }
+    std::optional<os::PidUse> ask();
 
 private:
+    std::optional<os::PidUse> use() const;
     void something_happened();
     void look();
     void judge();

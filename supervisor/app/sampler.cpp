@@ -26,6 +26,8 @@ constexpr int kRest = 4;
 constexpr milliseconds kLookAgainAfter{100};
 // Who asks while ten thousands of processes are being read gets the sample before.
 constexpr milliseconds kPatience{30};
+// Where there was none before it is worth waiting for.
+constexpr milliseconds kFirstPatience{300};
 
 }  // namespace
 
@@ -49,7 +51,7 @@ Sampler::Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, 
       roster_{roster},
       about_{std::move(about)},
       started_{host.now()},
-      work_{loop},
+      work_{loop, loop::Work::Lane::reading},
       patience_{loop, [this] { answer(); }},
       answer_now_{loop, [this] { answer(); }} {}
 
@@ -60,7 +62,7 @@ void Sampler::sample(std::function<void(const control::Sample&)> done) {
         return;
     }
     if (!work_.busy()) start();
-    if (!patience_.active()) patience_.start(kPatience);
+    if (!patience_.active()) patience_.start(have_one_ ? kPatience : kFirstPatience);
 }
 
 bool Sampler::fresh() const {
@@ -78,22 +80,27 @@ void Sampler::start() {
     auto gathered = std::make_shared<Gathered>();
     // Without a thread for it (a pids limit) the patience ends with the sample before.
     (void)work_.start(
-        [gathered, own_tag = os::own_tag(), cgroups = host_.cgroups()] {
+        [gathered, tags = host_.tags(), cgroups = host_.cgroups()] {
             for (const os::Kinship& process : os::descendants(getpid())) {
                 auto stat = os::read_stat(process.pid);
                 if (!stat) continue;
                 Gathered::Process facts;
                 facts.stat = *stat;
                 facts.tag = os::read_tag(process.pid);
-                facts.shared_bytes = os::read_shared_bytes(process.pid).value_or(0);
                 facts.uid = os::read_uid(process.pid).value_or(0);
                 // A process that was untagged on purpose may still carry this.
-                if (!facts.tag || *facts.tag == own_tag) {
+                if (!facts.tag || !tags.slot_of(*facts.tag)) {
                     facts.invocation_id =
                         os::read_environment(process.pid, "INVOCATION_ID").value_or("");
                     if (cgroups) facts.leaf = cgroups->leaf_of(process.pid).value_or("");
                 }
-                facts.command = os::read_command_line(process.pid, 1024);
+                // There may be thousands of them, and nothing more is to be read.
+                if (stat->state == 'Z') {
+                    facts.command = "[" + std::string{stat->comm()} + "]";
+                } else {
+                    facts.shared_bytes = os::read_shared_bytes(process.pid).value_or(0);
+                    facts.command = os::read_command_line(process.pid, 1024);
+                }
                 // A file is read for it, so not on the loop.
                 if (!gathered->users.contains(facts.uid)) {
                     gathered->users[facts.uid] = os::user_name(facts.uid);

@@ -324,10 +324,10 @@ int supervise(conf::Config config) {
                         {.config = config.files.front(),
                          .subreaper = true,
                          .tracking = tracking->name(),
-                         .pids = [&] { return pids.use(); },
+                         .pids = [&] { return pids.ask(); },
                          .examine =
                              [&] {
-                                 return examine(machine, *tracking, roster, pids.use(),
+                                 return examine(machine, *tracking, roster, pids.ask(),
                                                 config.supervisor.pids_warn);
                              }}};
         GuardWatch guards{**loop, host, roster, sampler};
@@ -390,7 +390,10 @@ int supervise(conf::Config config) {
         release_startup_memory();
         roster.start_autostart();
         // Once more when the first programs are up: starting many leaves holes in the heap.
-        loop::Timer settled{**loop, release_startup_memory};
+        loop::Timer settled{**loop, [] {
+                                release_startup_memory();
+                                (void)loop::Work::keep_reader();
+                            }};
         settled.start(kSettled);
         (*loop)->run();
         server.stop();

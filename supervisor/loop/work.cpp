@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <condition_variable>
 #include <deque>
 #include <exception>
 #include <mutex>
@@ -22,23 +23,34 @@ namespace {
 class Pool {
 public:
     // Never destroyed: a call that hangs outlives main().
-    static Pool& get() {
-        static Pool* const pool = new Pool;
-        return *pool;
+    static Pool& get(Work::Lane lane) {
+        static Pool* const may_hang = new Pool{4, false};
+        static Pool* const reading = new Pool{1, true};
+        return lane == Work::Lane::reading ? *reading : *may_hang;
     }
 
     // False: there is no thread to be had.
     bool run(const std::function<void()>& task) {
         const std::lock_guard lock{mutex_};
-        // Those that exist are busy, or they would have ended.
-        if (threads_ < kThreads && start_thread()) ++threads_;
-        if (threads_ == 0) return false;
+        if (!have_thread()) return false;
         tasks_.push_back(task);
+        more_.notify_one();
         return true;
     }
 
+    bool keep_thread() {
+        const std::lock_guard lock{mutex_};
+        return have_thread();
+    }
+
 private:
-    static constexpr int kThreads = 4;
+    Pool(int most, bool stay) : most_{most}, stay_{stay} {}
+
+    // Those that exist are busy, or they would have ended, or they stay.
+    bool have_thread() {
+        if (threads_ < most_ && start_thread()) ++threads_;
+        return threads_ > 0;
+    }
 
     bool start_thread() {
         // The new thread inherits the mask: signals are for the loop.
@@ -58,7 +70,9 @@ private:
 
     void work() {
         std::unique_lock lock{mutex_};
-        while (!tasks_.empty()) {
+        for (;;) {
+            if (stay_) more_.wait(lock, [this] { return !tasks_.empty(); });
+            if (tasks_.empty()) break;
             auto task = std::move(tasks_.front());
             tasks_.pop_front();
             lock.unlock();
@@ -69,7 +83,10 @@ private:
         --threads_;
     }
 
+    const int most_;
+    const bool stay_;
     std::mutex mutex_;
+    std::condition_variable more_;
     std::deque<std::function<void()>> tasks_;
     int threads_ = 0;
 };
@@ -91,6 +108,10 @@ Work::~Work() {
     run_->async.reset();
 }
 
+bool Work::keep_reader() {
+    return Pool::get(Lane::reading).keep_thread();
+}
+
 bool Work::start(std::function<void()> off_loop, std::function<void()> done) {
     run_ = std::make_shared<Run>();
     run_->off_loop = std::move(off_loop);
@@ -108,7 +129,7 @@ bool Work::start(std::function<void()> off_loop, std::function<void()> done) {
         const std::lock_guard lock{run->mutex};
         if (run->async) run->async->post([this] { finish(); });
     };
-    if (Pool::get().run(task)) return true;
+    if (Pool::get(lane_).run(task)) return true;
     run_->async.reset();
     run_.reset();
     return false;

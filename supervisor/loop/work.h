@@ -7,12 +7,20 @@
 
 namespace reeve::loop {
 
-// One piece of work at a time on another thread, for calls that may hang: looking a user up, a path
-// on a dead mount.  All Works share at most four threads, which exist while there is something to
-// do.
+// One piece of work at a time on another thread.
 class Work {
 public:
-    explicit Work(Loop& loop) : loop_{loop} {}
+    // What the threads are shared with.
+    enum class Lane {
+        // Calls that may hang: looking a user up, a path on a dead mount.  At most four threads,
+        // which exist while there is something to do.
+        may_hang,
+        // Long reads of /proc, which takes its time and never hangs.  One thread that stays once it
+        // was needed: when there are no pids left is when people ask who has them.
+        reading,
+    };
+
+    explicit Work(Loop& loop, Lane lane = Lane::may_hang) : loop_{loop}, lane_{lane} {}
     ~Work();
     Work(const Work&) = delete;
     Work& operator=(const Work&) = delete;
@@ -24,12 +32,16 @@ public:
     [[nodiscard]] bool start(std::function<void()> off_loop, std::function<void()> done);
     bool busy() const { return run_ != nullptr; }
 
+    // Makes the thread that reads before it is needed.  False: there is none to be had.
+    static bool keep_reader();
+
 private:
     struct Run;
 
     void finish();
 
     Loop& loop_;
+    Lane lane_;
     std::shared_ptr<Run> run_;
 };
 

@@ -335,6 +335,18 @@ std::optional<uid_t> read_uid(pid_t pid) {
     return uid;
 }
 
+bool is_pending(pid_t pid, int signal) {
+    std::array<char, 2048> buffer;
+    const std::string_view status = read_whole(path_of(pid, "status"), buffer);
+    constexpr std::string_view kKey = "\nShdPnd:\t";
+    const std::size_t at = status.find(kKey);
+    if (at == std::string_view::npos) return false;
+    const std::string_view rest = status.substr(at + kKey.size());
+    std::uint64_t set = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), set, 16);
+    return error == std::errc{} && (set >> (signal - 1) & 1) != 0;
+}
+
 std::optional<std::uint64_t> read_tag(pid_t pid) {
     rlimit limit{};
     if (::prlimit(pid, RLIMIT_LOCKS, nullptr, &limit) == 0) return limit.rlim_max;

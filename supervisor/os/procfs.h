@@ -94,6 +94,10 @@ std::optional<std::uint64_t> read_shared_bytes(pid_t pid);
 // The real uid.
 std::optional<uid_t> read_uid(pid_t pid);
 
+// Whether the signal was sent to the process as a whole and not taken yet (ShdPnd in
+// /proc/PID/status): it blocks it.
+bool is_pending(pid_t pid, int signal);
+
 // RLIMIT_LOCKS (the hard one), RLIM_INFINITY included.  Of anybody's process, zombies too.
 std::optional<std::uint64_t> read_tag(pid_t pid);
 

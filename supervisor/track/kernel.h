@@ -49,6 +49,11 @@ public:
     virtual std::optional<os::ProcessStat> stat(pid_t pid) = 0;
     // RLIMIT_LOCKS.
     virtual std::optional<std::uint64_t> tag(pid_t pid) = 0;
+    // Whether the signal was sent to the process and not taken: it blocks it.
+    virtual bool is_pending(pid_t pid, int signal) {
+        (void)pid, (void)signal;
+        return false;
+    }
 
     // --- cgroups, where we have them; leaves by their name ---------------------------------------
 

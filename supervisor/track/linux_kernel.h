@@ -24,6 +24,7 @@ public:
     std::vector<os::Kinship> all_processes() override { return os::scan_processes(); }
     std::optional<os::ProcessStat> stat(pid_t pid) override { return os::read_stat(pid); }
     std::optional<std::uint64_t> tag(pid_t pid) override { return os::read_tag(pid); }
+    bool is_pending(pid_t pid, int signal) override { return os::is_pending(pid, signal); }
     std::optional<std::string> leaf_of(pid_t pid) override;
     std::optional<bool> populated(const std::string& leaf) override;
     void append_leaf(const std::string& leaf, std::vector<pid_t>& pids) override;

@@ -32,11 +32,14 @@ constexpr seconds kSurvives{1};
 constexpr std::size_t kNamed = 3;
 constexpr std::size_t kLookedAt = 64;
 
-// Leftovers that tidy up start a few processes.  Who has forked this many since it was asked to
-// end, and no fewer than there were, does not.
-constexpr std::uint64_t kTidying = 64;
+// Leftovers that tidy up are few, start few, and take the SIGTERM that asks them to.  Where this
+// many have come since then, and are half of what is there, or this many are there and most of
+// them leave the signal pending, nobody tidies up: a shell that finds no room for its next fork
+// blocks SIGTERM while it tries again for a quarter of a minute.
+constexpr std::size_t kTidying = 32;
 constexpr milliseconds kLookAgain{100};
-constexpr milliseconds kLookAgainCeiling{1600};
+constexpr milliseconds kLookAgainCeiling{400};
+constexpr milliseconds kTakesTerm{500};
 
 }  // namespace
 
@@ -220,7 +223,7 @@ void Sweeper::sweep() {
 
     // The listener is told when all has been looked at: what it requests then changes these sets.
     std::vector<RunId> emptied;
-    std::vector<RunId> multiplying;
+    std::vector<RunId> hopeless;
     std::vector<std::pair<RunId, int>> left;
     std::vector<std::pair<RunId, std::string>> survivors;
     std::vector<std::pair<RunId, std::vector<pid_t>>> remains;
@@ -246,15 +249,16 @@ void Sweeper::sweep() {
             }
         } else if (!check.left_told) {
             check.left_told = true;
+            check.told_at = began;
             check.left = static_cast<int>(processes_of(run, mine).size());
-            check.adopted_then = tracker_.adopted_by(run);
+            for (const Tracker::Child& child : mine) check.asked.insert(child.pid);
             check.look_again = kLookAgain;
             again = kLookAgain;
             left.emplace_back(run, check.left);
-        } else if (!check.multiplying_told) {
-            if (multiplies(run, check, mine)) {
-                check.multiplying_told = true;
-                multiplying.push_back(run);
+        } else if (!check.hopeless_told) {
+            if (is_hopeless(run, check, mine)) {
+                check.hopeless_told = true;
+                hopeless.push_back(run);
                 continue;
             }
             again = std::min(again.value_or(kLookAgainCeiling), check.look_again);
@@ -281,7 +285,7 @@ void Sweeper::sweep() {
 
     for (const RunId run : emptied) listener_.on_emptied(run);
     for (const auto& [run, count] : left) listener_.on_left_behind(run, count);
-    for (const RunId run : multiplying) listener_.on_multiplying(run);
+    for (const RunId run : hopeless) listener_.on_hopeless(run);
     for (const auto& [run, names] : survivors) listener_.on_survivors(run, names);
     for (const auto& [run, living] : remains) listener_.on_remains(run, living);
     if (rest_gone) listener_.on_rest_gone();
@@ -300,12 +304,22 @@ std::vector<pid_t> Sweeper::living_of(const std::vector<Tracker::Child>& childre
     return pids;
 }
 
-bool Sweeper::multiplies(RunId run, const Check& check, const std::vector<Tracker::Child>& mine) {
-    const auto left = static_cast<std::uint64_t>(check.left);
-    const std::uint64_t now = processes_of(run, mine).size();
-    const std::uint64_t came_home = tracker_.adopted_by(run) - check.adopted_then;
-    return now >= left + std::max(kTidying, left) ||
-           (came_home >= std::max(kTidying, left) && now >= kTidying / 2);
+bool Sweeper::is_hopeless(RunId run, const Check& check, const std::vector<Tracker::Child>& mine) {
+    const auto came = static_cast<std::size_t>(std::ranges::count_if(
+        mine, [&](const Tracker::Child& child) { return !check.asked.contains(child.pid); }));
+    if (came >= kTidying && came * 2 >= mine.size()) return true;
+    const auto left = static_cast<std::size_t>(check.left);
+    if (processes_of(run, mine).size() >= left + std::max(kTidying * 2, left)) return true;
+
+    if (mine.size() < kTidying || kernel_.now() - check.told_at < kTakesTerm) return false;
+    const std::size_t stride = std::max<std::size_t>(mine.size() / kLookedAt, 1);
+    std::size_t looked_at = 0;
+    std::size_t pending = 0;
+    for (std::size_t i = 0; i < mine.size(); i += stride) {
+        ++looked_at;
+        pending += kernel_.is_pending(mine[i].pid, SIGTERM) ? 1 : 0;
+    }
+    return pending * 2 > looked_at;
 }
 
 void Sweeper::kill_all(RunId run, const std::vector<Tracker::Child>& children) {

@@ -35,8 +35,9 @@ public:
         virtual void on_emptied(RunId run) = 0;
         // Once for each check(): the main process is gone, and so many are not.
         virtual void on_left_behind(RunId run, int count) = 0;
-        // What was left behind forks faster than it ends: no patience will help.
-        virtual void on_multiplying(RunId run) = 0;
+        // What was left behind forks faster than it ends, or lets SIGTERM wait: no patience will
+        // help.
+        virtual void on_hopeless(RunId run) = 0;
         // Who outlives the kill: told when it changes; empty: nobody any more.
         virtual void on_survivors(RunId run, const std::string& names) = 0;
         // While look_for_main(): children of ours that belong to the run and live, oldest first.
@@ -84,9 +85,10 @@ private:
     struct Check {
         bool main_wanted = false;  // a daemon is looked for among what is left
         bool left_told = false;
-        int left = 0;                    // as it was told
-        std::uint64_t adopted_then = 0;  // by the run, when that was told
-        bool multiplying_told = false;
+        int left = 0;                     // as it was told
+        std::unordered_set<pid_t> asked;  // children of ours that were there then
+        bool hopeless_told = false;
+        TimePoint told_at{};
         std::chrono::milliseconds look_again{0};
         std::optional<TimePoint> killing_since;
         std::string survivors;  // as told
@@ -95,7 +97,7 @@ private:
 
     bool anything_to_find() const;
     bool is_gone(RunId run, bool any_child);
-    bool multiplies(RunId run, const Check& check, const std::vector<Tracker::Child>& mine);
+    bool is_hopeless(RunId run, const Check& check, const std::vector<Tracker::Child>& mine);
     std::vector<pid_t> living_of(const std::vector<Tracker::Child>& children);
     void append_tree(pid_t pid, std::vector<os::Kinship>& tree);
     std::vector<os::Kinship> processes_of(RunId run, const std::vector<Tracker::Child>& children);

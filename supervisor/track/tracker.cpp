@@ -95,11 +95,6 @@ const std::string& Tracker::leaf_of(RunId run) const {
     return found == runs_.end() ? none : found->second.leaf;
 }
 
-std::uint64_t Tracker::adopted_by(RunId run) const {
-    const auto found = runs_.find(run);
-    return found == runs_.end() ? 0 : found->second.adopted;
-}
-
 model::RunIndex Tracker::index() const {
     return {
         .by_slot = [this](std::uint64_t slot) { return look_up(by_slot_, slot); },
@@ -193,11 +188,6 @@ std::vector<Tracker::Child> Tracker::adopted_children() {
         auto known = adopted_.find(pid);
         if (known == adopted_.end()) {
             known = adopted_.emplace(pid, run_of(pid)).first;
-            if (known->second) {
-                if (const auto run = runs_.find(*known->second); run != runs_.end()) {
-                    ++run->second.adopted;
-                }
-            }
             if (on_adopted_) on_adopted_({pid, known->second});
         }
         adopted.push_back({pid, known->second});

@@ -58,8 +58,6 @@ public:
     std::optional<std::uint32_t> slot_of(RunId run) const;
     // Empty: it has none.
     const std::string& leaf_of(RunId run) const;
-    // How many children of ours have been seen to belong to it, ever.
-    std::uint64_t adopted_by(RunId run) const;
 
     // --- processes -------------------------------------------------------------------------------
 
@@ -101,7 +99,6 @@ private:
         std::uint64_t started_ticks = 0;
         std::string invocation_id;
         std::string leaf;
-        std::uint64_t adopted = 0;
     };
 
     struct Known {
