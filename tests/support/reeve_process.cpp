@@ -232,6 +232,15 @@ std::string ask_tcp(int port, std::string_view request) {
     return text;
 }
 
+bool listens(int port) {
+    const base::Fd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
 Command::Command(std::vector<std::string> words, const CommandOptions& options) {
     // Whatever a reeve leaves behind shall come to us, to be seen.
     static const int subreaper = ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -325,6 +334,31 @@ Result run(std::vector<std::string> words, const CommandOptions& options) {
     return Command{std::move(words), options}.finish();
 }
 
+std::vector<std::string> with_places_of_its_own(const Directory& directory) {
+    if (!am_root()) return {};
+    directory.write("places/crontab", "");
+    for (const char* place : {"run/sshd", "cron.d", "crontabs"}) {
+        std::filesystem::create_directories(directory / "places/" + place);
+    }
+    const std::string places = directory / "places";
+    std::vector<std::string> words{"unshare",
+                                   "--mount",
+                                   "--propagation",
+                                   "private",
+                                   "sh",
+                                   "-ec",
+                                   "instead() { if [ -e $2 ]; then mount --bind \"$1\" $2; fi; }\n"
+                                   "instead '" +
+                                       places + "/run' /run\ninstead '" + places +
+                                       "/cron.d' /etc/cron.d\ninstead '" + places +
+                                       "/crontabs' /var/spool/cron/crontabs\ninstead '" + places +
+                                       "/crontab' /etc/crontab\nexec \"$@\"",
+                                   "sh"};
+    auto probe = words;
+    probe.emplace_back("true");
+    return run(probe).code == 0 ? words : std::vector<std::string>{};
+}
+
 std::vector<std::string> take_strangers() {
     std::vector<std::string> found;
     std::vector<pid_t> children;
@@ -339,6 +373,18 @@ std::vector<std::string> take_strangers() {
     return found;
 }
 
+void take_in(pid_t pid) {
+    own_children().insert(pid);
+}
+
+void reap_strangers() {
+    std::vector<pid_t> children;
+    (void)os::append_children(::getpid(), children);
+    for (const pid_t child : children) {
+        if (!own_children().contains(child)) ::waitpid(child, nullptr, WNOHANG);
+    }
+}
+
 Reeve::Reeve(const Directory& directory, const std::string& toml, ReeveOptions options)
     : socket_{directory / (options.name + ".sock")},
       command_{words_of_reeve(directory, toml, options), in_directory(options.command, directory)},
@@ -348,6 +394,7 @@ Reeve::Reeve(const Directory& directory, const std::string& toml, ReeveOptions o
       }},
       response_{[this](std::string_view bytes) { sse_.feed(bytes); }} {
     subscribe();
+    cgroup_ = cgroup();
 }
 
 Reeve::~Reeve() {
@@ -365,10 +412,17 @@ Reeve::~Reeve() {
 }
 
 void Reeve::check_nothing_is_left() {
+    if (killed_) return;
     const auto left = take_strangers();
     for (const auto& stranger : left) FAIL_CHECK("reeve left this behind: " << stranger);
     struct stat file {};
     if (::lstat(socket_.c_str(), &file) == 0) FAIL_CHECK("reeve left its socket behind");
+    if (::lstat((socket_ + ".state").c_str(), &file) == 0) {
+        FAIL_CHECK("reeve left its state file behind");
+    }
+    if (!cgroup_.empty() && ::lstat(cgroup_.c_str(), &file) == 0) {
+        FAIL_CHECK("reeve left its cgroup behind: " << cgroup_);
+    }
 }
 
 void Reeve::subscribe() {
@@ -507,6 +561,25 @@ int Reeve::stop() {
     return wait_for_end();
 }
 
+void Reeve::kill() {
+    killed_ = true;
+    signal(SIGKILL);
+    (void)wait_for_end();
+}
+
+std::string Reeve::cgroup() const {
+    const auto doctor = api::from_json<api::Doctor>(get("/v1/doctor").body);
+    if (!doctor) return {};
+    constexpr std::string_view kBefore = ", below ";
+    for (const auto& finding : doctor->findings) {
+        const auto at = finding.detail.find(kBefore);
+        if (finding.subject == "tracking" && at != std::string::npos) {
+            return finding.detail.substr(at + kBefore.size());
+        }
+    }
+    return {};
+}
+
 std::int64_t number_of(const api::Event& event, std::string_view field) {
     const std::string key = "\"" + std::string{field} + "\":";
     const auto at = event.data.find(key);
@@ -548,6 +621,34 @@ void wait_until_tree_is_empty(const Reeve& reeve, std::string_view program) {
 
 bool exists(pid_t pid) {
     return ::kill(pid, 0) == 0 || errno == EPERM;
+}
+
+std::string name_of(pid_t pid) {
+    const auto stat = os::read_stat(pid);
+    return stat ? std::string{stat->comm()} : std::string{};
+}
+
+std::vector<pid_t> running_with(std::string_view word) {
+    std::vector<pid_t> found;
+    for (const auto& process : os::descendants(::getpid())) {
+        const auto stat = os::read_stat(process.pid);
+        if (!stat || stat->state == 'Z') continue;
+        if (contains(os::read_command_line(process.pid), word)) found.push_back(process.pid);
+    }
+    return found;
+}
+
+ReeveOptions tracked_by(std::string_view tracking, ReeveOptions options) {
+    options.command.environment.emplace_back("REEVE_TRACKING", std::string{tracking});
+    return options;
+}
+
+bool cgroups_are_here() {
+    static const bool here = [] {
+        const Directory directory;
+        return !Reeve{directory, {}}.cgroup().empty();
+    }();
+    return here;
 }
 
 }  // namespace reeve::test

@@ -68,6 +68,7 @@ void wait_until(std::string_view what, const std::function<bool()>& condition);
 int free_port();
 // What the server says until it closes; empty when nobody listens.
 std::string ask_tcp(int port, std::string_view request);
+bool listens(int port);
 
 struct Result {
     int code = 0;  // 128 + N when signal N ended it
@@ -115,8 +116,17 @@ private:
 
 Result run(std::vector<std::string> words, const CommandOptions& options = {});
 
+// Words that run a command in a mount namespace of its own, where a few of the machine's places are
+// directories of the test's: /run, /etc/cron.d and /var/spool/cron/crontabs; and no /etc/crontab.
+// Empty: that can't be had here.
+std::vector<std::string> with_places_of_its_own(const Directory& directory);
+
 // Children of this process that it did not start: what a reeve left behind comes home to us.
 std::vector<std::string> take_strangers();
+// A child that came home to us is no stranger from now on.
+void take_in(pid_t pid);
+// Takes those that are dead but the test's own commands.
+void reap_strangers();
 
 struct ReeveOptions {
     std::vector<std::string> before{};  // words that run reeve: "setpriv", "--reuid", "65534"
@@ -171,6 +181,10 @@ public:
     bool runs() { return !command_.ends_within(std::chrono::milliseconds{0}); }
     // SIGTERM, and its exit code.
     int stop();
+    // SIGKILL: what it leaves behind comes home to us, and is the test's to look at.
+    void kill();
+    // The cgroup that those of its runs are in; empty: it has none.
+    std::string cgroup() const;
 
 private:
     struct Cursor {
@@ -192,6 +206,8 @@ private:
     api::SseReader sse_;
     api::ResponseParser response_;
     std::vector<Cursor> cursors_;
+    std::string cgroup_;
+    bool killed_ = false;
 };
 
 // A number or a text of an event's data.
@@ -205,5 +221,33 @@ std::vector<api::Process> processes_of(const api::Tree& tree, std::string_view p
 void wait_until_tree_is_empty(const Reeve& reeve, std::string_view program);
 
 bool exists(pid_t pid);
+
+// The name in /proc/PID/stat; empty when there is no such process.
+std::string name_of(pid_t pid);
+
+// All descendants of the test's that live and have that word in their command line, whatever PID
+// namespace they are in.
+std::vector<pid_t> running_with(std::string_view word);
+
+// Held to one way of knowing whose a process is: "cgroup" or "tag".
+ReeveOptions tracked_by(std::string_view tracking, ReeveOptions options = {});
+
+// Whether a reeve of the test's can have cgroups here.
+bool cgroups_are_here();
+
+// One body, and a test case for each way of tracking, whose name is in `tracking`.
+#define REEVE_TRACKED_TEST_CASE(sentence) REEVE_TRACKED_AT(sentence, __LINE__)
+#define REEVE_TRACKED_AT(sentence, line) REEVE_TRACKED_LINE(sentence, line)
+#define REEVE_TRACKED_LINE(sentence, line) REEVE_TRACKED_NAMED(sentence, tracked_body_##line)
+#define REEVE_TRACKED_NAMED(sentence, body)                                                     \
+    static void body(const std::string& tracking);                                              \
+    TEST_CASE(sentence ", by cgroup") {                                                         \
+        if (!reeve::test::cgroups_are_here()) REEVE_SKIP("no writable cgroup v2 is to be had"); \
+        body("cgroup");                                                                         \
+    }                                                                                           \
+    TEST_CASE(sentence ", by tag") {                                                            \
+        body("tag");                                                                            \
+    }                                                                                           \
+    static void body(const std::string& tracking)
 
 }  // namespace reeve::test

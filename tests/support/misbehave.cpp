@@ -1,0 +1,107 @@
+// misbehave neglect N [once]     N children that die and are never waited for.  `once`: only where
+//                                the file "once" is not there yet, which is made then
+// misbehave stubborn WORDS…      leaves behind, by forking twice, a daemon that ignores TERM
+// misbehave untag WORDS…         lowers its RLIMIT_LOCKS, forks twice and leaves that behind
+// misbehave sibling WORDS…       makes a sibling by clone(CLONE_PARENT)
+//
+// misbehave root WORDS…          becomes root altogether, if it is set-user-ID root
+// misbehave witness WORDS…       says "signalled" at each signal that can be caught
+//
+// WORDS are what is seen of the one that was made in its command line.  The others say "done" and
+// wait to be stopped.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+namespace {
+
+const char* program = "";
+
+[[noreturn]] void wait_to_be_stopped() {
+    std::puts("done");
+    std::fflush(stdout);
+    for (;;) pause();
+}
+
+// As another program, so that its command line says what it is.
+[[noreturn]] void linger(char** words) {
+    execl(program, program, "linger", words[0], nullptr);
+    _exit(1);
+}
+
+void fork_twice(char** words) {
+    const pid_t child = fork();
+    if (child == 0) {
+        setsid();
+        if (fork() == 0) linger(words);
+        _exit(0);
+    }
+    if (child < 0 || waitpid(child, nullptr, 0) != child) _exit(1);
+}
+
+int neglect(long wanted) {
+    for (long made = 0; made < wanted;) {
+        const pid_t child = fork();
+        if (child == 0) _exit(0);
+        if (child > 0) {
+            ++made;
+        } else {
+            usleep(1000);  // no room: wait for it
+        }
+    }
+    wait_to_be_stopped();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 3) return 2;
+    program = argv[0];
+    const std::string_view verb{argv[1]};
+    if (verb == "linger") {
+        for (;;) pause();
+    }
+    if (verb == "root") {
+        if (setresuid(0, 0, 0) != 0) return 1;
+        wait_to_be_stopped();
+    }
+    if (verb == "witness") {
+        const auto tell = [](int) { (void)!write(STDOUT_FILENO, "signalled\n", 10); };
+        for (int signal = 1; signal < SIGRTMIN; ++signal) std::signal(signal, tell);
+        wait_to_be_stopped();
+    }
+    if (verb == "neglect") {
+        const bool once = argc > 3;
+        if (once && open("once", O_CREAT | O_EXCL | O_WRONLY, 0600) < 0) wait_to_be_stopped();
+        return neglect(std::strtol(argv[2], nullptr, 10));
+    }
+    if (verb == "stubborn") {
+        std::signal(SIGTERM, SIG_IGN);  // over the exec, too
+        fork_twice(argv + 2);
+        std::signal(SIGTERM, SIG_DFL);
+        wait_to_be_stopped();
+    }
+    if (verb == "untag") {
+        const rlimit lower{4711, 4711};
+        if (setrlimit(RLIMIT_LOCKS, &lower) != 0) return 1;
+        fork_twice(argv + 2);
+        wait_to_be_stopped();
+    }
+    if (verb == "sibling") {
+        const long child =
+            syscall(SYS_clone, CLONE_PARENT | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+        if (child == 0) linger(argv + 2);
+        if (child < 0) return 1;
+        wait_to_be_stopped();
+    }
+    return 2;
+}

@@ -1,0 +1,159 @@
+// What a reeve that was killed leaves behind, and the next one with its socket.
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "supervisor/os/procfs.h"
+#include "tests/support/catch.h"
+#include "tests/support/reeve_process.h"
+
+using namespace reeve::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A daemon that has forked twice, ignores TERM and is called MARK; and a task that tells whether
+// the process lives that is named in the file "watched".
+std::string toml_of(const std::string& mark) {
+    return "[program.web]\ncommand = ['" REEVE_MISBEHAVE_PROGRAM "', 'stubborn', '" + mark +
+           "']\n"
+           "[program.probe]\ntype = 'task'\nshell = true\n"
+           "command = 'cat /proc/$(cat watched)/cmdline >probe 2>/dev/null; true'\n";
+}
+
+std::string daemon_of(const std::string& mark) {
+    return "linger " + mark;
+}
+
+// Starts one, waits for its daemon, and kills it.
+struct Killed {
+    pid_t reeve = 0;
+    pid_t daemon = 0;
+    std::string cgroup;
+};
+
+Killed kill_one(const Directory& directory, const std::string& mark, const std::string& tracking) {
+    Reeve reeve{directory, toml_of(mark), tracked_by(tracking)};
+    reeve.wait_for_state("web", "running");
+    reeve.wait_for_state("probe", "exited");
+    wait_until("the daemon is there", [&] { return running_with(daemon_of(mark)).size() == 1; });
+    Killed killed{reeve.pid(), running_with(daemon_of(mark)).front(), reeve.cgroup()};
+    CHECK(killed.cgroup.empty() == (tracking != "cgroup"));
+    reeve.kill();
+    wait_until("the kernel has ended the main process",
+               [&] { return running_with("stubborn " + mark).empty(); });
+    reap_strangers();
+    CHECK(running_with(daemon_of(mark)) == std::vector{killed.daemon});
+    directory.write("watched", std::to_string(killed.daemon));
+    return killed;
+}
+
+}  // namespace
+
+REEVE_TRACKED_TEST_CASE(
+    "what a killed reeve left behind is ended before the next starts anything") {
+    Directory directory;
+    const std::string mark = directory / "a";
+    // Of the same name and program, and another's.
+    Command namesake{{REEVE_MISBEHAVE_PROGRAM, "linger", directory / "namesake"}};
+    Reeve other{directory, toml_of(directory / "b"), tracked_by(tracking, {.name = "other"})};
+    other.wait_for_state("web", "running");
+    const auto of_other = [&] { return running_with(daemon_of(directory / "b")); };
+    wait_until("the other's daemon is there", [&] { return of_other().size() == 1; });
+    const auto others = of_other();
+
+    const auto killed = kill_one(directory, mark, tracking);
+    const std::string name = name_of(killed.daemon);
+    CHECK(std::filesystem::exists(directory / "reeve.sock.state"));
+    if (!killed.cgroup.empty()) CHECK(std::filesystem::exists(killed.cgroup));
+
+    Reeve next{directory, toml_of(mark), tracked_by(tracking)};
+    const std::string said = "the reeve before this one (pid " + std::to_string(killed.reeve) +
+                             ") was killed; ended what it left behind: pid " +
+                             std::to_string(killed.daemon) + " " + name + "\n";
+    next.wait_until_said(said);
+    next.wait_for_state("web", "running");
+    next.wait_for_state("probe", "exited");
+    const auto log = next.err();
+    CHECK(log.find(said) < log.find("web"));
+    CHECK(directory.read("probe").empty());
+    reap_strangers();
+    CHECK_FALSE(exists(killed.daemon));
+    if (!killed.cgroup.empty()) CHECK_FALSE(std::filesystem::exists(killed.cgroup));
+
+    CHECK(of_other() == others);
+    CHECK(other.program("web").state == "running");
+    CHECK_FALSE(namesake.ends_within(0ms));
+    CHECK(next.stop() == 0);
+    CHECK_FALSE(std::filesystem::exists(directory / "reeve.sock.state"));
+    CHECK(other.stop() == 0);
+}
+
+REEVE_TRACKED_TEST_CASE("a state file that is not to be trusted ends nothing") {
+    Directory directory;
+    const std::string mark = directory / "a";
+    const auto killed = kill_one(directory, mark, tracking);
+    take_in(killed.daemon);
+    const std::string file = directory / "reeve.sock.state";
+    const std::string truth = read_file(file);
+    const auto with = [&](std::string_view key, const std::string& value) {
+        std::string text = truth;
+        const auto at = text.find("\n" + std::string{key} + " ") + 2 + key.size();
+        return text.replace(at, text.find('\n', at) - at, value);
+    };
+
+    struct Case {
+        const char* what;
+        std::string text;
+        mode_t mode = 0600;
+        uid_t owner = 0;
+    };
+    std::vector<Case> cases{
+        {"of another boot", with("boot", "3b1f0e6c-0000-4000-8000-5d0b7c2f9a11")},
+        {"of another PID namespace", with("pids", "4026531000")},
+        {"cut short", truth.substr(0, truth.size() - 5)},
+        {"empty", ""},
+        {"garbage", std::string(4096, '\x9f')},
+        {"writable by others", truth, 0666},
+    };
+    if (am_root()) cases.push_back({"somebody else's", truth, 0600, 65534});
+    for (const auto& one : cases) {
+        CAPTURE(one.what);
+        directory.write("reeve.sock.state", one.text, one.mode);
+        if (one.owner != 0) REQUIRE(::chown(file.c_str(), one.owner, 0) == 0);
+        Reeve next{directory, "[program.web]\ncommand = 'sleep 86299'\n", tracked_by(tracking)};
+        next.wait_for_state("web", "running");
+        CHECK_FALSE(contains(next.err(), "was killed"));
+        CHECK(next.stop() == 0);
+        CHECK(running_with(daemon_of(mark)) == std::vector{killed.daemon});
+    }
+
+    directory.write("reeve.sock.state", truth, 0600);
+    Reeve next{directory, "", tracked_by(tracking)};
+    next.wait_until_said("was killed; ended what it left behind: pid " +
+                         std::to_string(killed.daemon));
+    CHECK(running_with(daemon_of(mark)).empty());
+    CHECK(::waitpid(killed.daemon, nullptr, 0) == killed.daemon);
+}
+
+REEVE_TRACKED_TEST_CASE("a reeve that lives without its socket file is not robbed") {
+    Directory directory;
+    Reeve first{directory, "[program.web]\ncommand = 'sleep 86298'\n", tracked_by(tracking)};
+    const auto running = first.wait_for_state("web", "running");
+    REQUIRE(::unlink(first.socket().c_str()) == 0);
+
+    const auto second = run({REEVE_PROGRAM, "--config", directory / "reeve.toml"});
+    CHECK(second.code == 71);
+    CHECK(second.err ==
+          "reeve: the reeve that this socket belonged to still runs (pid " +
+              std::to_string(first.pid()) +
+              "), though its socket is gone (end it first, or start this one with another "
+              "socket)\n");
+    CHECK_FALSE(std::filesystem::exists(first.socket()));
+    CHECK(running_with("sleep 86298") ==
+          std::vector{static_cast<pid_t>(number_of(running, "pid"))});
+    CHECK(first.stop() == 0);
+}
