@@ -16,9 +16,11 @@ int Reaper::reap(int at_most) {
         ++taken;
         ended(child->pid, tracker_.run_of_main(child->pid), child->reaped);
     }
+    // Each look for an orphan is a walk along all our children: not for main processes alone.
+    if (taken == at_most || !tracker_.may_have_adopted()) return taken;
     // With an orphan the look comes first: its number is still its own, and what it was can be
     // read.  After take_zombie() it may be anybody's.
-    while (taken < at_most && tracker_.may_have_adopted()) {
+    while (taken < at_most) {
         const auto zombie = kernel_.peek_zombie();
         if (!zombie) break;
         const auto run = tracker_.run_of(zombie->pid);
