@@ -29,6 +29,8 @@ constexpr milliseconds kBreath{1};
 
 constexpr milliseconds kOrphansToldEvery{1000};
 
+constexpr milliseconds kLeavesStay{1000};
+
 // With the path that is this copy's.
 conf::Output of_instance(conf::Output output, int instance) {
     output.path = output.path_of(instance);
@@ -141,6 +143,7 @@ LinuxHost::LinuxHost(Parts parts)
                        sweeper_.sweep();
                        arm_sweep();
                    }},
+      remove_leaves_{parts_.loop, [this] { remove_leaves(); }},
       tell_orphans_{parts_.loop, [this] { tell_orphans(); }} {
     out_of_memory_kills_ = own_out_of_memory_.count().value_or(0);
 }
@@ -586,8 +589,12 @@ void LinuxHost::kill_tree(RunId run) {
 }
 
 void LinuxHost::check_tree(RunId run) {
-    if (Live* live = find(run)) live->search.reset();
-    sweeper_.check(run);
+    Live* live = find(run);
+    if (!live) return;
+    live->search.reset();
+    // Who waits for `stopped` is told the whole truth; who is restarted, the quick one.
+    const auto& machine = roster_->instances()[live->slot]->machine();
+    sweeper_.check(run, machine.desired() == model::Desired::down);
     arm_sweep();
 }
 
@@ -614,19 +621,21 @@ void LinuxHost::forget(RunId run) {
     if (!live) return;
     if (const std::string& leaf = tracker_.leaf_of(run); !leaf.empty()) {
         old_leaves_.push_back(leaf);
+        if (!remove_leaves_.active()) remove_leaves_.start(kLeavesStay);
     }
     sweeper_.forget(run, live->program->leftovers == conf::Leftovers::keep);
     std::erase(to_launch_, run);
     live_.erase(run);
-    remove_leaves();
     arm_sweep();
 }
 
-// Kept leftovers may live in one for long.
+// Not at once: an end is often one of many, and each costs the kernel some 20 us.  Kept leftovers
+// may live in one for long.
 void LinuxHost::remove_leaves() {
     std::erase_if(old_leaves_, [&](const std::string& leaf) {
         return parts_.cgroups->remove_leaf(leaf).has_value();
     });
+    if (!old_leaves_.empty()) remove_leaves_.start(kLeavesStay * 10);
 }
 
 void LinuxHost::end_rest(bool kill) {

@@ -149,6 +149,7 @@ private:
 
     loop::Deferred sweep_now_;
     loop::Timer sweep_later_;
+    loop::Timer remove_leaves_;
     // Of runs that are over, until they could be taken away.
     std::vector<std::string> old_leaves_;
     std::string no_more_cgroups_;  // why new runs do without; empty: they have one

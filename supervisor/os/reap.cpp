@@ -49,6 +49,12 @@ bool have_children() {
     return wait_for(P_ALL, 0, info, WEXITED | WNOHANG | WNOWAIT, nullptr) == 0;
 }
 
+bool have_own_child_in_group(pid_t group) {
+    if (group <= 1) return false;
+    siginfo_t info;
+    return wait_for(P_PGID, group, info, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD, nullptr) == 0;
+}
+
 std::optional<Reaped> take_zombie(pid_t pid) {
     siginfo_t info;
     rusage usage{};

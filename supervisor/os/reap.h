@@ -26,6 +26,10 @@ std::optional<Zombie> peek_zombie();
 // Whether we have a child at all, alive or not.
 bool have_children();
 
+// Whether a child that the calling thread itself cloned, or that one of these cloned as its own
+// sibling, is in that process group, alive or not.
+bool have_own_child_in_group(pid_t group);
+
 struct Reaped {
     base::ExitStatus status;
     // Of the process and of those of its descendants that it has waited for itself.

@@ -44,6 +44,11 @@ public:
     // The children of the thread that clones: those that it made, and siblings that one of them
     // made with clone(CLONE_PARENT).  False: it can't be told.
     virtual bool append_cloned(std::vector<pid_t>& pids) = 0;
+    // Whether any of those is in that process group: much quicker.
+    virtual bool cloned_in_group(pid_t group) {
+        (void)group;
+        return false;
+    }
     virtual void append_children(pid_t parent, std::vector<pid_t>& pids) = 0;
     virtual std::vector<os::Kinship> all_processes() = 0;
     virtual std::optional<os::ProcessStat> stat(pid_t pid) = 0;

@@ -20,6 +20,7 @@ public:
     std::optional<bool> have_orphans() override { return first_thread_.any(); }
     bool append_orphans(std::vector<pid_t>& pids) override;
     bool append_cloned(std::vector<pid_t>& pids) override;
+    bool cloned_in_group(pid_t group) override { return os::have_own_child_in_group(group); }
     void append_children(pid_t parent, std::vector<pid_t>& pids) override;
     std::vector<os::Kinship> all_processes() override { return os::scan_processes(); }
     std::optional<os::ProcessStat> stat(pid_t pid) override { return os::read_stat(pid); }

@@ -26,6 +26,11 @@ constexpr milliseconds kKillIntervalCeiling{1000};
 // With more children of ours than this in a run, those below them wait for a later sweep: walking
 // takes 20 us a process, a kill by number 2.
 constexpr std::size_t kWalked = 256;
+// And of those below them about so many at once.
+constexpr std::size_t kTree = 4096;
+
+// A process this far below us is killed when its parents have been.
+constexpr std::size_t kDeepest = 64;
 
 // What was killed so long ago and is still there cannot be killed now: it is named.
 constexpr seconds kSurvives{1};
@@ -48,8 +53,9 @@ Sweeper::Sweeper(Kernel& kernel, Tracker& tracker, Listener& listener)
 
 // --- requests ------------------------------------------------------------------------------------
 
-void Sweeper::check(RunId run) {
+void Sweeper::check(RunId run, bool thorough) {
     Check& check = checks_[run];
+    check.thorough = thorough;
     check.main_wanted = false;
     wanted_ = true;
 }
@@ -57,6 +63,7 @@ void Sweeper::check(RunId run) {
 void Sweeper::kill(RunId run) {
     Check& check = checks_[run];
     check.main_wanted = false;
+    check.thorough = true;
     if (!check.killing_since) check.killing_since = kernel_.now();
     // The main process and what is below it at once; the sweep, which reads the list of our
     // children, finds the rest, of all that are being killed together.
@@ -65,7 +72,9 @@ void Sweeper::kill(RunId run) {
 }
 
 void Sweeper::look_for_main(RunId run) {
-    checks_[run].main_wanted = true;
+    Check& check = checks_[run];
+    check.main_wanted = true;
+    check.thorough = true;  // its daemon may be a sibling
     wanted_ = true;
 }
 
@@ -95,22 +104,29 @@ void Sweeper::signal_tree(RunId run, int signal) {
 
 // --- whose are they, and who is below ------------------------------------------------------------
 
-// All children of ours but the main processes.  The siblings that clone(CLONE_PARENT) makes are
-// looked for as often as costs a tenth of the loop's time: that list holds all main processes.
-std::vector<Tracker::Child> Sweeper::children() {
+// All children of ours but the main processes.
+std::vector<Tracker::Child> Sweeper::children(bool with_siblings) {
     auto children = tracker_.adopted_children();
-    const auto began = kernel_.now();
-    if (began >= cloned_allowed_) {
-        for (const Tracker::Child& sibling : tracker_.cloned_children()) {
-            children.push_back(sibling);
-        }
-        const auto ended = kernel_.now();
-        cloned_allowed_ = ended + kRest * (ended - began);
-    }
+    if (with_siblings) append_siblings(children);
     return children;
 }
 
-// Parents before their children; `pid` itself not.
+// What clone(CLONE_PARENT) made, from the list that holds all main processes.
+void Sweeper::append_siblings(std::vector<Tracker::Child>& children) {
+    const auto began = kernel_.now();
+    for (const Tracker::Child& sibling : tracker_.cloned_children()) children.push_back(sibling);
+    const auto ended = kernel_.now();
+    siblings_allowed_ = ended + kRest * (ended - began);
+}
+
+// A run's cgroup would show them.
+bool Sweeper::wants_siblings(RunId run, const Check& check) {
+    if (!tracker_.leaf_of(run).empty()) return false;
+    return check.thorough || kernel_.cloned_in_group(tracker_.leader_of(run));
+}
+
+// Parents before their children; `pid` itself not.  What grows as fast as it is read would never
+// come to an end: whoever is not reached comes home when its parent is killed.
 void Sweeper::append_tree(pid_t pid, std::vector<os::Kinship>& tree) {
     std::vector<pid_t> below;
     const auto append_children_of = [&](pid_t parent) {
@@ -120,7 +136,7 @@ void Sweeper::append_tree(pid_t pid, std::vector<os::Kinship>& tree) {
     };
     std::size_t next = tree.size();
     append_children_of(pid);
-    for (; next < tree.size(); ++next) append_children_of(tree[next].pid);
+    for (; next < tree.size() && tree.size() < kTree; ++next) append_children_of(tree[next].pid);
 }
 
 std::vector<os::Kinship> Sweeper::processes_of(RunId run,
@@ -151,7 +167,7 @@ std::vector<os::Kinship> Sweeper::processes_of(RunId run,
 }
 
 std::vector<os::Kinship> Sweeper::processes_of(RunId run) {
-    std::vector<Tracker::Child> mine = children();
+    std::vector<Tracker::Child> mine = children(true);
     std::erase_if(mine, [&](const Tracker::Child& child) { return child.run != run; });
     return processes_of(run, mine);
 }
@@ -163,8 +179,8 @@ void Sweeper::send(const os::Kinship& process, std::optional<RunId> run, int sig
         return;
     }
     // The handle first, the look at whose it is second: then the process that was looked at is the
-    // one that is signalled.  Below the same parent it is what we saw, or a sibling; our own child
-    // by now, it must be known to be of the run.
+    // one that is signalled.  It must be known to be of the run, or live below a child of ours that
+    // is: its number, and its parent's, may have become a stranger's since they were read.
     (void)kernel_.signal_if(process.pid, signal, [&] {
         if (process.ppid == 0) {
             return run && kernel_.leaf_of(process.pid) == tracker_.leaf_of(*run);
@@ -172,9 +188,30 @@ void Sweeper::send(const os::Kinship& process, std::optional<RunId> run, int sig
         const auto stat = kernel_.stat(process.pid);
         if (!stat || stat->state == 'Z') return false;
         if (stat->ppid != process.ppid && stat->ppid != self) return false;
+        if (run && tracker_.is_tagged(process.pid, *run)) return true;
         const auto owner = tracker_.run_of(process.pid);
-        return owner == run || (!owner && stat->ppid == process.ppid);
+        if (owner && owner != run) return false;
+        const pid_t above = child_above(process.pid);
+        return above != 0 && (owner == run || tracker_.run_of(above) == run);
     });
+}
+
+// The child of ours that it lives below, or is; 0: it lives below none, or moves.  The line is read
+// upwards, and downwards once more: a parent that is the same both times was alive in between, and
+// what was read under its number was its own.
+pid_t Sweeper::child_above(pid_t pid) {
+    const pid_t self = kernel_.self();
+    std::vector<pid_t> line{pid};
+    while (line.back() != self) {
+        const auto stat = kernel_.stat(line.back());
+        if (!stat || stat->ppid == 0 || line.size() > kDeepest) return 0;
+        line.push_back(stat->ppid);
+    }
+    for (std::size_t i = line.size() - 1; i-- > 0;) {
+        const auto stat = kernel_.stat(line[i]);
+        if (!stat || stat->ppid != line[i + 1]) return 0;
+    }
+    return line.size() < 2 ? 0 : line[line.size() - 2];
 }
 
 // --- the sweep -----------------------------------------------------------------------------------
@@ -199,11 +236,17 @@ bool Sweeper::is_gone(RunId run, bool any_child) {
 // and its next run need not wait for a sweep.
 void Sweeper::main_gone() {
     if (checks_.empty() || tracker_.may_have_adopted()) return;
-    const auto siblings = children();
+    std::optional<std::vector<Tracker::Child>> siblings;
     std::vector<RunId> emptied;
     for (const auto& [run, check] : checks_) {
-        const bool any =
-            std::ranges::find(siblings, std::optional{run}, &Tracker::Child::run) != siblings.end();
+        if (tracker_.main_of(run) != 0) continue;
+        bool any = false;
+        if (wants_siblings(run, check)) {
+            if (!siblings && !may_read_siblings()) continue;  // the sweep will see
+            if (!siblings) append_siblings(siblings.emplace());
+            any = std::ranges::find(*siblings, std::optional{run}, &Tracker::Child::run) !=
+                  siblings->end();
+        }
         if (is_gone(run, any)) emptied.push_back(run);
     }
     for (const RunId run : emptied) checks_.erase(run);
@@ -215,7 +258,8 @@ void Sweeper::sweep() {
     look_at_.reset();
     if (!anything_to_find()) return;
     const TimePoint began = kernel_.now();
-    const std::vector<Tracker::Child> all = children();
+    const bool with_siblings = may_read_siblings();
+    const std::vector<Tracker::Child> all = children(with_siblings);
     std::unordered_map<RunId, std::vector<Tracker::Child>> present;
     for (const Tracker::Child& child : all) {
         if (child.run) present[*child.run].push_back(child);
@@ -228,11 +272,16 @@ void Sweeper::sweep() {
     std::vector<std::pair<RunId, std::string>> survivors;
     std::vector<std::pair<RunId, std::vector<pid_t>>> remains;
     bool killing = rest_ == Rest::kill;
+    bool wait_for_siblings = false;
     std::optional<milliseconds> again;
     for (auto& [run, check] : checks_) {
         const std::vector<Tracker::Child>& mine = present[run];
         if (is_gone(run, !mine.empty())) {
-            emptied.push_back(run);
+            if (with_siblings || !wants_siblings(run, check)) {
+                emptied.push_back(run);
+            } else {
+                wait_for_siblings = true;
+            }
         } else if (check.killing_since) {
             killing = true;
             kill_all(run, mine);
@@ -271,7 +320,8 @@ void Sweeper::sweep() {
         tracker_.forget(run);
         return true;
     });
-    const bool rest_gone = settle_rest(all);
+    const bool rest_gone = settle_rest(all, with_siblings);
+    if (rest_ != Rest::untouched && !with_siblings) wait_for_siblings = true;
 
     const TimePoint ended = kernel_.now();
     next_allowed_ = ended + (killing ? kRestWhileKilling : kRest) * (ended - began);
@@ -282,6 +332,8 @@ void Sweeper::sweep() {
         again = std::min(again.value_or(kKillIntervalCeiling), kill_interval_);
     }
     if (again) look_at_ = std::max(ended + *again, next_allowed_);
+    if (wait_for_siblings)
+        look_at_ = std::min(look_at_.value_or(siblings_allowed_), siblings_allowed_);
 
     for (const RunId run : emptied) listener_.on_emptied(run);
     for (const auto& [run, count] : left) listener_.on_left_behind(run, count);
@@ -355,9 +407,10 @@ std::string Sweeper::survivors_of(RunId run, const std::vector<Tracker::Child>& 
 }
 
 // True when nothing is left at all.
-bool Sweeper::settle_rest(const std::vector<Tracker::Child>& children) {
+bool Sweeper::settle_rest(const std::vector<Tracker::Child>& children, bool complete) {
     if (rest_ == Rest::untouched) return false;
     if (children.empty()) {
+        if (!complete) return false;
         rest_ = Rest::untouched;
         return true;
     }

@@ -50,8 +50,10 @@ public:
     Sweeper(Kernel& kernel, Tracker& tracker, Listener& listener);
 
     // Wants to know whether anything is left once the main process is gone: on_left_behind and
-    // later on_emptied, or on_emptied at once.
-    void check(RunId run);
+    // later on_emptied, or on_emptied at once.  `thorough`: also of siblings that it made with
+    // clone(CLONE_PARENT) and that left its process group, which takes longer: for a stop, not for
+    // a restart.
+    void check(RunId run, bool thorough);
     // Kills all of it until on_emptied.
     void kill(RunId run);
     // Wants on_remains until stop_looking(), or on_emptied.
@@ -83,6 +85,7 @@ public:
 
 private:
     struct Check {
+        bool thorough = false;
         bool main_wanted = false;  // a daemon is looked for among what is left
         bool left_told = false;
         int left = 0;                     // as it was told
@@ -97,15 +100,19 @@ private:
 
     bool anything_to_find() const;
     bool is_gone(RunId run, bool any_child);
+    bool wants_siblings(RunId run, const Check& check);
+    bool may_read_siblings() { return kernel_.now() >= siblings_allowed_; }
     bool is_hopeless(RunId run, const Check& check, const std::vector<Tracker::Child>& mine);
     std::vector<pid_t> living_of(const std::vector<Tracker::Child>& children);
     void append_tree(pid_t pid, std::vector<os::Kinship>& tree);
     std::vector<os::Kinship> processes_of(RunId run, const std::vector<Tracker::Child>& children);
     void kill_all(RunId run, const std::vector<Tracker::Child>& children);
+    pid_t child_above(pid_t pid);
     void send(const os::Kinship& process, std::optional<RunId> run, int signal);
     std::string survivors_of(RunId run, const std::vector<Tracker::Child>& children);
-    std::vector<Tracker::Child> children();
-    bool settle_rest(const std::vector<Tracker::Child>& children);
+    std::vector<Tracker::Child> children(bool with_siblings);
+    void append_siblings(std::vector<Tracker::Child>& children);
+    bool settle_rest(const std::vector<Tracker::Child>& children, bool complete);
 
     Kernel& kernel_;
     Tracker& tracker_;
@@ -121,7 +128,7 @@ private:
     std::uint64_t changes_ = 0;
     std::uint64_t changes_swept_ = 0;
     std::chrono::milliseconds kill_interval_{0};
-    TimePoint cloned_allowed_{};  // see children()
+    TimePoint siblings_allowed_{};
 };
 
 }  // namespace reeve::track

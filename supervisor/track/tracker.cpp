@@ -80,6 +80,11 @@ pid_t Tracker::main_of(RunId run) const {
     return found == runs_.end() ? 0 : found->second.main;
 }
 
+pid_t Tracker::leader_of(RunId run) const {
+    const auto found = runs_.find(run);
+    return found == runs_.end() ? 0 : found->second.leader;
+}
+
 std::optional<RunId> Tracker::run_of_main(pid_t pid) const {
     return look_up(by_main_, pid);
 }
@@ -160,8 +165,23 @@ std::optional<RunId> Tracker::run_of(pid_t pid) {
         facts.start_ticks = stat->start_ticks;
         facts.recorded_run = recorded(pid, stat->start_ticks);
         if (stat->ppid != kernel_.self()) facts.parent_run = run_of_main(stat->ppid);
+        for (const pid_t leader : {stat->session, stat->pgrp}) forget_if_reused(leader);
     }
     return model::attribute(facts, tags_, index());
+}
+
+bool Tracker::is_tagged(pid_t pid, RunId run) {
+    const auto tag = kernel_.tag(pid);
+    const auto slot = tag ? tags_.slot_of(*tag) : std::nullopt;
+    return slot && look_up(by_slot_, *slot) == run;
+}
+
+// A number stays in use while a session or group has it.  So if what we launched under it was taken,
+// and now a process has it, nothing is left of what that led.
+void Tracker::forget_if_reused(pid_t leader) {
+    const auto led = by_leader_.find(leader);
+    if (led == by_leader_.end() || run_of_main(leader)) return;
+    if (kernel_.stat(leader)) by_leader_.erase(led);
 }
 
 void Tracker::reaped(pid_t pid) {

@@ -54,6 +54,8 @@ public:
     bool has_tags() const { return tags_.usable(); }
     // 0: it has none that lives, or that was not taken.
     pid_t main_of(RunId run) const;
+    // What was cloned for it, also when that has been reaped; 0: nothing yet.
+    pid_t leader_of(RunId run) const;
     std::optional<RunId> run_of_main(pid_t pid) const;
     std::optional<std::uint32_t> slot_of(RunId run) const;
     // Empty: it has none.
@@ -66,6 +68,9 @@ public:
     // Of what a thread has gathered: facts.pid, its tag, session, group, start; the rest is filled
     // in here.
     std::optional<RunId> run_of(model::ProcessFacts facts) const;
+
+    // Whether it has the run's tag: then it is the run's for certain.
+    bool is_tagged(pid_t pid, RunId run);
 
     // What was found out while their parents lived, for the day when nothing else tells, or by what
     // takes longer to read than is done for each orphan: replaces what was remembered before.  The
@@ -107,6 +112,7 @@ private:
     };
 
     model::RunIndex index() const;
+    void forget_if_reused(pid_t leader);
     std::optional<RunId> recorded(pid_t pid, std::uint64_t start_ticks) const;
 
     Kernel& kernel_;
