@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <ctime>
 #include <utility>
@@ -542,37 +543,35 @@ void LinuxHost::tell_orphans() {
 
 // --- signals, and the whole of a run -------------------------------------------------------------
 
-void LinuxHost::signal(RunId run, int signal, conf::StopScope scope) {
+bool LinuxHost::signal(RunId run, int signal, conf::StopScope scope) {
     Live* live = find(run);
-    if (!live) return;
+    if (!live) return true;
     if (!live->launched) {
         give_up(*live, "stopped before it was started");
-        return;
+        return true;
     }
     const pid_t main = live->pid;
     switch (scope) {
         case conf::StopScope::main:
             // Ours and not taken: the number is still its own, and no pidfd could say more.
-            if (main != 0) (void)kernel_.signal_child(main, signal);
-            return;
+            return main == 0 || kernel_.signal_child(main, signal) != EPERM;
         case conf::StopScope::group:
-            if (main != 0) signal_group_of(main, signal);
-            return;
+            return main == 0 || signal_group_of(main, signal) != EPERM;
         case conf::StopScope::tree:
             sweeper_.signal_tree(run, signal);
-            return;
+            return main == 0 || kernel_.signal_child(main, 0) != EPERM;
     }
+    return true;
 }
 
 // While one of its processes lives the number of a group is its own.  A main process leads one,
 // but for the daemon of a forking program, which may have left that to a parent that is gone; and
 // before its setsid() it is still in ours.
-void LinuxHost::signal_group_of(pid_t main, int signal) {
+int LinuxHost::signal_group_of(pid_t main, int signal) {
     const auto stat = kernel_.stat(main);
     const bool has_its_own = stat && stat->pgrp > 1 && stat->pgrp != ::getpgrp();
-    if (!has_its_own || kernel_.signal_group(stat->pgrp, signal) != 0) {
-        (void)kernel_.signal_child(main, signal);
-    }
+    if (has_its_own && kernel_.signal_group(stat->pgrp, signal) == 0) return 0;
+    return kernel_.signal_child(main, signal);
 }
 
 void LinuxHost::kill_tree(RunId run) {
@@ -682,6 +681,10 @@ void LinuxHost::on_hopeless(RunId run) {
 }
 
 void LinuxHost::on_survivors(RunId run, const std::string& names) {
+    if (!names.empty()) {
+        parts_.own_log.warn(name_of_run(run) +
+                            ": cannot be killed, and is not started again: " + names);
+    }
     roster_->on_survivors(run, names);
 }
 

@@ -70,7 +70,7 @@ public:
     std::uint32_t random() override;
     void wake_at(std::optional<model::TimePoint> when) override;
     void spawn(const core::SpawnOrder& order) override;
-    void signal(RunId run, int signal, conf::StopScope scope) override;
+    bool signal(RunId run, int signal, conf::StopScope scope) override;
     void kill_tree(RunId run) override;
     void check_tree(RunId run) override;
     void find_main(RunId run) override;
@@ -111,7 +111,7 @@ private:
     void tell_orphans();
     std::string name_of_run(std::optional<RunId> run) const;
     std::string pid_file_of(const Live& live) const;
-    void signal_group_of(pid_t main, int signal);
+    int signal_group_of(pid_t main, int signal);
 
     void on_emptied(RunId run) override;
     void on_left_behind(RunId run, int count) override;

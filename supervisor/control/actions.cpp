@@ -152,9 +152,18 @@ private:
                 accepted = roster.reset(instance, actor);
                 break;
             case Call::signal: {
-                const bool sent = roster.signal(instance, action_.signal, action_.scope, actor);
                 const std::string name = base::signal_name(action_.signal);
-                settle(item, sent, sent ? "sent " + name : "has no process to signal");
+                switch (roster.signal(instance, action_.signal, action_.scope, actor)) {
+                    case core::Roster::Sent::yes:
+                        settle(item, true, "sent " + name);
+                        break;
+                    case core::Roster::Sent::no_process:
+                        settle(item, false, "has no process to signal");
+                        break;
+                    case core::Roster::Sent::not_permitted:
+                        settle(item, false, "reeve is not permitted to send it " + name);
+                        break;
+                }
                 return;
             }
             case Call::status:

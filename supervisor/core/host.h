@@ -45,8 +45,9 @@ public:
     virtual void spawn(const SpawnOrder& order) = 0;
 
     // To the run's main process, its process group or all of its processes.  A run that has no
-    // process yet is given up instead (on_spawn_failed).  What is gone is not signalled.
-    virtual void signal(RunId run, int signal, conf::StopScope scope) = 0;
+    // process yet is given up instead (on_spawn_failed).  What is gone is not signalled.  False: we
+    // may not signal it (a main process that has become another user's).
+    virtual bool signal(RunId run, int signal, conf::StopScope scope) = 0;
 
     // Kills all of the run's processes, again and again, until none is left: then on_emptied.
     virtual void kill_tree(RunId run) = 0;

@@ -98,6 +98,8 @@ public:
     // Of the present run: what outlives its kill, since when it is being killed, and the limits
     // that it goes without; empty, nullopt: nothing.
     const std::string& survivors() const { return survivors_; }
+    // The stop signal that we may not send it; 0: we may.
+    int refused_signal() const { return refused_signal_; }
     const std::optional<model::TimePoint>& killing_since() const { return killing_since_; }
     const std::string& limits_missing() const { return limits_missing_; }
     // Absolute; empty: it has none.
@@ -123,6 +125,7 @@ private:
     std::optional<Request> last_request_;
     std::string last_words_;
     std::string survivors_;
+    int refused_signal_ = 0;
     std::optional<model::TimePoint> killing_since_;
     std::string limits_missing_;
     // How the process ended that handed over; while it is not clear whether that was the run's end.

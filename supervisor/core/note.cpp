@@ -69,6 +69,10 @@ std::string held_up_by(const Instance& instance, model::TimePoint now) {
             // It may have been told to stop before it had a process.
             return (pid != 0 ? "waits for pid " + std::to_string(pid)
                              : std::string{"waits for its start to end"}) +
+                   (instance.refused_signal() != 0
+                        ? " (not permitted to send it " +
+                              base::signal_name(instance.refused_signal()) + ")"
+                        : std::string{}) +
                    patience;
         case Machine::StopPhase::leftovers:
             return left_behind + patience;

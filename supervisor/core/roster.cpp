@@ -128,12 +128,12 @@ bool Roster::reset(Instance& instance, const Actor& actor) {
     return true;
 }
 
-bool Roster::signal(Instance& instance, int signal, conf::StopScope scope, const Actor& actor) {
-    if (!instance.run_ || instance.run_->pid == 0) return false;
+Roster::Sent Roster::signal(Instance& instance, int signal, conf::StopScope scope,
+                            const Actor& actor) {
+    if (!instance.run_ || instance.run_->pid == 0) return Sent::no_process;
     events_.publish(host_.wall_now(), instance.name(),
                     event::Requested{"signal " + base::signal_name(signal), actor});
-    host_.signal(instance.run_->id, signal, scope);
-    return true;
+    return host_.signal(instance.run_->id, signal, scope) ? Sent::yes : Sent::not_permitted;
 }
 
 void Roster::record_request(Instance& instance, std::string verb, const Actor& actor) {
@@ -327,7 +327,9 @@ void Roster::carry_out(Instance& instance, const model::Effects& effects) {
         std::visit(Overloaded{
                        [&](const model::Spawn&) { begin_run(instance); },
                        [&](const model::SendSignal& send) {
-                           host_.signal(instance.run_->id, send.signal, send.scope);
+                           const bool sent =
+                               host_.signal(instance.run_->id, send.signal, send.scope);
+                           instance.refused_signal_ = sent ? 0 : send.signal;
                        },
                        [&](const model::KillTree&) { host_.kill_tree(instance.run_->id); },
                        [&](const model::CheckTree&) { host_.check_tree(instance.run_->id); },
@@ -353,6 +355,7 @@ void Roster::end_run(Instance& instance) {
     host_.forget(instance.run_->id);
     instance.run_.reset();
     instance.survivors_.clear();
+    instance.refused_signal_ = 0;
     instance.limits_missing_.clear();
     instance.over_ = {};
 }

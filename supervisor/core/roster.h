@@ -65,8 +65,8 @@ public:
     void stop(Instance& instance, const Actor& actor);
     bool restart(Instance& instance, const Actor& actor);
     bool reset(Instance& instance, const Actor& actor);
-    // False when it has no process.
-    bool signal(Instance& instance, int signal, conf::StopScope scope, const Actor& actor);
+    enum class Sent { yes, no_process, not_permitted };
+    Sent signal(Instance& instance, int signal, conf::StopScope scope, const Actor& actor);
 
     // Calls back once, never from inside this call: when the goal is reached, or it is clear that
     // it won't be.  What is true already is told at the next wake-up, which this asks for.

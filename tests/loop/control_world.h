@@ -41,9 +41,11 @@ public:
     std::uint32_t random() override { return 1; }
     void wake_at(std::optional<model::TimePoint> when) override { wake_ = when; }
     void spawn(const core::SpawnOrder& order) override { runs_[order.slot] = order.id; }
-    void signal(core::RunId run, int signal, conf::StopScope scope) override {
+    bool signal(core::RunId run, int signal, conf::StopScope scope) override {
         signals.push_back({run, signal, scope});
+        return may_signal;
     }
+    bool may_signal = true;
     void kill_tree(core::RunId run) override { emptied_.push_back(run); }
     void check_tree(core::RunId run) override { emptied_.push_back(run); }
     void find_main(core::RunId) override {}

@@ -416,13 +416,13 @@ void World::give_up(std::size_t index) {
     later(dice_.ms(0, 2), Kind::tell_spawn_failed, index);
 }
 
-void World::signal(core::RunId run, int signal, conf::StopScope scope) {
+bool World::signal(core::RunId run, int signal, conf::StopScope scope) {
     ++orders_;
     const std::size_t index = life_of(run, "a signal");
     if (tracing()) trace("signal " + std::to_string(signal) + " to " + describe(index));
     if (lives_[index].stage == Life::Stage::no_process) {
         give_up(index);
-        return;
+        return true;
     }
     const bool has_no_main = lives_[index].looking || lives_[index].told_over;
     if (has_no_main && scope != conf::StopScope::tree) {
@@ -434,6 +434,7 @@ void World::signal(core::RunId run, int signal, conf::StopScope scope) {
                            (scope == conf::StopScope::group && !target.detached) || target.main;
         if (meant && !target.stray) send(process, signal);
     }
+    return true;
 }
 
 void World::kill_tree(core::RunId run) {

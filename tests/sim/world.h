@@ -155,7 +155,7 @@ public:
     std::uint32_t random() override { return static_cast<std::uint32_t>(dice_.next()); }
     void wake_at(std::optional<TimePoint> when) override { wish_ = when; }
     void spawn(const core::SpawnOrder& order) override;
-    void signal(core::RunId run, int signal, conf::StopScope scope) override;
+    bool signal(core::RunId run, int signal, conf::StopScope scope) override;
     void kill_tree(core::RunId run) override;
     void check_tree(core::RunId run) override;
     void find_main(core::RunId run) override;

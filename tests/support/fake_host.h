@@ -32,10 +32,12 @@ public:
     std::uint32_t random() override { return 1; }
     void wake_at(std::optional<model::TimePoint> when) override { wish_ = when; }
     void spawn(const core::SpawnOrder& order) override { asked_.push_back("spawn " + order.name); }
-    void signal(core::RunId run, int signal, conf::StopScope scope) override {
+    bool signal(core::RunId run, int signal, conf::StopScope scope) override {
         asked_.push_back("signal " + std::to_string(run) + " " + base::signal_name(signal) +
                          " to " + name_of(scope));
+        return may_signal;
     }
+    bool may_signal = true;
     void kill_tree(core::RunId run) override { asked_.push_back("kill " + std::to_string(run)); }
     void check_tree(core::RunId run) override { asked_.push_back("check " + std::to_string(run)); }
     void find_main(core::RunId run) override { asked_.push_back("find " + std::to_string(run)); }

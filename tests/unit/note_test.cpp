@@ -257,3 +257,12 @@ TEST_CASE("what runs without its limits says which, and why") {
     CHECK(it.state("web") == "starting");
     CHECK(it.note("web") == "");
 }
+
+TEST_CASE("who waits for a main process that it may not signal says so") {
+    Rostered it{{a_service("web")}};
+    it.roster->start(it["web"], kOperator);
+    it.runs(1);
+    it.host.may_signal = false;
+    it.roster->stop(it["web"], kOperator);
+    CHECK(it.note("web") == "waits for pid 101 (not permitted to send it SIGTERM); kill in 10s");
+}

@@ -169,16 +169,18 @@ TEST_CASE("a signal goes to what has a process, and only to that") {
     const auto hang_up = [&] {
         return it.roster->signal(it["web"], SIGHUP, conf::StopScope::group, kOperator);
     };
-    CHECK_FALSE(hang_up());
+    CHECK(hang_up() == Roster::Sent::no_process);
     it.roster->start_autostart();
-    CHECK_FALSE(hang_up());
+    CHECK(hang_up() == Roster::Sent::no_process);
     it.runs(1);
     it.host.asked();
-    CHECK(hang_up());
+    CHECK(hang_up() == Roster::Sent::yes);
     CHECK(it.host.asked() == Lines{"signal 1 SIGHUP to group"});
+    it.host.may_signal = false;
+    CHECK(hang_up() == Roster::Sent::not_permitted);
     it.exits(1, 0);
     it.host.asked();
-    CHECK_FALSE(hang_up());
+    CHECK(hang_up() == Roster::Sent::no_process);
     CHECK(it.host.asked().empty());
 }
 
@@ -221,7 +223,8 @@ TEST_CASE("a daemon that is found is the main process, and the command's exit is
     CHECK(it.told().empty());
     CHECK(it.state("web") == "starting");
     CHECK(it["web"].run()->pid == 0);
-    CHECK_FALSE(it.roster->signal(it["web"], SIGHUP, conf::StopScope::main, kOperator));
+    CHECK(it.roster->signal(it["web"], SIGHUP, conf::StopScope::main, kOperator) ==
+          Roster::Sent::no_process);
 
     it.roster->on_main_found(1, 500);
     CHECK(it["web"].run()->pid == 500);
