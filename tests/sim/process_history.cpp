@@ -38,7 +38,8 @@ Machine random_machine(Dice& dice, Climate climate) {
     machine.reuse =
         dice.any_of({Machine::Reuse::in_turn, Machine::Reuse::lowest, Machine::Reuse::latest});
     machine.tick = Micros{dice.any_of({100, 10'000, 1'000'000})};
-    machine.children_files = !dice.one_in(8);
+    // Without them each step down a tree is a look at all processes: no bomb is won that way.
+    machine.children_files = climate == Climate::bombs || !dice.one_in(8);
     machine.cgroups = dice.one_in(3);
     machine.kill_file = !dice.one_in(4);
     machine.strangers = dice.any_of({0, 4, machine.numbers / 3});
@@ -125,7 +126,7 @@ private:
     void on_rest_gone() override;
 
     // --- the judge
-    void hear_signal(const Process& process, int signal) const;
+    void hear_signal(const Process& process, int signal);
     void adopted(const Tracker::Child& child);
     void judge(Process& process, std::optional<RunId> said, const char* when);
     bool known(RunId id) const { return id != 0 && tracker_.slot_of(id).has_value(); }
@@ -610,7 +611,10 @@ bool History::misleads(const Process& process) const {
         if (id == process.run || !known(id)) continue;
         const pid_t leader = run(id).leader;
         if (leader == process.pid || leader == 0) continue;
-        if (process.session == leader || process.group == leader) return true;
+        for (const pid_t led_by :
+             {process.session, process.group, process.session_before, process.group_before}) {
+            if (led_by == leader) return true;
+        }
     }
     return std::ranges::any_of(seen_, [&](const Tracker::Seen& seen) {
         return seen.pid == process.pid && seen.start_ticks == process.start_ticks &&
@@ -652,7 +656,7 @@ void History::adopted(const Tracker::Child& child) {
     }
 }
 
-void History::hear_signal(const Process& process, int signal) const {
+void History::hear_signal(const Process& process, int signal) {
     const auto may_end = [&](RunId id) {
         return id != 0 && (run(id).killing || id == tree_target_);
     };
@@ -668,6 +672,10 @@ void History::hear_signal(const Process& process, int signal) const {
         if (signal == SIGTERM && rest_ == Rest::kill) broken(sent + " where it is killed");
         if (signal == SIGKILL && rest_ == Rest::terminate) {
             broken(sent + " to the rest that is only asked: " + world_.describe(process));
+        }
+        // Once as what lives below, when its parent dies just then, and once as a child of ours.
+        if (signal == SIGTERM && top.pid == process.pid && ++world_.who(process.pid)->asked > 2) {
+            broken("asked to go once more: " + world_.describe(process));
         }
         if (top.run != 0 && run(top.run).main == top.pid) {
             broken(sent + " to the rest, and below a main process is " + world_.describe(process));
@@ -717,12 +725,15 @@ void History::look_at_progress() {
         bool held = false;
         for (const int index : world_.living()) {
             const Process& process = world_.at(index);
-            if (process.run != id && process.leaf != id) continue;
+            const Process& top = world_.top_of(process);
+            const bool is_it = process.run == id || process.leaf == id;
+            if (!is_it && (!top.told || top.told_run != id)) continue;
             if (process.state == State::blocked || process.untouchable) held = true;
             // What nobody could know to be of it may hold a child back that does not wait.
-            const Process& top = world_.top_of(process);
-            if (top.told && top.told_run != id) held = true;
+            if (is_it && top.told && top.told_run != id) held = true;
         }
+        // Whoever takes the dead is busy.
+        if (world_.notice() || more_to_reap_) held = true;
         if (machine_.wild && !tired_) held = true;
         if (held || !killed.free_since) killed.free_since = world_.time();
         if (world_.time() - *killed.free_since < kEndsWithin) continue;

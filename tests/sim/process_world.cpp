@@ -143,6 +143,7 @@ int ProcessWorld::fork(int parent, bool as_sibling) {
     child.group = mother.group;
     child.session_maker = mother.session_maker;
     child.group_maker = mother.group_maker;
+    if (as_sibling) child.hidden_until = mother.hidden_until;
     child.tag = mother.tag;
     child.leaf = mother.leaf;
     child.untouchable = mother.untouchable;
@@ -175,6 +176,8 @@ void ProcessWorld::set_session(int index) {
     if (process.pid == process.group) return;  // EPERM
     let_go(process.session);
     let_go(process.group);
+    process.session_before = process.session;
+    process.group_before = process.group;
     process.session = process.group = process.pid;
     process.session_maker = process.group_maker = index;
     hold(process.pid);
@@ -208,7 +211,7 @@ void ProcessWorld::exit(int index, base::ExitStatus status) {
     }
     const bool ours = at(index).ours;
     const Process& top = top_of(at(index));
-    const bool hidden = ours && top.parent == kFirstThread && !top.told_run;
+    const bool hidden = ours && !top.launched && !top.told_run;
     const int heir = ours ? kFirstThread : kInit;
     while (at(index).first_child >= 0) {
         const int child = at(index).first_child;
@@ -278,6 +281,8 @@ void ProcessWorld::settle() {
         if (process.state == State::blocked && now_ >= process.blocked_until) unblock(process);
         if (process.killed_by != 0 && process.state == State::running) {
             exit(index, {.signal = process.killed_by});
+        } else if (tired_ && process.untouchable && dice_.one_in(8)) {
+            exit(index, {.code = 0});
         } else {
             ++i;
         }
@@ -351,6 +356,7 @@ void ProcessWorld::act_as_ours(int index) {
         Process& leader = at(index);
         if (leader.session == leader.pid || leader.group == leader.pid) return;
         let_go(leader.group);
+        leader.group_before = leader.group;
         leader.group = leader.pid;
         leader.group_maker = index;
         hold(leader.pid);
@@ -398,6 +404,7 @@ std::optional<pid_t> ProcessWorld::launch(RunId run, const Temper& temper, std::
     if (index < 0) return std::nullopt;
     Process& process = at(index);
     process.run = run;
+    process.launched = true;
     process.tag = tag;
     process.leaf = in_leaf ? run : 0;
     process.ignores_term = dice_.one_in(temper.ignores_term);
@@ -650,7 +657,6 @@ int ProcessWorld::deliver(int index, int signal) {
         if (process.state == State::gone) return ESRCH;
         if (process.untouchable) return EPERM;
         if (signal == 0 || !process.lives()) return 0;
-        if (signal == SIGTERM && is_child_of_ours(process)) ++process.terms;
         if (signal == SIGKILL) {
             process.killed_by = SIGKILL;
         } else if (process.ignores_term) {

@@ -59,6 +59,8 @@ struct Process {
     RunId run = 0;      // whose it is in truth; 0: nobody's
     pid_t session = 0, group = 0;
     int session_maker = -1, group_maker = -1;  // who had that number then
+    pid_t session_before = 0, group_before = 0;
+    bool launched = false;  // a main process, at first
     std::uint64_t start_ticks = 0;
     std::uint64_t tag = 0;
     RunId leaf = 0;
@@ -78,7 +80,7 @@ struct Process {
     TimePoint came_home{};
     // When it last came up from below a child of ours that showed nothing.
     TimePoint hidden_until{};
-    int terms = 0;  // since it is a child of ours
+    int asked = 0;  // with all the rest, since it is a child of ours
 
     // What the tracker said of it as a child of ours.
     bool told = false;

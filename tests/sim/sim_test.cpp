@@ -16,7 +16,8 @@ namespace {
 using reeve::sim::Mood;
 using reeve::sim::Tale;
 
-constexpr std::uint64_t kHistories = 5000;
+// Together with those of processes_test.cpp a million, where nothing slows them down.
+constexpr std::uint64_t kHistories = sizeof(REEVE_SANITIZE) > 1 ? 5000 : 140'000;
 
 std::optional<std::uint64_t> from_environment(const char* name) {
     const char* value = std::getenv(name);
