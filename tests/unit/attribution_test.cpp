@@ -29,7 +29,7 @@ RunIndex two_runs(const TagSpace& tags) {
         return std::nullopt;
     };
     runs.by_leaf = [](const std::string& leaf) -> std::optional<RunId> {
-        return leaf == "web.3" ? std::optional<RunId>{3} : std::nullopt;
+        return leaf == "web.8" ? std::optional<RunId>{8} : std::nullopt;
     };
     runs.by_invocation_id = [](const std::string& id) -> std::optional<RunId> {
         if (id == "seven") return 7;
@@ -137,12 +137,20 @@ TEST_CASE("the facts decide in their order whose a process is") {
              {"a foreign tag", {.pid = 1, .tag = kInfinity}, {}},
              {"older than the run it claims", {.pid = 1, .start_ticks = 699, .tag = seven}, {}},
              {"as old as the run it claims", {.pid = 1, .start_ticks = 700, .tag = seven}, 7},
+             {"its tag, before its cgroup", {.pid = 1, .tag = seven, .leaf = "web.8"}, 7},
+             {"its cgroup, where PAM took the tag away",
+              {.pid = 1, .session = 70, .tag = kInfinity, .leaf = "web.8", .recorded_run = 7},
+              8},
+             {"a cgroup of a run that is over", {.pid = 1, .leaf = "web.9"}, {}},
              {"what was seen of it, before its parent",
               {.pid = 1, .parent_run = 7, .recorded_run = 8},
               8},
              {"its parent, before its session", {.pid = 1, .session = 70, .parent_run = 8}, 8},
              {"its session, before its group", {.pid = 1, .session = 70, .group = 80}, 7},
              {"its group", {.pid = 1, .session = 3, .group = 80}, 8},
+             {"a session that it leads itself, by the number of a main process that is gone",
+              {.pid = 70, .session = 70, .group = 70},
+              {}},
              {"a session that is older than the run",
               {.pid = 1, .session = 70, .start_ticks = 650},
               {}},
