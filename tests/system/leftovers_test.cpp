@@ -19,7 +19,7 @@ namespace {
 // the process lives that is named in the file "watched".
 std::string toml_of(const std::string& mark) {
     return "[program.web]\ncommand = ['" REEVE_MISBEHAVE_PROGRAM "', 'stubborn', '" + mark +
-           "']\n"
+           "']\nstop_timeout = '300ms'\n"
            "[program.probe]\ntype = 'task'\nshell = true\n"
            "command = 'cat /proc/$(cat watched)/cmdline >probe 2>/dev/null; true'\n";
 }
