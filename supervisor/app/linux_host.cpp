@@ -460,7 +460,7 @@ void LinuxHost::reap() {
 
 void LinuxHost::ended(const track::Reaper::Death& death) {
     ++changes_;
-    sweeper_.changed();
+    sweeper_.taken(death.pid);
     const std::string name = name_of_run(death.run);
     REEVE_PROBE_REAP(death.pid, name.c_str(), death.main);
     if (death.main) {
@@ -691,6 +691,10 @@ void LinuxHost::on_survivors(RunId run, const std::string& names) {
 void LinuxHost::on_remains(RunId run, const std::vector<pid_t>& living) {
     Live* live = find(run);
     if (live && live->search) live->search->remains(living);
+}
+
+void LinuxHost::on_unexamined() {
+    if (examine_) examine_();
 }
 
 void LinuxHost::on_rest_gone() {

@@ -77,6 +77,9 @@ public:
     void forget(RunId run) override;
     void end_rest(bool kill) override;
 
+    // Called when more should be read of strays, for Tracker::remember().
+    void on_unexamined(std::function<void()> examine) { examine_ = std::move(examine); }
+
     track::Tracker& tracker() { return tracker_; }
     const model::TagSpace& tags() const { return parts_.tags; }
     const os::CgroupTree* cgroups() const { return parts_.cgroups; }
@@ -118,6 +121,7 @@ private:
     void on_hopeless(RunId run) override;
     void on_survivors(RunId run, const std::string& names) override;
     void on_remains(RunId run, const std::vector<pid_t>& living) override;
+    void on_unexamined() override;
     void on_rest_gone() override;
     void arm_sweep();
     void remove_leaves();
@@ -152,6 +156,7 @@ private:
     loop::Timer remove_leaves_;
     // Of runs that are over, until they could be taken away.
     std::vector<std::string> old_leaves_;
+    std::function<void()> examine_;
     std::string no_more_cgroups_;  // why new runs do without; empty: they have one
     os::OwnOutOfMemoryKills own_out_of_memory_;
     std::uint64_t out_of_memory_kills_ = 0;

@@ -147,7 +147,7 @@ void Sampler::finished(const Gathered& gathered) {
         }
         const auto run = tracker.run_of(facts);
         runs.emplace(stat.pid, run);
-        if (run) seen.push_back({stat.pid, stat.start_ticks, *run});
+        if (run || stat.ppid == self) seen.push_back({stat.pid, stat.start_ticks, run});
 
         control::ProcessInfo info;
         info.pid = stat.pid;

@@ -330,6 +330,7 @@ int supervise(conf::Config config) {
                                  return examine(machine, *tracking, roster, pids.ask(),
                                                 config.supervisor.pids_warn);
                              }}};
+        host.on_unexamined([&] { sampler.sample([](const control::Sample&) {}); });
         GuardWatch guards{**loop, host, roster, sampler};
         control::ThreadLogSource logs{**output};
         control::Server server{{.loop = **loop,

@@ -42,6 +42,11 @@ constexpr std::size_t kLookedAt = 64;
 // them leave the signal pending, nobody tidies up: a shell that finds no room for its next fork
 // blocks SIGTERM while it tries again for a quarter of a minute.
 constexpr std::size_t kTidying = 32;
+// A stray may be of the run that is about to be called empty: so long somebody gets to read more of
+// it, and so often it is looked whether that was done.
+constexpr milliseconds kExamination{500};
+constexpr milliseconds kExaminationLook{20};
+
 constexpr milliseconds kLookAgain{100};
 constexpr milliseconds kLookAgainCeiling{400};
 constexpr milliseconds kTakesTerm{500};
@@ -273,14 +278,22 @@ void Sweeper::sweep() {
     std::vector<std::pair<RunId, std::vector<pid_t>>> remains;
     bool killing = rest_ == Rest::kill;
     bool wait_for_siblings = false;
+    bool examine = false;
     std::optional<milliseconds> again;
     for (auto& [run, check] : checks_) {
         const std::vector<Tracker::Child>& mine = present[run];
         if (is_gone(run, !mine.empty())) {
-            if (with_siblings || !wants_siblings(run, check)) {
-                emptied.push_back(run);
-            } else {
+            if (!with_siblings && wants_siblings(run, check)) {
                 wait_for_siblings = true;
+            } else if (!check.examined_by && tracker_.has_unexamined()) {
+                check.examined_by = began + kExamination;
+                examine = true;
+                again = std::min(again.value_or(kExaminationLook), kExaminationLook);
+            } else if (check.examined_by && began < *check.examined_by &&
+                       tracker_.has_unexamined()) {
+                again = std::min(again.value_or(kExaminationLook), kExaminationLook);
+            } else {
+                emptied.push_back(run);
             }
         } else if (check.killing_since) {
             killing = true;
@@ -335,6 +348,7 @@ void Sweeper::sweep() {
     if (wait_for_siblings)
         look_at_ = std::min(look_at_.value_or(siblings_allowed_), siblings_allowed_);
 
+    if (examine) listener_.on_unexamined();
     for (const RunId run : emptied) listener_.on_emptied(run);
     for (const auto& [run, count] : left) listener_.on_left_behind(run, count);
     for (const RunId run : hopeless) listener_.on_hopeless(run);

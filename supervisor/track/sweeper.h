@@ -42,6 +42,9 @@ public:
         virtual void on_survivors(RunId run, const std::string& names) = 0;
         // While look_for_main(): children of ours that belong to the run and live, oldest first.
         virtual void on_remains(RunId run, const std::vector<pid_t>& living) = 0;
+        // There are strays of which more could be read: Tracker::remember() is waited for, for a
+        // moment, before a run is said to be empty.
+        virtual void on_unexamined() {}
         // All that end_rest() was about is gone.
         virtual void on_rest_gone() = 0;
     };
@@ -73,6 +76,11 @@ public:
 
     // A main process was taken: whether that was all can often be told at once.
     void main_gone();
+    // A child was taken, and its number may be another's by now.
+    void taken(pid_t pid) {
+        rest_signalled_.erase(pid);
+        changed();
+    }
     // A child was taken, or came: what was found before is old.
     void changed() {
         ++changes_;
@@ -94,7 +102,8 @@ private:
         TimePoint told_at{};
         std::chrono::milliseconds look_again{0};
         std::optional<TimePoint> killing_since;
-        std::string survivors;  // as told
+        std::string survivors;                 // as told
+        std::optional<TimePoint> examined_by;  // what could still turn out to be its own
     };
     enum class Rest { untouched, terminate, kill };
 

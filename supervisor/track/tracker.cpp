@@ -128,12 +128,13 @@ std::optional<RunId> Tracker::recorded(pid_t pid, std::uint64_t start_ticks) con
 void Tracker::remember(const std::vector<Seen>& seen) {
     seen_.clear();
     for (const Seen& one : seen) {
-        seen_.emplace(one.pid, Known{one.start_ticks, one.run});
-        // More was read of it than when it came, unless that was another of this number.
-        const auto stray = adopted_.find(one.pid);
-        if (stray == adopted_.end() || stray->second || !runs_.contains(one.run)) continue;
+        if (one.run) seen_.emplace(one.pid, Known{one.start_ticks, *one.run});
+        if (!unexamined_.contains(one.pid)) continue;
+        // Unless that was another of this number.
         const auto stat = kernel_.stat(one.pid);
-        if (stat && stat->start_ticks == one.start_ticks) stray->second = one.run;
+        if (!stat || stat->start_ticks != one.start_ticks) continue;
+        unexamined_.erase(one.pid);
+        if (one.run && runs_.contains(*one.run)) adopted_[one.pid] = one.run;
     }
 }
 
@@ -176,8 +177,8 @@ bool Tracker::is_tagged(pid_t pid, RunId run) {
     return slot && look_up(by_slot_, *slot) == run;
 }
 
-// A number stays in use while a session or group has it.  So if what we launched under it was taken,
-// and now a process has it, nothing is left of what that led.
+// A number stays in use while a session or group has it.  So if what we launched under it was
+// taken, and now a process has it, nothing is left of what that led.
 void Tracker::forget_if_reused(pid_t leader) {
     const auto led = by_leader_.find(leader);
     if (led == by_leader_.end() || run_of_main(leader)) return;
@@ -186,6 +187,7 @@ void Tracker::forget_if_reused(pid_t leader) {
 
 void Tracker::reaped(pid_t pid) {
     adopted_.erase(pid);
+    unexamined_.erase(pid);
 }
 
 bool Tracker::may_have_adopted() {
@@ -208,6 +210,7 @@ std::vector<Tracker::Child> Tracker::adopted_children() {
         auto known = adopted_.find(pid);
         if (known == adopted_.end()) {
             known = adopted_.emplace(pid, run_of(pid)).first;
+            if (!known->second) unexamined_.insert(pid);
             if (on_adopted_) on_adopted_({pid, known->second});
         }
         adopted.push_back({pid, known->second});

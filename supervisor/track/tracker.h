@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "supervisor/model/attribution.h"
@@ -78,9 +79,12 @@ public:
     struct Seen {
         pid_t pid;
         std::uint64_t start_ticks;
-        RunId run;
+        std::optional<RunId> run;
     };
     void remember(const std::vector<Seen>& seen);
+    // Whether there is a stray that remember() has not heard of yet: more may be known of it than
+    // could be read at its adoption (its environment, which takes a lock of its own).
+    bool has_unexamined() const { return !unexamined_.empty(); }
 
     // A child of ours was taken: its pid may mean another from now on.
     void reaped(pid_t pid);
@@ -126,7 +130,8 @@ private:
     std::unordered_map<pid_t, Known> seen_;
     // Children of ours that we did not start.  Their pids are theirs until we take them.
     std::unordered_map<pid_t, std::optional<RunId>> adopted_;
-    std::vector<pid_t> children_;  // scratch
+    std::unordered_set<pid_t> unexamined_;  // of those, strays
+    std::vector<pid_t> children_;           // scratch
 };
 
 }  // namespace reeve::track

@@ -341,7 +341,7 @@ void History::ended(const Reaper::Death& death) {
         broken(std::string{main ? "not " : ""} +
                "told as a main process: " + world_.describe(process));
     }
-    sweeper_.changed();
+    sweeper_.taken(death.pid);
     if (main) {
         if (death.run != process.run) broken("a main process of another run");
         main_ended(process.run);
@@ -632,6 +632,11 @@ void History::judge(Process& process, std::optional<RunId> said, const char* whe
                    "'s: " + world_.describe(process));
         }
         process.mistaken = true;
+        // Whoever is below it is ended with it, also when it comes home in the middle of that.
+        for (const int index : world_.living()) {
+            const Process& other = world_.at(index);
+            if (&world_.top_of(other) == &process) world_.who(other.pid)->mistaken = true;
+        }
         ++tale_.mistaken;
         return;
     }

@@ -147,6 +147,7 @@ int ProcessWorld::fork(int parent, bool as_sibling) {
     child.tag = mother.tag;
     child.leaf = mother.leaf;
     child.untouchable = mother.untouchable;
+    child.mistaken = mother.mistaken;
     child.start_ticks = ticks_at(now_);
     child.place = living_.size();
     const int grown_by = as_sibling ? mother.parent : parent;

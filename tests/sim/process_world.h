@@ -85,7 +85,7 @@ struct Process {
     // What the tracker said of it as a child of ours.
     bool told = false;
     std::optional<RunId> told_run{};
-    bool mistaken = false;  // for what it showed then, it is taken for another's
+    bool mistaken = false;  // for what it, or who it came from, showed then: taken for another's
     int deaths_told = 0;
 
     bool lives() const { return state == State::running || state == State::blocked; }
