@@ -65,8 +65,8 @@ std::optional<RunId> attribute(const ProcessFacts& facts, const TagSpace& tags,
         return began == 0 || facts.start_ticks == 0 || facts.start_ticks >= began;
     };
 
-    // 0: not known, or led by somebody outside our PID namespace.  What it leads itself says nothing
-    // about where it comes from: it may have the number that a main process had before.
+    // 0: not known, or led by somebody outside our PID namespace.  What it leads itself says
+    // nothing about where it comes from: it may have the number that a main process had before.
     const auto led_by = [&](pid_t leader) {
         return leader == 0 || leader == facts.pid ? std::nullopt : runs.by_main_pid(leader);
     };

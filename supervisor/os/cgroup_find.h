@@ -15,8 +15,8 @@ struct OwnCgroup {
 };
 
 // The cgroup that we are in, in cgroup v2 or, with a controller, in the v1 hierarchy of that.
-// Where it is mounted more than once, the first one that can be written is preferred.  The error is a
-// sentence: "no cgroup v2 hierarchy is mounted".
+// Where it is mounted more than once, the first one that can be written is preferred.  The error is
+// a sentence: "no cgroup v2 hierarchy is mounted".
 Expected<OwnCgroup, std::string> find_own_cgroup(std::string_view controller = {});
 
 }  // namespace reeve::os

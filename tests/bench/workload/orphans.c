@@ -1,10 +1,11 @@
 // orphans NOTES:INDEX:COUNT
 //
-// On USR1 a storm: leaves COUNT orphans behind, by waves. A child forks fifty grandchildren and exits
-// at once, the next one follows. Each grandchild lives for 5 ms, so that it outlives its parent.
+// On USR1 a storm: leaves COUNT orphans behind, by waves. A child forks fifty grandchildren and
+// exits at once, the next one follows. Each grandchild lives for 5 ms, so that it outlives its
+// parent.
 //
-// On USR2 COUNT orphans are raised in the same way, but live on; on the next USR2 all of them die at
-// the same moment, of one kill() of their process group.
+// On USR2 COUNT orphans are raised in the same way, but live on; on the next USR2 all of them die
+// at the same moment, of one kill() of their process group.
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -27,7 +28,8 @@ static void live_on(int is_first) {
     for (;;) pause();
 }
 
-// The orphans are in `group`; 0: in one of their own, led by their parent, whose number is the answer.
+// The orphans are in `group`; 0: in one of their own, led by their parent, whose number is the
+// answer.
 static pid_t leave_orphans(unsigned long count, void (*live)(int), int with_first, pid_t group) {
     const struct timespec breath = {0, LIFE_NS};
     const pid_t parent = fork();

@@ -64,8 +64,8 @@ static void nap(uint64_t ns) {
 }
 
 // Once there are no more forks: when the last one was found to be gone; 0: some are left. Reads the
-// beginning of the list alone, where the oldest are, so it costs next to nothing. The list can miss a
-// child while others exit: only a second look makes it sure.
+// beginning of the list alone, where the oldest are, so it costs next to nothing. The list can miss
+// a child while others exit: only a second look makes it sure.
 static uint64_t glance(void) {
     static uint64_t empty_since;
     char list[4096];
@@ -165,4 +165,3 @@ int main(int argc, char** argv) {
         found.samples, (unsigned long long)found.longest_sample);
     return 0;
 }
-
