@@ -72,7 +72,9 @@ std::optional<pid_t> DaemonSearch::remaining_ancestor(pid_t pid) {
     for (int level = 0; level < kDeepest && pid > 1; ++level) {
         const auto stat = kernel_.stat(pid);
         if (!stat || stat->state == 'Z') return std::nullopt;
-        if (std::ranges::find(living_, pid) != living_.end()) return pid;
+        const bool ours = stat->ppid == kernel_.self();
+        if (ours && std::ranges::find(living_, pid) != living_.end()) return pid;
+        if (ours) return std::nullopt;
         pid = stat->ppid;
     }
     return std::nullopt;

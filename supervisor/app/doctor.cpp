@@ -55,7 +55,14 @@ Finding position(const Machine& machine) {
             {}};
 }
 
-Finding tracking_of(const Tracking& tracking) {
+Finding tracking_of(const Tracking& tracking, const std::string& no_more_cgroups) {
+    if (!no_more_cgroups.empty()) {
+        return {"tracking", Verdict::warn,
+                "cgroup for what was started before, tag for what was started since: a cgroup was "
+                "refused to " +
+                    no_more_cgroups,
+                "see who else changes " + tracking.cgroups->directory() + ", and restart reeve"};
+    }
     if (tracking.cgroups) {
         return {"tracking",
                 Verdict::ok,
@@ -121,7 +128,13 @@ Finding memory(const Machine& machine) {
             "give it CAP_SYS_RESOURCE, or a negative oom_score_adj (systemd: OOMScoreAdjust=-900)"};
 }
 
-Finding leftovers(const Machine& machine) {
+Finding leftovers(const Machine& machine, const Tracking& tracking) {
+    if (!tracking.cgroups && !tracking.tags.usable()) {
+        return {"leftovers", Verdict::warn,
+                "should reeve be killed, the next one cannot tell what is left: neither tags nor "
+                "cgroups mark it",
+                "see tracking"};
+    }
     if (machine.why_no_state.empty()) {
         return {
             "leftovers",
@@ -151,10 +164,16 @@ Finding limits(const core::Roster& roster) {
 }  // namespace
 
 std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
-                             const core::Roster& roster, const std::optional<os::PidUse>& pids,
-                             double pids_warn) {
-    return {kernel(),      position(machine), tracking_of(tracking), pids_of(pids, pids_warn),
-            descriptors(), memory(machine),   leftovers(machine),    limits(roster)};
+                             const std::string& no_more_cgroups, const core::Roster& roster,
+                             const std::optional<os::PidUse>& pids, double pids_warn) {
+    return {kernel(),
+            position(machine),
+            tracking_of(tracking, no_more_cgroups),
+            pids_of(pids, pids_warn),
+            descriptors(),
+            memory(machine),
+            leftovers(machine, tracking),
+            limits(roster)};
 }
 
 }  // namespace reeve::app

@@ -14,12 +14,14 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <set>
 #include <string_view>
 #include <thread>
 
 #include "supervisor/os/cgroup.h"
 #include "supervisor/os/pidfd.h"
 #include "supervisor/os/procfs.h"
+#include "supervisor/os/unix_socket.h"
 
 namespace reeve::app {
 
@@ -61,15 +63,26 @@ struct Leftover {
     std::string name;
 };
 
+// Ourselves and all that we come from.  A session that the former reeve supervised (sshd, cron) may
+// have started this one: it is not ended by what it started.
+std::set<pid_t> own_ancestors() {
+    std::set<pid_t> line;
+    for (pid_t pid = ::getpid(); pid > 0 && line.insert(pid).second;) {
+        const auto stat = os::read_stat(pid);
+        pid = stat ? stat->ppid : 0;
+    }
+    return line;
+}
+
 // Those that bear a tag of the former reeve's and were started after it; no zombies: whoever has to
 // wait for those is not we.
-std::vector<Leftover> leftovers_of(const ReeveState& former) {
+std::vector<Leftover> leftovers_of(const ReeveState& former, const std::set<pid_t>& spared) {
     std::vector<Leftover> found;
     if (!former.tags) return found;
     const model::TagSpace tags{*former.tags};
     for (const os::Kinship& process : os::scan_processes()) {
         const auto tag = os::read_tag(process.pid);
-        if (!tag || !tags.slot_of(*tag) || process.pid == ::getpid()) continue;
+        if (!tag || !tags.slot_of(*tag) || spared.contains(process.pid)) continue;
         const auto stat = os::read_stat(process.pid);
         if (!stat || stat->state == 'Z' || stat->start_ticks < former.start_ticks) continue;
         found.push_back({process.pid, stat->start_ticks,
@@ -89,12 +102,13 @@ void send(const Leftover& leftover, int signal) {
 }
 
 // Until none is left or the time is over; those that are.
-std::vector<Leftover> signal_all(const ReeveState& former, int signal, milliseconds patience,
+std::vector<Leftover> signal_all(const ReeveState& former, const std::set<pid_t>& spared,
+                                 int signal, milliseconds patience,
                                  std::vector<std::string>& ended) {
     const auto end = steady_clock::now() + patience;
     std::vector<pid_t> asked;
     for (;;) {
-        auto left = leftovers_of(former);
+        auto left = leftovers_of(former, spared);
         for (const Leftover& one : left) {
             const bool known = std::ranges::find(asked, one.pid) != asked.end();
             if (known && signal != SIGKILL) continue;
@@ -106,6 +120,38 @@ std::vector<Leftover> signal_all(const ReeveState& former, int signal, milliseco
         if (left.empty() || steady_clock::now() >= end) return left;
         std::this_thread::sleep_for(kLook);
     }
+}
+
+// In the abstract name space (unix(7)): it goes with whoever holds it, however they end.
+class RangeAddress {
+public:
+    explicit RangeAddress(const model::TagSpace::Range& range) {
+        address_.sun_family = AF_UNIX;
+        const int length = std::snprintf(
+            address_.sun_path + 1, sizeof address_.sun_path - 1, "reeve-tags-%016llx%s",
+            static_cast<unsigned long long>(range.base), range.nested ? "-nested" : "");
+        size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 +
+                                       static_cast<std::size_t>(length));
+    }
+    const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address_); }
+    socklen_t size() const { return size_; }
+
+private:
+    sockaddr_un address_{};
+    socklen_t size_ = 0;
+};
+
+// Anybody may have taken the name, to keep us from ending what is left: only root and our own user
+// are believed to be a reeve.
+bool is_claimed_by_a_reeve(const model::TagSpace::Range& range) {
+    const base::Fd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    if (!socket) return false;
+    const RangeAddress address{range};
+    if (::connect(socket.get(), address.get(), address.size()) != 0 && errno != EAGAIN) {
+        return false;
+    }
+    const auto peer = os::peer_credentials(socket.get());
+    return peer && (peer->uid == 0 || peer->uid == ::geteuid());
 }
 
 }  // namespace
@@ -227,34 +273,34 @@ Expected<FormerEnd, std::string> end_former(const std::string& state_file) {
     }
     result.pid = former->pid;
 
+    const std::set<pid_t> spared = own_ancestors();
     // A living reeve that happens to have the same range is not to be robbed of its programs.
-    const base::Fd claim = former->tags ? claim_range(*former->tags) : base::Fd{};
-    if (claim) {
-        auto left = signal_all(*former, SIGTERM, kPatience, result.ended);
-        if (!left.empty()) left = signal_all(*former, SIGKILL, kKillPatience, result.ended);
+    const bool taken = former->tags && is_claimed_by_a_reeve(*former->tags);
+    if (taken) {
+        result.left.push_back("what bears its tags, which another reeve uses by now");
+    } else if (former->tags) {
+        auto left = signal_all(*former, spared, SIGTERM, kPatience, result.ended);
+        if (!left.empty()) {
+            left = signal_all(*former, spared, SIGKILL, kKillPatience, result.ended);
+        }
         for (const Leftover& one : left) {
             std::erase(result.ended, one.name);
             result.left.push_back(one.name);
         }
     }
-    if (!former->cgroup.empty() && !os::end_former_tree(former->cgroup)) {
+    if (!former->cgroup.empty() && !os::end_former_tree(former->cgroup, spared)) {
         result.left.push_back("what is in the cgroup " + former->cgroup);
     }
     return result;
 }
 
 base::Fd claim_range(const model::TagSpace::Range& range) {
-    base::Fd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    base::Fd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     if (!socket) return {};
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    // In the abstract name space (unix(7)): it goes with us, however we end.
-    const int length =
-        std::snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "reeve-tags-%016llx%s",
-                      static_cast<unsigned long long>(range.base), range.nested ? "-nested" : "");
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 +
-                                             static_cast<std::size_t>(length));
-    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) return {};
+    const RangeAddress address{range};
+    if (::bind(socket.get(), address.get(), address.size()) != 0) return {};
+    // So that whoever asks is told who we are.
+    if (::listen(socket.get(), 1) != 0) return {};
     return socket;
 }
 

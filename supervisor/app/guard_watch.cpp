@@ -42,17 +42,12 @@ void GuardWatch::arm() {
 }
 
 void GuardWatch::look() {
-    // What is seen of a run is nothing that the next one is answerable for.
-    Runs runs;
-    for (const core::Roster::Watched& watched : roster_.watched()) {
-        runs[watched.slot] = roster_.instances()[watched.slot]->run_number();
-    }
-    processes_.sample([self = std::weak_ptr{self_}, runs](const control::Sample& sample) {
-        if (const auto alive = self.lock()) (*alive)->judge(sample, runs);
+    processes_.sample([self = std::weak_ptr{self_}](const control::Sample& sample) {
+        if (const auto alive = self.lock()) (*alive)->judge(sample);
     });
 }
 
-void GuardWatch::judge(const control::Sample& sample, const Runs& runs) {
+void GuardWatch::judge(const control::Sample& sample) {
     struct Sum {
         core::Footprint footprint;
         std::unordered_map<pid_t, std::int64_t> by_parent;
@@ -90,6 +85,13 @@ void GuardWatch::judge(const control::Sample& sample, const Runs& runs) {
     for (const core::Roster::Watched& watched : roster_.watched()) {
         const auto last = looked_.find(watched.slot);
         if (last == looked_.end() || now - last->second < watched.interval) continue;
+        // What is seen of a run is nothing that the next one is answerable for; and a sample may be
+        // the one before.
+        const auto& run = roster_.instances()[watched.slot]->run();
+        if (!run || run->started > sample.begun || sample.begun < last->second) {
+            unsure = true;
+            continue;
+        }
         const auto sum = sums.find(watched.slot);
         if (sum == sums.end()) {
             last->second = now;
@@ -101,9 +103,6 @@ void GuardWatch::judge(const control::Sample& sample, const Runs& runs) {
             continue;
         }
         last->second = now;
-        const auto run = runs.find(watched.slot);
-        if (run == runs.end()) continue;
-        sum->second.footprint.run = run->second;
         roster_.on_footprint(watched.slot, sum->second.footprint);
     }
     second_look_ = unsure;

@@ -20,8 +20,7 @@ public:
 private:
     void arm();
     void look();
-    using Runs = std::map<std::uint32_t, std::uint64_t>;  // their numbers, by slot
-    void judge(const control::Sample& sample, const Runs& runs);
+    void judge(const control::Sample& sample);
 
     core::Host& host_;
     core::Roster& roster_;

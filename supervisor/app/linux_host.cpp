@@ -32,6 +32,9 @@ constexpr milliseconds kOrphansToldEvery{1000};
 
 constexpr milliseconds kLeavesStay{1000};
 
+// Clones in a row that were refused their cgroup: then there is something about cgroups here.
+constexpr int kRefusals = 3;
+
 // With the path that is this copy's.
 conf::Output of_instance(conf::Output output, int instance) {
     output.path = output.path_of(instance);
@@ -108,6 +111,7 @@ struct LinuxHost::Live {
 
     bool given_up = false;  // before it was launched; the roster has been told, or will be
     bool launched = false;  // there is or was a process
+    bool killed = false;    // by us
     std::optional<DaemonSearch> search;
 };
 
@@ -134,16 +138,8 @@ LinuxHost::LinuxHost(Parts parts)
       wake_{parts_.loop, [this] { roster_->on_wake(); }},
       more_to_reap_{parts_.loop, [this] { reap(); }},
       reports_due_{parts_.loop, [this] { deliver_reports(); }},
-      sweep_now_{parts_.loop,
-                 [this] {
-                     sweeper_.sweep();
-                     arm_sweep();
-                 }},
-      sweep_later_{parts_.loop,
-                   [this] {
-                       sweeper_.sweep();
-                       arm_sweep();
-                   }},
+      sweep_now_{parts_.loop, [this] { sweep(); }},
+      sweep_later_{parts_.loop, [this] { sweep(); }},
       remove_leaves_{parts_.loop, [this] { remove_leaves(); }},
       tell_orphans_{parts_.loop, [this] { tell_orphans(); }} {
     out_of_memory_kills_ = own_out_of_memory_.count().value_or(0);
@@ -284,6 +280,8 @@ void LinuxHost::launch(Live& live) {
     if (!spawned) return lacking(spawned.error());
 
     ++changes_;
+    // What was killed before this run began is not its story.
+    out_of_memory_kills_ = own_out_of_memory_.count().value_or(0);
     live.launched = true;
     live.pid = spawned->pid;
     live.flight = std::move(spawned->flight);
@@ -327,6 +325,12 @@ base::Fd LinuxHost::cgroup_of(Live& live) {
     }
     const std::string leaf = live.name + "." + std::to_string(live.run);
     auto directory = parts_.cgroups->make_leaf(leaf);
+    if (!directory && directory.error().number == EEXIST) {
+        // Of a try for which there was no room: it goes by the same number.
+        std::erase(old_leaves_, leaf);
+        (void)parts_.cgroups->remove_leaf(leaf);
+        directory = parts_.cgroups->make_leaf(leaf);
+    }
     if (!directory) {
         if (limits.any()) missing(names_of(limits) + " (" + directory.error().text() + ")");
         return {};
@@ -345,18 +349,25 @@ base::OsExpected<os::Spawned> LinuxHost::clone(Live& live, const log::OutputFds&
     const base::Fd cgroup = cgroup_of(live);
     request.cgroup = cgroup.get();
     auto spawned = spawner_.spawn(request);
-    if (spawned || !os::is_cgroup_refused(spawned.error())) return spawned;
+    if (spawned) {
+        if (cgroup) refusals_ = 0;
+        return spawned;
+    }
+    if (!os::is_cgroup_refused(spawned.error())) return spawned;
     // It is not the program's failure that it can't be put there.
-    do_without_cgroups(live.name + ": " + spawned.error().text());
-    old_leaves_.push_back(tracker_.leaf_of(live.id));
+    refused_by_cgroup(live.name + ": " + spawned.error().text());
+    retire_leaf(tracker_.leaf_of(live.id));
     tracker_.set_leaf(live.id, {});
     request.cgroup = -1;
     return spawner_.spawn(std::move(request));
 }
 
-// What was started in one goes on in it.
-void LinuxHost::do_without_cgroups(const std::string& why) {
-    if (!no_more_cgroups_.empty()) return;
+// Once may be chance.  What was started in one goes on in it.
+void LinuxHost::refused_by_cgroup(const std::string& why) {
+    if (++refusals_ < kRefusals || !no_more_cgroups_.empty()) {
+        parts_.own_log.warn("starts without a cgroup of its own: " + why);
+        return;
+    }
     no_more_cgroups_ = why;
     parts_.own_log.warn("programs start without cgroups of their own from now on: " + why);
 }
@@ -452,7 +463,7 @@ void LinuxHost::on_child_signal() {
 
 void LinuxHost::reap() {
     os::drain_signal_fd(child_signal_);
-    const int taken = reaper_.reap(kReapsATurn);
+    const int taken = reaper_.reap(kReapsATurn, !sweeper_.holds_dead());
     if (taken == kReapsATurn) more_to_reap_.arm();
     if (taken > 0) last_reap_ = steady_clock::now();
     arm_sweep();
@@ -499,7 +510,7 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
         roster_->on_spawn_failed(run, {*live->lack, true, false});
     } else if (live->failure && live->failure->stage == os::SpawnStage::cgroup) {
         // The child had to go there by itself, and was not let: not the program's failure.
-        do_without_cgroups(live->name + ": " + live->failure->text());
+        refused_by_cgroup(live->name + ": " + live->failure->text());
         roster_->on_spawn_failed(run, {live->failure->text(), true, false});
     } else if (const auto& failure = live->failure) {
         roster_->on_spawn_failed(
@@ -513,7 +524,7 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
 
 // A SIGKILL may have been the kernel's, for want of memory: its counters tell.
 std::string LinuxHost::remark_on(const Live& live, const base::ExitStatus& status) {
-    if (status.signal != SIGKILL) return {};
+    if (status.signal != SIGKILL || live.killed) return {};
     const std::string& leaf = tracker_.leaf_of(live.id);
     const bool in_leaf =
         !leaf.empty() && parts_.cgroups && parts_.cgroups->out_of_memory_kills(leaf) > 0;
@@ -551,6 +562,7 @@ bool LinuxHost::signal(RunId run, int signal, conf::StopScope scope) {
         return true;
     }
     const pid_t main = live->pid;
+    if (signal == SIGKILL) live->killed = true;
     switch (scope) {
         case conf::StopScope::main:
             // Ours and not taken: the number is still its own, and no pidfd could say more.
@@ -579,6 +591,7 @@ void LinuxHost::kill_tree(RunId run) {
     if (!live) return;
     parts_.log.stop_waiting(live->slot);
     live->search.reset();
+    live->killed = true;
     if (!live->launched) {
         give_up(*live, "stopped before it was started");
         return;
@@ -603,6 +616,9 @@ void LinuxHost::find_main(RunId run) {
     live->search.emplace(parts_.loop, kernel_, pid_file_of(*live), [this, run](pid_t pid) {
         Live* searching = find(run);
         if (!searching) return;
+        // Its number may have gone to another since it was listed.
+        const auto stat = kernel_.stat(pid);
+        if (!stat || stat->ppid != kernel_.self() || tracker_.run_of(pid) != run) return;
         searching->search.reset();
         searching->pid = pid;
         sweeper_.stop_looking(run);
@@ -619,13 +635,18 @@ void LinuxHost::forget(RunId run) {
     Live* live = find(run);
     if (!live) return;
     if (const std::string& leaf = tracker_.leaf_of(run); !leaf.empty()) {
-        old_leaves_.push_back(leaf);
-        if (!remove_leaves_.active()) remove_leaves_.start(kLeavesStay);
+        retire_leaf(leaf);
     }
     sweeper_.forget(run, live->program->leftovers == conf::Leftovers::keep);
     std::erase(to_launch_, run);
     live_.erase(run);
+    more_to_reap_.arm();  // what was held for its sake
     arm_sweep();
+}
+
+void LinuxHost::retire_leaf(const std::string& leaf) {
+    old_leaves_.push_back(leaf);
+    if (!remove_leaves_.active()) remove_leaves_.start(kLeavesStay);
 }
 
 // Not at once: an end is often one of many, and each costs the kernel some 20 us.  Kept leftovers
@@ -656,6 +677,13 @@ void LinuxHost::arm_sweep() {
     } else {
         sweep_later_.start(std::chrono::ceil<milliseconds>(*due - now));
     }
+}
+
+void LinuxHost::sweep() {
+    const bool held = sweeper_.holds_dead();
+    sweeper_.sweep();
+    if (held && !sweeper_.holds_dead()) more_to_reap_.arm();
+    arm_sweep();
 }
 
 void LinuxHost::on_emptied(RunId run) {

@@ -83,6 +83,8 @@ public:
     track::Tracker& tracker() { return tracker_; }
     const model::TagSpace& tags() const { return parts_.tags; }
     const os::CgroupTree* cgroups() const { return parts_.cgroups; }
+    // Why new runs do without cgroups though there were some at the start; empty: they don't.
+    const std::string& no_more_cgroups() const { return no_more_cgroups_; }
     std::uint64_t orphans_reaped() const { return orphans_reaped_; }
     std::uint64_t strays_reaped() const { return strays_reaped_; }
     // Grows with each process that we start or take: what was read of /proc before is old then.
@@ -98,7 +100,8 @@ private:
     void pump();
     void launch(Live& live);
     base::Fd cgroup_of(Live& live);
-    void do_without_cgroups(const std::string& why);
+    void refused_by_cgroup(const std::string& why);
+    void retire_leaf(const std::string& leaf);
     base::OsExpected<os::Spawned> clone(Live& live, const log::OutputFds& output);
     os::SpawnRequest request_for(const Live& live, const log::OutputFds& output) const;
     void watch_flight(Live& live);
@@ -124,6 +127,7 @@ private:
     void on_unexamined() override;
     void on_rest_gone() override;
     void arm_sweep();
+    void sweep();
     void remove_leaves();
 
     void report(std::function<void()> report);
@@ -157,7 +161,8 @@ private:
     // Of runs that are over, until they could be taken away.
     std::vector<std::string> old_leaves_;
     std::function<void()> examine_;
-    std::string no_more_cgroups_;  // why new runs do without; empty: they have one
+    std::string no_more_cgroups_;
+    int refusals_ = 0;  // in a row
     os::OwnOutOfMemoryKills own_out_of_memory_;
     std::uint64_t out_of_memory_kills_ = 0;
 

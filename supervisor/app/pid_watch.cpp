@@ -63,17 +63,12 @@ void PidWatch::look() {
     judge();
     if (counting_.busy()) return;
     auto counted = std::make_shared<std::optional<os::PidUse>>();
-    const bool begun =
-        counting_.start([limits = limits_, counted] { *counted = limits->tightest_counted(); },
-                        [this, counted] {
-                            counted_ = *counted;
-                            judge();
-                        });
-    // Not even a thread to be had: then it is worth the walk over /proc here and now.
-    if (!begun) {
-        counted_ = limits_->tightest_counted();
-        judge();
-    }
+    // Where there is no thread for it the last count must do.
+    (void)counting_.start([limits = limits_, counted] { *counted = limits->tightest_counted(); },
+                          [this, counted] {
+                              counted_ = *counted;
+                              judge();
+                          });
 }
 
 void PidWatch::judge() {

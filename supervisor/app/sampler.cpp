@@ -117,6 +117,7 @@ void Sampler::finished(const Gathered& gathered) {
     const pid_t self = getpid();
 
     latest_.at = host_.now();
+    latest_.begun = begun_;
     cost_ = latest_.at - begun_;
     changes_seen_ = changes_begun_;
     latest_.processes.clear();
@@ -197,7 +198,7 @@ control::SupervisorFacts Sampler::facts() {
     facts.config = about_.config;
     facts.started = started_;
     facts.subreaper = about_.subreaper;
-    facts.tracking = about_.tracking;
+    facts.tracking = about_.tracking();
     if (const auto pids = about_.pids()) {
         facts.pids_current = pids->current;
         facts.pids_limit = pids->limit;

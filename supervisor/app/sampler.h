@@ -23,7 +23,7 @@ public:
     struct About {
         std::string config;
         bool subreaper = false;
-        std::string tracking;
+        std::function<std::string()> tracking;
         // What only others can tell; asked when somebody asks.
         std::function<std::optional<os::PidUse>()> pids;
         std::function<std::vector<control::Finding>()> examine;

@@ -148,6 +148,29 @@ Expected<os::ListeningSocket, std::string> listen(const conf::Control& control) 
     return std::move(*socket);
 }
 
+// What the start has left on the machine, taken back where nothing comes of it.
+class StartTraces {
+public:
+    StartTraces(const os::ListeningSocket& socket, const std::string& state_file,
+                Tracking& tracking)
+        : socket_{socket}, state_file_{state_file}, tracking_{tracking} {}
+    StartTraces(const StartTraces&) = delete;
+    StartTraces& operator=(const StartTraces&) = delete;
+    ~StartTraces() {
+        if (stay_) return;
+        os::remove_socket_file(socket_);
+        remove_state(state_file_);
+        if (tracking_.cgroups) tracking_.cgroups->close();
+    }
+    void stay() { stay_ = true; }
+
+private:
+    const os::ListeningSocket& socket_;
+    const std::string& state_file_;
+    Tracking& tracking_;
+    bool stay_ = false;
+};
+
 // The shell that is PID 1 and runs us as a child; empty: there is none.  A container's entrypoint
 // script that forgot its `exec`.
 std::string parent_shell() {
@@ -274,6 +297,7 @@ int supervise(conf::Config config) {
     if (const auto written = write_state(machine.state_file, state); !written) {
         machine.why_no_state = written.error();
     }
+    StartTraces traces{*socket, machine.state_file, *tracking};
     machine.oom_score_adj_before = os::lower_own_oom_score_adj(kOomScoreAdj);
 
     auto loop = loop::Loop::open();
@@ -318,18 +342,19 @@ int supervise(conf::Config config) {
         });
 
         PidWatch pids{**loop, host, events, config.supervisor.pids_warn};
-        Sampler sampler{**loop,
-                        host,
-                        roster,
-                        {.config = config.files.front(),
-                         .subreaper = true,
-                         .tracking = tracking->name(),
-                         .pids = [&] { return pids.ask(); },
-                         .examine =
-                             [&] {
-                                 return examine(machine, *tracking, roster, pids.ask(),
-                                                config.supervisor.pids_warn);
-                             }}};
+        Sampler sampler{
+            **loop,
+            host,
+            roster,
+            {.config = config.files.front(),
+             .subreaper = true,
+             .tracking = [&] { return tracking->name(!host.no_more_cgroups().empty()); },
+             .pids = [&] { return pids.ask(); },
+             .examine =
+                 [&] {
+                     return examine(machine, *tracking, host.no_more_cgroups(), roster, pids.ask(),
+                                    config.supervisor.pids_warn);
+                 }}};
         host.on_unexamined([&] { sampler.sample([](const control::Sample&) {}); });
         GuardWatch guards{**loop, host, roster, sampler};
         control::ThreadLogSource logs{**output};
@@ -388,6 +413,7 @@ int supervise(conf::Config config) {
             own_log.warn("should this reeve be killed, the next one will not know what is left: " +
                          machine.why_no_state);
         }
+        traces.stay();
         release_startup_memory();
         roster.start_autostart();
         // Once more when the first programs are up: starting many leaves holes in the heap.

@@ -57,8 +57,8 @@ void set_up_cgroups(Tracking& tracking) {
 
 }  // namespace
 
-const char* Tracking::name() const {
-    if (cgroups) return "cgroup";
+std::string Tracking::name(bool no_more_cgroups) const {
+    if (cgroups && !no_more_cgroups) return "cgroup";
     return tags.usable() ? "tag" : "lineage";
 }
 

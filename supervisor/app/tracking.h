@@ -18,8 +18,8 @@ struct Tracking {
     std::string why_no_tags;
     base::Fd claim;  // of the tags' range, to be held
 
-    // "cgroup", "tag", "lineage"
-    const char* name() const;
+    // "cgroup", "tag", "lineage"; `no_more_cgroups`: new runs do without them.
+    std::string name(bool no_more_cgroups) const;
 };
 
 // $REEVE_TRACKING holds it to less than could be had: "tag" does without cgroups, "lineage" without

@@ -33,6 +33,7 @@ struct ProcessInfo {
 
 struct Sample {
     model::TimePoint at{};
+    model::TimePoint begun{};            // what came after this may be in it, or not
     std::vector<ProcessInfo> processes;  // in no particular order
 };
 

@@ -169,10 +169,12 @@ bool is_in(pid_t pid, const std::string& leaf_directory) {
     return (membership->path + "/").find(wanted) != std::string::npos;
 }
 
-// Before Linux 5.14.  Frozen, they cannot multiply, and SIGKILL ends the frozen too.
-OsExpected<void> kill_one_by_one(const std::string& directory) {
-    const bool frozen = write_kernel_file(directory + "/cgroup.freeze", "1").has_value();
-    std::set<pid_t> killed;
+// Before Linux 5.14, or where some are spared.  Frozen, they cannot multiply, and SIGKILL ends the
+// frozen too.
+OsExpected<void> kill_one_by_one(const std::string& directory, const std::set<pid_t>& spared = {}) {
+    const bool frozen =
+        spared.empty() && write_kernel_file(directory + "/cgroup.freeze", "1").has_value();
+    std::set<pid_t> killed = spared;
     OsExpected<void> result;
     for (int round = 0; round < kMostRounds; ++round) {
         std::vector<pid_t> pids;
@@ -480,7 +482,7 @@ void CgroupTree::close() {
     ::rmdir(directory_.c_str());
 }
 
-bool end_former_tree(const std::string& directory) {
+bool end_former_tree(const std::string& directory, const std::set<pid_t>& spared) {
     struct statfs facts {};
     if (::statfs(directory.c_str(), &facts) != 0) return errno == ENOENT;
     if (facts.f_type != CGROUP2_SUPER_MAGIC) return false;
@@ -489,7 +491,18 @@ bool end_former_tree(const std::string& directory) {
     for (const std::string& name : subdirectories(directory)) {
         if (is_leaf(name)) leaves.push_back(directory + "/" + name);
     }
-    for (const std::string& leaf : leaves) (void)kill_directory(leaf);
+    std::erase_if(leaves, [&](const std::string& leaf) {
+        std::vector<pid_t> inside;
+        append_all(leaf, inside);
+        const bool some_stay =
+            std::ranges::any_of(inside, [&](pid_t pid) { return spared.contains(pid); });
+        if (some_stay) {
+            (void)kill_one_by_one(leaf, spared);
+        } else {
+            (void)kill_directory(leaf);
+        }
+        return some_stay;  // and is not waited for
+    });
 
     const auto end = std::chrono::steady_clock::now() + kFormerTreePatience;
     for (const std::string& leaf : leaves) {

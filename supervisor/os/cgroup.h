@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -113,7 +114,9 @@ private:
 // for them to be empty, and takes the tree away.  False: something is left of it.  `directory` is
 // what CgroupTree::directory() has given.  What is there and was not made by a CgroupTree is not
 // touched, and nor are the processes in `supervisor`: others are put there too (docker exec).
-bool end_former_tree(const std::string& directory);
+// `spared` are left alone where they are: whoever starts a reeve from a session that the former one
+// supervised must not be killed by it, and nor must that reeve.
+bool end_former_tree(const std::string& directory, const std::set<pid_t>& spared = {});
 
 // Counts the processes of the cgroup that we were in when this was made, or below it, that the
 // kernel has killed for want of memory: by memory.events in v2 or memory.oom_control in v1.

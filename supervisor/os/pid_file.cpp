@@ -14,10 +14,15 @@
 namespace reeve::os {
 
 std::optional<pid_t> read_pid_file(const std::string& path) {
-    // O_NONBLOCK: a FIFO of that name must not keep us.
-    const base::Fd file{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+    // Looked at before it is opened for reading: that alone does things to a device or a FIFO.
+    const base::Fd found{::open(path.c_str(), O_PATH | O_CLOEXEC)};
     struct stat status {};
-    if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+    if (!found || ::fstat(found.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+        return std::nullopt;
+    }
+    const std::string again = "/proc/self/fd/" + std::to_string(found.get());
+    const base::Fd file{::open(again.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+    if (!file) return std::nullopt;
 
     std::array<char, 64> buffer;
     const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());

@@ -7,7 +7,7 @@ namespace reeve::track {
 Reaper::Reaper(Kernel& kernel, Tracker& tracker, OnDeath on_death)
     : kernel_{kernel}, tracker_{tracker}, on_death_{std::move(on_death)} {}
 
-int Reaper::reap(int at_most) {
+int Reaper::reap(int at_most, bool orphans) {
     // Main processes are known by their number, so they are taken without a look before.
     int taken = 0;
     while (taken < at_most) {
@@ -17,7 +17,7 @@ int Reaper::reap(int at_most) {
         ended(child->pid, tracker_.run_of_main(child->pid), child->reaped);
     }
     // Each look for an orphan is a walk along all our children: not for main processes alone.
-    if (taken == at_most || !tracker_.may_have_adopted()) return taken;
+    if (!orphans || taken == at_most || !tracker_.may_have_adopted()) return taken;
     // With an orphan the look comes first: its number is still its own, and what it was can be
     // read.  After take_zombie() it may be anybody's.
     while (taken < at_most) {

@@ -21,8 +21,9 @@ public:
     // Both must outlive this.
     Reaper(Kernel& kernel, Tracker& tracker, OnDeath on_death);
 
-    // Takes at most so many; how many they were.  As many: there may be more.
-    int reap(int at_most);
+    // Takes at most so many; how many they were.  As many: there may be more.  `orphans` false:
+    // only what we cloned.
+    int reap(int at_most, bool orphans = true);
 
 private:
     void ended(pid_t pid, std::optional<RunId> run, const os::Reaped& reaped);

@@ -23,11 +23,15 @@ constexpr int kRestWhileKilling = 1;
 constexpr milliseconds kKillInterval{20};
 constexpr milliseconds kKillIntervalCeiling{1000};
 
+// For so long at a time the dead of a crowd are not taken, and so soon it is looked at again.
+constexpr seconds kHold{1};
+constexpr milliseconds kHoldLook{10};
+
 // With more children of ours than this in a run, those below them wait for a later sweep: walking
 // takes 20 us a process, a kill by number 2.
 constexpr std::size_t kWalked = 256;
 // And of those below them about so many at once.
-constexpr std::size_t kTree = 4096;
+constexpr std::size_t kTree = 1024;
 
 // A process this far below us is killed when its parents have been.
 constexpr std::size_t kDeepest = 64;
@@ -38,10 +42,11 @@ constexpr std::size_t kNamed = 3;
 constexpr std::size_t kLookedAt = 64;
 
 // Leftovers that tidy up are few, start few, and take the SIGTERM that asks them to.  Where this
-// many have come since then, and are half of what is there, or this many are there and most of
-// them leave the signal pending, nobody tidies up: a shell that finds no room for its next fork
-// blocks SIGTERM while it tries again for a quarter of a minute.
+// many have come since then, and are half of what is there, or this many are there, most of them
+// leave the signal pending and still some come, nobody tidies up: a shell that finds no room for
+// its next fork blocks SIGTERM while it tries again for a quarter of a minute.
 constexpr std::size_t kTidying = 32;
+constexpr std::size_t kStillForks = 3;
 // A stray may be of the run that is about to be called empty: so long somebody gets to read more of
 // it, and so often it is looked whether that was done.
 constexpr milliseconds kExamination{500};
@@ -72,7 +77,7 @@ void Sweeper::kill(RunId run) {
     if (!check.killing_since) check.killing_since = kernel_.now();
     // The main process and what is below it at once; the sweep, which reads the list of our
     // children, finds the rest, of all that are being killed together.
-    kill_all(run, {});
+    (void)kill_all(run, check, {});
     wanted_ = true;
 }
 
@@ -137,7 +142,10 @@ void Sweeper::append_tree(pid_t pid, std::vector<os::Kinship>& tree) {
     const auto append_children_of = [&](pid_t parent) {
         below.clear();
         kernel_.append_children(parent, below);
-        for (const pid_t child : below) tree.push_back({child, parent});
+        for (const pid_t child : below) {
+            if (tree.size() >= kTree) return;
+            tree.push_back({child, parent});
+        }
     };
     std::size_t next = tree.size();
     append_children_of(pid);
@@ -162,10 +170,11 @@ std::vector<os::Kinship> Sweeper::processes_of(RunId run,
     if (const std::string& leaf = tracker_.leaf_of(run); !leaf.empty() && walk) {
         std::vector<pid_t> inside;
         kernel_.append_leaf(leaf, inside);
+        std::unordered_set<pid_t> listed;
+        for (const os::Kinship& process : processes) listed.insert(process.pid);
         for (const pid_t pid : inside) {
-            if (std::ranges::find(processes, pid, &os::Kinship::pid) == processes.end()) {
-                processes.push_back({pid, 0});
-            }
+            if (processes.size() >= kTree) break;
+            if (!listed.contains(pid)) processes.push_back({pid, 0});
         }
     }
     return processes;
@@ -261,6 +270,7 @@ void Sweeper::main_gone() {
 void Sweeper::sweep() {
     wanted_ = false;
     look_at_.reset();
+    holds_dead_ = false;
     if (!anything_to_find()) return;
     const TimePoint began = kernel_.now();
     const bool with_siblings = may_read_siblings();
@@ -279,6 +289,7 @@ void Sweeper::sweep() {
     bool killing = rest_ == Rest::kill;
     bool wait_for_siblings = false;
     bool examine = false;
+    bool hold = false;
     std::optional<milliseconds> again;
     for (auto& [run, check] : checks_) {
         const std::vector<Tracker::Child>& mine = present[run];
@@ -297,7 +308,7 @@ void Sweeper::sweep() {
             }
         } else if (check.killing_since) {
             killing = true;
-            kill_all(run, mine);
+            hold = kill_all(run, check, mine) || hold;
             if (began - *check.killing_since < kSurvives) continue;
             if (auto names = survivors_of(run, mine); names != check.survivors) {
                 check.survivors = names;
@@ -344,6 +355,8 @@ void Sweeper::sweep() {
         kill_interval_ = news ? kKillInterval : std::min(kill_interval_ * 2, kKillIntervalCeiling);
         again = std::min(again.value_or(kKillIntervalCeiling), kill_interval_);
     }
+    holds_dead_ = hold;
+    if (hold) again = kHoldLook;
     if (again) look_at_ = std::max(ended + *again, next_allowed_);
     if (wait_for_siblings)
         look_at_ = std::min(look_at_.value_or(siblings_allowed_), siblings_allowed_);
@@ -377,7 +390,10 @@ bool Sweeper::is_hopeless(RunId run, const Check& check, const std::vector<Track
     const auto left = static_cast<std::size_t>(check.left);
     if (processes_of(run, mine).size() >= left + std::max(kTidying * 2, left)) return true;
 
-    if (mine.size() < kTidying || kernel_.now() - check.told_at < kTakesTerm) return false;
+    if (mine.size() < kTidying || came < kStillForks ||
+        kernel_.now() - check.told_at < kTakesTerm) {
+        return false;
+    }
     const std::size_t stride = std::max<std::size_t>(mine.size() / kLookedAt, 1);
     std::size_t looked_at = 0;
     std::size_t pending = 0;
@@ -388,11 +404,42 @@ bool Sweeper::is_hopeless(RunId run, const Check& check, const std::vector<Track
     return pending * 2 > looked_at;
 }
 
-void Sweeper::kill_all(RunId run, const std::vector<Tracker::Child>& children) {
+// True: there were some that had not been killed yet, and the dead are best kept until there are
+// none; see holds_dead().
+bool Sweeper::kill_all(RunId run, Check& check, const std::vector<Tracker::Child>& children) {
     const std::string& leaf = tracker_.leaf_of(run);
-    if (!leaf.empty()) (void)kernel_.kill_leaf(leaf);
-    // Whoever has left the cgroup is found as anywhere.
-    for (const os::Kinship& process : processes_of(run, children)) send(process, run, SIGKILL);
+    const bool all_at_once = !leaf.empty() && kernel_.kill_leaf(leaf);
+    if (children.size() <= kWalked) {
+        // Whoever has left the cgroup comes home when its parent is gone.
+        if (all_at_once) {
+            for (const Tracker::Child& child : children) {
+                (void)kernel_.signal_child(child.pid, SIGKILL);
+            }
+        } else {
+            for (const os::Kinship& process : processes_of(run, children)) {
+                send(process, run, SIGKILL);
+            }
+        }
+        check.killed.clear();
+        check.held_since.reset();
+        return false;
+    }
+
+    bool any_new = false;
+    for (const Tracker::Child& child : children) {
+        if (!check.killed.insert(child.pid).second) continue;
+        (void)kernel_.signal_child(child.pid, SIGKILL);
+        any_new = true;
+    }
+    const auto now = kernel_.now();
+    if (!any_new || all_at_once) {
+        check.held_since.reset();
+        return false;
+    }
+    if (!check.held_since) check.held_since = now;
+    if (now - *check.held_since < kHold) return true;
+    check.held_since.reset();
+    return false;
 }
 
 std::string Sweeper::survivors_of(RunId run, const std::vector<Tracker::Child>& children) {

@@ -79,6 +79,7 @@ public:
     // A child was taken, and its number may be another's by now.
     void taken(pid_t pid) {
         rest_signalled_.erase(pid);
+        for (auto& [run, check] : checks_) check.killed.erase(pid);
         changed();
     }
     // A child was taken, or came: what was found before is old.
@@ -86,6 +87,12 @@ public:
         ++changes_;
         wanted_ = true;
     }
+
+    // Whether orphans should stay zombies for now: while a crowd is killed that forks as fast as it
+    // can, each of its dead keeps a number, and a place below its limit, from the next one.  Once a
+    // look finds nobody who was not killed yet, they go.  A second at most; main processes are
+    // always taken.
+    bool holds_dead() const { return holds_dead_ && !checks_.empty(); }
 
     // When sweep() is to be called; nullopt: not before something changes.
     std::optional<TimePoint> due() const;
@@ -102,7 +109,9 @@ private:
         TimePoint told_at{};
         std::chrono::milliseconds look_again{0};
         std::optional<TimePoint> killing_since;
-        std::string survivors;                 // as told
+        std::string survivors;             // as told
+        std::unordered_set<pid_t> killed;  // of a crowd, children of ours that were not taken since
+        std::optional<TimePoint> held_since;
         std::optional<TimePoint> examined_by;  // what could still turn out to be its own
     };
     enum class Rest { untouched, terminate, kill };
@@ -115,7 +124,7 @@ private:
     std::vector<pid_t> living_of(const std::vector<Tracker::Child>& children);
     void append_tree(pid_t pid, std::vector<os::Kinship>& tree);
     std::vector<os::Kinship> processes_of(RunId run, const std::vector<Tracker::Child>& children);
-    void kill_all(RunId run, const std::vector<Tracker::Child>& children);
+    bool kill_all(RunId run, Check& check, const std::vector<Tracker::Child>& children);
     pid_t child_above(pid_t pid);
     void send(const os::Kinship& process, std::optional<RunId> run, int signal);
     std::string survivors_of(RunId run, const std::vector<Tracker::Child>& children);
@@ -132,6 +141,7 @@ private:
     std::unordered_set<pid_t> rest_signalled_;
 
     bool wanted_ = false;
+    bool holds_dead_ = false;
     TimePoint next_allowed_{};          // what is wanted is done no earlier than this
     std::optional<TimePoint> look_at_;  // even if nothing changes
     std::uint64_t changes_ = 0;

@@ -209,8 +209,14 @@ std::vector<Tracker::Child> Tracker::adopted_children() {
         if (run_of_main(pid)) continue;
         auto known = adopted_.find(pid);
         if (known == adopted_.end()) {
-            known = adopted_.emplace(pid, run_of(pid)).first;
-            if (!known->second) unexamined_.insert(pid);
+            const auto run = run_of(pid);
+            // Not even that much could be read (no descriptor left): it is asked again.
+            if (!run && !kernel_.stat(pid)) {
+                adopted.push_back({pid, run});
+                continue;
+            }
+            known = adopted_.emplace(pid, run).first;
+            if (!run) unexamined_.insert(pid);
             if (on_adopted_) on_adopted_({pid, known->second});
         }
         adopted.push_back({pid, known->second});

@@ -296,6 +296,7 @@ void History::launch() {
         say("run " + std::to_string(id) + " finds no number free");
         begun.stage = Run::Stage::over;
         sweeper_.forget(id, false);
+        more_to_reap_ = true;
         return;
     }
     begun.leader = begun.main = *pid;
@@ -308,7 +309,7 @@ void History::reap() {
     const int at_most = dice_.any_of({1, 16, 256});
     (void)world_.take_notice();
     const std::uint64_t taken_before = world_.taken();
-    const int taken = reaper_.reap(at_most);
+    const int taken = reaper_.reap(at_most, !sweeper_.holds_dead());
     if (taken > at_most) broken("took more than it was asked for");
     if (static_cast<std::uint64_t>(taken) != world_.taken() - taken_before) {
         broken("took " + std::to_string(world_.taken() - taken_before) + " and says " +
@@ -316,7 +317,7 @@ void History::reap() {
     }
     more_to_reap_ = taken == at_most;
     if (told_ != world_.taken()) broken("a death was not told");
-    if (world_.notice() || more_to_reap_) return;
+    if (world_.notice() || more_to_reap_ || sweeper_.holds_dead()) return;
     for (const int thread : {ProcessWorld::kCloner, ProcessWorld::kFirstThread}) {
         for (int child = world_.at(thread).first_child; child >= 0; child = world_.at(child).next) {
             if (world_.at(child).state != State::zombie) continue;
@@ -401,7 +402,9 @@ void History::sweep() {
     sweeping_ = true;
     sweep_began_ = world_.time();
     say("sweep");
+    const bool held = sweeper_.holds_dead();
     sweeper_.sweep();
+    if (held && !sweeper_.holds_dead()) more_to_reap_ = true;
     sweeping_ = false;
     if (world_.calls() - calls_before > kCallsASweep) broken("a sweep that does not end");
     for (RunId id = 1; id <= runs_.size(); ++id) {
@@ -438,6 +441,7 @@ void History::on_emptied(RunId id) {
     emptied.kill_at.reset();
     emptied.stage = Run::Stage::over;
     emptied.lingers = emptied.keeps;
+    more_to_reap_ = true;
     if (dice_.one_in(2)) world_.remove_leaf(id);
     sweeper_.forget(id, emptied.keeps);
 }
@@ -452,6 +456,7 @@ void History::on_left_behind(RunId id, int count) {
     if (left.keeps) {
         left.checked = false;
         left.lingers = true;
+        more_to_reap_ = true;
         left.stage = Run::Stage::over;
         sweeper_.forget(id, true);
         return;
