@@ -52,7 +52,12 @@ Sampler::Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, 
       about_{std::move(about)},
       started_{host.now()},
       work_{loop, loop::Work::Lane::reading},
-      patience_{loop, [this] { answer(); }},
+      patience_{loop,
+                [this] {
+                    latest_.outdated = host_.changes() != changes_seen_;
+                    answer();
+                    latest_.outdated = false;
+                }},
       answer_now_{loop, [this] { answer(); }} {}
 
 void Sampler::sample(std::function<void(const control::Sample&)> done) {

@@ -33,7 +33,8 @@ struct ProcessInfo {
 
 struct Sample {
     model::TimePoint at{};
-    model::TimePoint begun{};            // what came after this may be in it, or not
+    model::TimePoint begun{};  // what came after this may be in it, or not
+    bool outdated = false;     // something was started or ended since; a newer one is on its way
     std::vector<ProcessInfo> processes;  // in no particular order
 };
 

@@ -48,7 +48,8 @@ private:
 
     void take(const Sample& sample) {
         ++looks_;
-        const bool is_old = effort_ == Effort::thorough && sample.at + kOldest < asked_;
+        const bool is_old =
+            effort_ == Effort::thorough && (sample.outdated || sample.at + kOldest < asked_);
         if (!is_old && is_settled(sample)) return answer(sample);
         if (looks_ < looks_allowed()) {
             if (!again_) again_.emplace(world_.loop, [this] { ask(); });
