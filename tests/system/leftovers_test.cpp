@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <memory>
 
 #include "supervisor/os/procfs.h"
 #include "tests/support/catch.h"
@@ -49,6 +50,26 @@ Killed kill_one(const Directory& directory, const std::string& mark, const std::
     CHECK(running_with(daemon_of(mark)) == std::vector{killed.daemon});
     directory.write("watched", std::to_string(killed.daemon));
     return killed;
+}
+
+pid_t parent_of(pid_t pid) {
+    const auto stat = reeve::os::read_stat(pid);
+    return stat ? stat->ppid : 0;
+}
+
+bool reeve_restarts(Reeve& reeve, const std::string& program) {
+    return reeve.ctl({"restart", program}).code == 0 &&
+           number_of(reeve.wait_for_state(program, "running"), "run") == 2;
+}
+
+// Empty ones, that nobody came to remove: whoever was in them outlived their reeve.
+void remove_cgroups(const std::string& directory) {
+    if (directory.empty()) return;
+    std::vector<std::string> paths{directory};
+    for (const auto& entry : std::filesystem::recursive_directory_iterator{directory}) {
+        if (entry.is_directory()) paths.push_back(entry.path());
+    }
+    for (; !paths.empty(); paths.pop_back()) CHECK(::rmdir(paths.back().c_str()) == 0);
 }
 
 }  // namespace
@@ -137,6 +158,110 @@ REEVE_TRACKED_TEST_CASE("a state file that is not to be trusted ends nothing") {
                          std::to_string(killed.daemon));
     CHECK(running_with(daemon_of(mark)).empty());
     CHECK(::waitpid(killed.daemon, nullptr, 0) == killed.daemon);
+}
+
+REEVE_TRACKED_TEST_CASE(
+    "a reeve that a session of the killed one starts ends the rest, and neither itself nor it") {
+    Directory directory;
+    const std::string inside = directory / "inside";
+    const std::string beside = directory / "beside";
+    const std::string session = directory / "session.sh";
+    REQUIRE(::mkfifo((directory / "go").c_str(), 0600) == 0);
+    REQUIRE(::mkfifo((directory / "over").c_str(), 0600) == 0);
+    // The shell of somebody who has logged in, say.  It is told what to run and for whom.
+    directory.write("session.sh",
+                    "read -r client words <go\n"
+                    "$words >>/proc/$client/fd/1 2>>/proc/$client/fd/2\n"
+                    "echo $? >over\n");
+    const auto words = [](const std::string& mark) {
+        return "'" REEVE_MISBEHAVE_PROGRAM "' stubborn '" + mark + "'";
+    };
+    std::string of_former;
+    {
+        Reeve former{directory,
+                     "[program.web]\nshell = true\ncommand = \"setsid sh '" + session +
+                         "' & exec " + words(inside) + "\"\n[program.other]\nshell = true\n" +
+                         "command = \"exec " + words(beside) + "\"\n",
+                     tracked_by(tracking)};
+        former.wait_for_state("web", "running");
+        former.wait_for_state("other", "running");
+        wait_until("all are there", [&] {
+            return running_with("sh " + session).size() == 1 &&
+                   running_with(daemon_of(inside)).size() == 1 &&
+                   running_with(daemon_of(beside)).size() == 1;
+        });
+        of_former = former.cgroup();
+        former.kill();
+    }
+    wait_until("the kernel has ended the main processes", [&] {
+        return running_with("stubborn " + inside).empty() &&
+               running_with("stubborn " + beside).empty();
+    });
+    reap_strangers();
+    const auto shells = running_with("sh " + session);
+    REQUIRE(shells.size() == 1);
+    take_in(shells.front());
+    const auto daemons =
+        std::vector{running_with(daemon_of(inside)).at(0), running_with(daemon_of(beside)).at(0)};
+
+    Reeve next{directory, "[program.fresh]\ncommand = 'sleep 86284'\n",
+               tracked_by(tracking, {.before = {"sh", "-c",
+                                                "echo $$ env REEVE_TRACKING=$REEVE_TRACKING "
+                                                "\"$@\" >go; read -r code <over; exit $code",
+                                                "sh"}})};
+    next.wait_for_state("fresh", "running");
+    CHECK(parent_of(next.pid()) == shells.front());
+    CHECK(running_with("sh " + session) == shells);
+    CHECK(contains(next.err(), "was killed; ended what it left behind: pid "));
+    CHECK_FALSE(contains(next.err(), "could not end what it left behind: pid "));
+    reap_strangers();
+    for (const pid_t daemon : daemons) CHECK_FALSE(exists(daemon));
+
+    // What it starts is its own, though it bears the marks of the former's run itself.
+    CHECK(reeve_restarts(next, "fresh"));
+    CHECK(next.stop() == 0);
+    CHECK(running_with("sleep 86284").empty());
+    CHECK(::waitpid(shells.front(), nullptr, 0) == shells.front());
+    remove_cgroups(of_former);
+}
+
+TEST_CASE("who takes the name of a killed reeve's tags does not keep alive what it left behind") {
+    if (!am_root()) REEVE_SKIP("only root can be another user");
+    Directory directory;
+    const std::string mark = directory / "a";
+    const std::string program = directory.copy_of(REEVE_MISBEHAVE_PROGRAM);
+    std::unique_ptr<Command> squatter;
+    {
+        Reeve reeve{directory, toml_of(mark), tracked_by("tag")};
+        reeve.wait_for_state("web", "running");
+        const std::string state = directory.read("reeve.sock.state");
+        const bool nested = contains(state, "\nnested-tags ");
+        const auto at = state.find("tags ");
+        REQUIRE(at != std::string::npos);
+        squatter = std::make_unique<Command>(std::vector<std::string>{
+            "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", program, "squat",
+            "reeve-tags-" + state.substr(at + 5, 16) + (nested ? "-nested" : "")});
+        wait_until("the daemon is there",
+                   [&] { return running_with(daemon_of(mark)).size() == 1; });
+        CHECK(squatter->out().empty());
+        reeve.kill();
+    }
+    squatter->wait_for_output("done");
+    wait_until("the kernel has ended the main process",
+               [&] { return running_with("stubborn " + mark).empty(); });
+    reap_strangers();
+    const auto daemons = running_with(daemon_of(mark));
+    REQUIRE(daemons.size() == 1);
+
+    Reeve next{directory, "[program.fresh]\ncommand = 'sleep 86283'\n", tracked_by("tag")};
+    next.wait_for_state("fresh", "running");
+    CHECK(contains(next.err(), "was killed; ended what it left behind: pid " +
+                                   std::to_string(daemons.front()) + " "));
+    CHECK_FALSE(contains(next.err(), "could not end"));
+    reap_strangers();
+    CHECK_FALSE(exists(daemons.front()));
+    CHECK_FALSE(squatter->ends_within(0ms));
+    CHECK(next.stop() == 0);
 }
 
 REEVE_TRACKED_TEST_CASE("a reeve that lives without its socket file is not robbed") {

@@ -48,6 +48,31 @@ private:
     bool made_ = false;
 };
 
+// What nearly fills one of 40, and what does not find room for all of it then.
+constexpr const char* kCrowd = R"(
+[program.many]
+shell = true
+command = "i=0; while [ $i -lt 28 ]; do sleep 86286 & i=$((i+1)); done; wait"
+[program.late]
+command = "sleep 86285"
+instances = 12
+autostart = false
+)";
+
+void wait_for_the_crowd(Reeve& reeve) {
+    reeve.wait_for_state("many", "running");
+    // Their shell has these words in its command line, too.
+    wait_until("they are there", [&] { return running_with("sleep 86286").size() == 29; });
+}
+
+// Its directory in the hierarchy of version 2: /proc/PID/cgroup names it as "0::/path".
+std::string cgroup_of(std::int64_t pid) {
+    const std::string text = "\n" + read_file("/proc/" + std::to_string(pid) + "/cgroup");
+    const auto at = text.find("\n0::");
+    if (at == std::string::npos) return {};
+    return text.substr(at + 4, text.find('\n', at + 4) - at - 4);
+}
+
 }  // namespace
 
 TEST_CASE("status says how many pids are in use, how many there may be, and whose limit it is") {
@@ -69,19 +94,8 @@ REEVE_TRACKED_TEST_CASE("reeve warns when pids run short, and what finds no room
     SmallCgroup small{40};
     if (!small.made()) REEVE_SKIP("no writable v1 pids cgroup");
     Directory directory;
-    Reeve reeve{directory, R"(
-[program.many]
-shell = true
-command = "i=0; while [ $i -lt 28 ]; do sleep 86286 & i=$((i+1)); done; wait"
-[program.late]
-command = "sleep 86285"
-instances = 12
-autostart = false
-)",
-                tracked_by(tracking, {.before = small.inside()})};
-    reeve.wait_for_state("many", "running");
-    // Their shell has these words in its command line, too.
-    wait_until("they are there", [&] { return running_with("sleep 86286").size() == 29; });
+    Reeve reeve{directory, kCrowd, tracked_by(tracking, {.before = small.inside()})};
+    wait_for_the_crowd(reeve);
 
     CHECK(reeve.ctl({"start", "--no-wait", "late"}).code == 0);
     const auto near = reeve.wait_for("", "supervisor.pids", "\"near\":true");
@@ -112,5 +126,43 @@ autostart = false
     wait_until("all have found room", [&] { return running_with("sleep 86285").size() == 12; });
     const auto over = reeve.wait_for("", "supervisor.pids", "\"near\":false");
     CHECK(number_of(over, "limit") == 40);
+    CHECK(reeve.stop() == 0);
+}
+
+TEST_CASE("what has waited for room runs in a cgroup of its own, as if there had been room") {
+    if (!cgroups_are_here()) REEVE_SKIP("no writable cgroup v2 is to be had");
+    SmallCgroup small{40};
+    if (!small.made()) REEVE_SKIP("no writable v1 pids cgroup");
+    Directory directory;
+    Reeve reeve{directory, kCrowd, tracked_by("cgroup", {.before = small.inside()})};
+    wait_for_the_crowd(reeve);
+    CHECK(reeve.ctl({"start", "--no-wait", "late"}).code == 0);
+
+    std::vector<std::string> waited;
+    wait_until("one of them waits for room", [&] {
+        for (const auto& program : reeve.status().programs) {
+            if (program.program == "late" && program.state == "waiting") {
+                waited.push_back(program.name);
+            }
+        }
+        return !waited.empty();
+    });
+    CHECK(reeve.ctl({"stop", "many"}).code == 0);
+    wait_until("all have found room", [&] { return running_with("sleep 86285").size() == 12; });
+
+    const std::string tree = reeve.cgroup();
+    REQUIRE_FALSE(tree.empty());
+    for (const auto& program : reeve.status().programs) {
+        if (program.program != "late") continue;
+        CAPTURE(program.name, waited);
+        REQUIRE(program.pid);
+        const std::string own = cgroup_of(*program.pid);
+        CAPTURE(own, tree);
+        CHECK(own.ends_with("/run-" + program.name + ".1"));
+        CHECK(read_file(tree + own.substr(own.rfind('/')) + "/cgroup.procs") ==
+              std::to_string(*program.pid) + "\n");
+    }
+    CHECK_FALSE(contains(reeve.err(), "without a cgroup"));
+    CHECK_FALSE(contains(reeve.err(), "without cgroups"));
     CHECK(reeve.stop() == 0);
 }

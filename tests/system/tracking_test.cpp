@@ -248,6 +248,32 @@ REEVE_TRACKED_TEST_CASE("a fork bomb is dead within three seconds, and status an
     CHECK(reeve.stop() == 0);
 }
 
+REEVE_TRACKED_TEST_CASE("many that finish what they do before they take SIGTERM are let finish") {
+    Directory directory;
+    Reeve reeve{directory,
+                "[program.web]\ncommand = ['" REEVE_MISBEHAVE_PROGRAM
+                "', 'finish', '40']\nstop_timeout = '10s'\n",
+                tracked_by(tracking)};
+    reeve.wait_for_state("web", "running");
+    wait_until("all are there", [&] { return running_with("finish 40").size() == 41; });
+    wait_until("all are made", [&] { return contains(reeve.out(), "done"); });
+    const auto stopped = reeve.ctl({"stop", "web"});
+    CHECK(stopped.code == 0);
+    CHECK(stopped.err.empty());
+    CHECK(reeve.program("web").state == "stopped");
+    CHECK(running_with("finish 40").empty());
+    CHECK(reeve.stop() == 0);
+
+    const std::string said = reeve.out();
+    int finished = 0;
+    for (auto at = said.find("finished"); at != std::string::npos;
+         at = said.find("finished", at + 1)) {
+        ++finished;
+    }
+    CHECK(finished == 40);
+    CHECK_FALSE(contains(reeve.err(), "does not tidy up"));
+}
+
 TEST_CASE("a survivor that reeve may not kill is named, and nothing runs beside it") {
     if (!am_root()) REEVE_SKIP("only root can make a program that becomes root");
     Directory directory;

@@ -121,3 +121,47 @@ REEVE_TRACKED_TEST_CASE("thousands of neglected zombies are named, and cleared b
     CHECK(status.restarts == 1);
     CHECK(reeve.stop() == 0);
 }
+
+REEVE_TRACKED_TEST_CASE("a guard does not hold the zombies of a run against the next one") {
+    // So many others that to read them all takes longer than reeve waits for what is new: each look
+    // is at what was read before it.
+    const std::string crowd = sanitized() ? "1000" : "8000";
+    Directory directory;
+    Reeve reeve{directory,
+                "[program.crowd]\ncommand = ['" REEVE_MISBEHAVE_PROGRAM "', 'neglect', '" + crowd +
+                    "']\n"
+                    "[program.web]\nshell = true\nautostart = false\n"
+                    "command = \"[ $REEVE_RUN != 1 ] || exec '" REEVE_MISBEHAVE_PROGRAM
+                    "' neglect 60; exec sleep 86282\"\n"
+                    "[program.web.guard]\nzombies = 50\ninterval = '200ms'\n"
+                    "action = 'restart'\n"
+                    "[program.witness]\ncommand = ['" REEVE_MISBEHAVE_PROGRAM
+                    "', 'neglect', '12']\nautostart = false\n"
+                    "[program.witness.guard]\nzombies = 10\ninterval = '200ms'\n"
+                    "action = 'warn'\n",
+                tracked_by(tracking)};
+    wait_until("the crowd is dead", [&] { return contains(reeve.out(), "crowd"); });
+    CHECK(reeve.ctl({"start", "--no-wait", "web"}).code == 0);
+    reeve.wait_for("web", "program.zombies");
+    reeve.wait_for_state("web", "stopping");
+    const auto second = reeve.wait_for_state("web", "running");
+    REQUIRE(number_of(second, "run") == 2);
+
+    // Each of its runs is warned of by another look, which is at all that have guards.
+    CHECK(reeve.ctl({"start", "witness"}).code == 0);
+    reeve.wait_for("witness", "program.zombies");
+    for (int looks = 1; looks < 3; ++looks) {
+        CHECK(reeve.ctl({"restart", "witness"}).code == 0);
+        reeve.wait_for("witness", "program.zombies");
+    }
+    const auto status = reeve.program("web");
+    CHECK(status.restarts == 1);
+    CHECK(status.state == "running");
+    CHECK(status.pid == number_of(second, "pid"));
+    int told = 0;
+    for (const auto& event : reeve.events()) {
+        if (event.program == "web" && event.event == "program.zombies") ++told;
+    }
+    CHECK(told == 1);
+    CHECK(reeve.stop() == 0);
+}
