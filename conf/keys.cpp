@@ -402,7 +402,10 @@ constexpr Key kKeys[] = {
      .name = "action",
      .type = one_of,
      .fallback = R"("restart")",
-     .sentence = "What to do when it is too much: restart the instance, or only say so.",
+     .sentence =
+         "What to do when it is too much: restart the instance, after a delay that grows as "
+         "after a short run (but it is no failure, and max_failures has no say), or only "
+         "say so.",
      .example = R"("warn")",
      .allowed = kGuardActions},
 

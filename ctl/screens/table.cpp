@@ -6,8 +6,10 @@ namespace reeve::ctl {
 
 namespace {
 
-// The last column keeps at least this much on a terminal that is too narrow for the others.
-constexpr std::size_t kSmallestLast = 12;
+// On a terminal that leaves less than this to the last column, what does not fit into it gets a
+// line of its own.
+constexpr std::size_t kSmallestLast = 24;
+constexpr std::size_t kBelow = 4;  // columns that it is indented by
 
 std::string aligned(const Table::Column& column, std::string_view text, std::size_t width) {
     const std::size_t own = display_width(text);
@@ -45,13 +47,21 @@ std::string Table::print(const Style& style, bool with_titles) const {
     std::size_t before_last = 0;
     for (std::size_t i = 0; i + 1 < widths.size(); ++i) before_last += widths[i] + columns_[i].gap;
     const auto terminal = static_cast<std::size_t>(std::max(style.width, 1));
-    const std::size_t left = std::max(kSmallestLast, terminal - std::min(terminal, before_last));
+    const std::size_t left = terminal - std::min(terminal, before_last);
+    const bool may_go_below = style.terminal && left < kSmallestLast;
 
     const auto line = [&](const std::vector<Cell>& row) {
         std::string out;
         std::size_t gap = 0;  // spaces owed before the next cell, if it has any text
         for (std::size_t i = 0; i < row.size(); ++i) {
             const bool is_last = i + 1 == row.size();
+            if (is_last && may_go_below && display_width(row[i].text + row[i].kept) > left) {
+                const std::size_t room = std::max(terminal, kBelow + 1) - kBelow;
+                out += '\n' + std::string(kBelow, ' ') +
+                       coloured(style, row[i].colour,
+                                cut_before(row[i].kept, row[i].text, room, style));
+                break;
+            }
             const std::string text = is_last && style.terminal
                                          ? cut_before(row[i].kept, row[i].text, left, style)
                                          : row[i].text + row[i].kept;

@@ -22,10 +22,11 @@ constexpr int kDeepest = 32;
 }  // namespace
 
 DaemonSearch::DaemonSearch(loop::Loop& loop, track::Kernel& kernel, std::string pid_file,
-                           OnFound on_found)
+                           OnFound on_found, OnHint on_hint)
     : kernel_{kernel},
       pid_file_{std::move(pid_file)},
       on_found_{std::move(on_found)},
+      on_hint_{std::move(on_hint)},
       reading_{loop},
       again_{loop, [this] { read_file(); }},
       pause_{kFirstPause} {}
@@ -42,21 +43,36 @@ void DaemonSearch::remains(const std::vector<pid_t>& living) {
 // On another thread: the file may lie on a disk that hangs.
 void DaemonSearch::read_file() {
     if (reading_.busy()) return;
-    auto named = std::make_shared<std::optional<pid_t>>();
+    using Named = Expected<pid_t, std::string>;
+    auto named = std::make_shared<Named>(Unexpected<std::string>{"it could not be read"});
     const bool begun =
         reading_.start([path = pid_file_, named] { *named = os::read_pid_file(path); },
                        [this, named] { consider(*named); });
-    if (!begun) consider(std::nullopt);
+    if (!begun) consider(Unexpected<std::string>{"no thread to read it on"});
 }
 
-void DaemonSearch::consider(std::optional<pid_t> named) {
+void DaemonSearch::consider(const Expected<pid_t, std::string>& named) {
     const auto found = named ? remaining_ancestor(*named) : std::nullopt;
-    if (!found) {
-        again_.start(pause_);
-        pause_ = std::min(pause_ * 2, kLongestPause);
-        return;
+    if (found) return tell(*found);
+    again_.start(pause_);
+    // Most files come within the first pauses: there is nothing to say yet.
+    if (pause_ == kLongestPause) {
+        hint(named ? "it names pid " + std::to_string(*named) +
+                         ", which is no process of this program"
+                   : named.error());
     }
-    tell(*found);
+    pause_ = std::min(pause_ * 2, kLongestPause);
+}
+
+void DaemonSearch::hint(const std::string& why) {
+    std::string text = why;
+    if (const auto stat = kernel_.stat(living_.front()); stat && stat->state != 'Z') {
+        text += "; pid " + std::to_string(stat->pid) + " " + std::string{stat->comm()} +
+                " runs, and would be taken without a pid_file";
+    }
+    if (text == hint_) return;
+    hint_ = text;
+    on_hint_(text);
 }
 
 void DaemonSearch::tell(pid_t pid) {

@@ -75,8 +75,9 @@ Finding tracking_of(const Tracking& tracking, const std::string& no_more_cgroups
                 "lineage: by parents, sessions and process groups alone; a process that leaves "
                 "all of them is a stray (no tags: " +
                     tracking.why_no_tags + why + ")",
-                "a writable cgroup v2 (systemd: Delegate=yes; a container: a private cgroup "
-                "namespace), or do not lower RLIMIT_LOCKS before reeve"};
+                "do without REEVE_TRACKING, don't lower RLIMIT_LOCKS before reeve, or give it a "
+                "writable cgroup v2 (systemd: Delegate=yes; a container: a private cgroup "
+                "namespace)"};
     }
     if (os::has_capability(CAP_SYS_RESOURCE)) {
         return {"tracking", Verdict::warn,
@@ -157,8 +158,7 @@ Finding limits(const core::Roster& roster) {
     }
     if (without.empty()) return {"limits", Verdict::ok, "all that were asked for are set", {}};
     return {"limits", Verdict::warn, "not set: " + without,
-            "delegate the cgroup v2 controllers to reeve (systemd: Delegate=yes), or watch with "
-            "[program.NAME.guard]"};
+            "mend what the reason names, or watch memory and pids with [program.NAME.guard]"};
 }
 
 }  // namespace

@@ -273,6 +273,10 @@ Expected<FormerEnd, std::string> end_former(const std::string& state_file) {
     }
     result.pid = former->pid;
 
+    if (!former->tags && former->cgroup.empty()) {
+        result.left.push_back(
+            "it can't be told what: it tracked by lineage alone, and marked nothing");
+    }
     const std::set<pid_t> spared = own_ancestors();
     // A living reeve that happens to have the same range is not to be robbed of its programs.
     const bool taken = former->tags && is_claimed_by_a_reeve(*former->tags);

@@ -613,20 +613,23 @@ void LinuxHost::check_tree(RunId run) {
 void LinuxHost::find_main(RunId run) {
     Live* live = find(run);
     if (!live) return;
-    live->search.emplace(parts_.loop, kernel_, pid_file_of(*live), [this, run](pid_t pid) {
-        Live* searching = find(run);
-        if (!searching) return;
-        // Its number may have gone to another since it was listed.
-        const auto stat = kernel_.stat(pid);
-        if (!stat || stat->ppid != kernel_.self() || tracker_.run_of(pid) != run) return;
-        searching->search.reset();
-        searching->pid = pid;
-        sweeper_.stop_looking(run);
-        tracker_.set_main(run, pid);
-        parts_.log.set_pid(searching->slot, static_cast<std::uint32_t>(searching->run), pid);
-        ++changes_;
-        roster_->on_main_found(run, pid);
-    });
+    live->search.emplace(
+        parts_.loop, kernel_, pid_file_of(*live),
+        [this, run](pid_t pid) {
+            Live* searching = find(run);
+            if (!searching) return;
+            // Its number may have gone to another since it was listed.
+            const auto stat = kernel_.stat(pid);
+            if (!stat || stat->ppid != kernel_.self() || tracker_.run_of(pid) != run) return;
+            searching->search.reset();
+            searching->pid = pid;
+            sweeper_.stop_looking(run);
+            tracker_.set_main(run, pid);
+            parts_.log.set_pid(searching->slot, static_cast<std::uint32_t>(searching->run), pid);
+            ++changes_;
+            roster_->on_main_found(run, pid);
+        },
+        [this, run](const std::string& hint) { roster_->on_search_hint(run, hint); });
     sweeper_.look_for_main(run);
     arm_sweep();
 }

@@ -37,7 +37,7 @@ struct Sampler::Gathered {
         os::ProcessStat stat;
         std::optional<std::uint64_t> tag;
         std::string leaf;
-        std::uint64_t shared_bytes = 0;
+        os::Residence memory;
         uid_t uid = 0;
         std::string command;
         std::string invocation_id;
@@ -103,7 +103,7 @@ void Sampler::start() {
                 if (stat->state == 'Z') {
                     facts.command = "[" + std::string{stat->comm()} + "]";
                 } else {
-                    facts.shared_bytes = os::read_shared_bytes(process.pid).value_or(0);
+                    facts.memory = os::read_residence(process.pid).value_or(os::Residence{});
                     facts.command = os::read_command_line(process.pid, 1024);
                 }
                 // A file is read for it, so not on the loop.
@@ -162,7 +162,7 @@ void Sampler::finished(const Gathered& gathered) {
         info.command = process.command;
         info.uid = process.uid;
         info.cpu_seconds = static_cast<double>(stat.cpu_ticks) * tick;
-        info.memory_bytes = stat.rss_bytes - std::min(stat.rss_bytes, process.shared_bytes);
+        info.memory_bytes = process.memory.bytes - process.memory.shared_bytes;
         info.slot = run ? tracker.slot_of(*run) : std::nullopt;
         info.main = tracker.run_of_main(stat.pid).has_value();
         info.orphan = !info.main && stat.ppid == self;
@@ -181,7 +181,9 @@ void Sampler::finished(const Gathered& gathered) {
         const std::size_t index = latest_.processes.size() - 1;
         const std::uint32_t group = latest_.processes.back().slot.value_or(UINT32_MAX);
         auto& most = largest[group];
-        if (process.shared_bytes > most.shared) most = {index, process.shared_bytes};
+        if (process.memory.shared_bytes > most.shared) {
+            most = {index, process.memory.shared_bytes};
+        }
     }
     for (const auto& [slot, most] : largest) {
         if (most.shared > 0) latest_.processes[most.index].memory_bytes += most.shared;

@@ -102,6 +102,10 @@ public:
     int refused_signal() const { return refused_signal_; }
     const std::optional<model::TimePoint>& killing_since() const { return killing_since_; }
     const std::string& limits_missing() const { return limits_missing_; }
+    // Why its daemon has not been found yet; empty: nothing is known against it.
+    const std::string& search_hint() const { return search_hint_; }
+    // What its processes come to beyond its guard's limits, which only warns; empty: nothing.
+    const std::string& over_guard() const { return over_guard_; }
     // Absolute; empty: it has none.
     const std::string& pid_file() const;
 
@@ -128,6 +132,8 @@ private:
     int refused_signal_ = 0;
     std::optional<model::TimePoint> killing_since_;
     std::string limits_missing_;
+    std::string search_hint_;
+    std::string over_guard_;
     // How the process ended that handed over; while it is not clear whether that was the run's end.
     std::optional<ProcessEnd> handed_over_;
     Limits over_;  // limits of the guard that the present run is known to be over

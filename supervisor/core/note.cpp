@@ -94,10 +94,17 @@ std::string flaws_of(const Instance& instance) {
         text = "looks for its daemon";
         if (!instance.pid_file().empty()) text += " in " + instance.pid_file();
     }
-    if (!instance.limits_missing().empty()) {
+    if (instance.machine().awaits_command()) text = "waits for its command to daemonize and end";
+    const auto add = [&](const std::string& flaw) {
+        if (flaw.empty()) return;
         if (!text.empty()) text += "; ";
-        text += "without limits: " + instance.limits_missing();
+        text += flaw;
+    };
+    if (instance.machine().looking() && !instance.search_hint().empty()) {
+        text += " (" + instance.search_hint() + ")";
     }
+    add(instance.over_guard());
+    if (!instance.limits_missing().empty()) add("without limits: " + instance.limits_missing());
     return text;
 }
 

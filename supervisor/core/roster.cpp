@@ -223,6 +223,13 @@ void Roster::on_main_missing(RunId run, std::string reason) {
     update_wake();
 }
 
+void Roster::on_search_hint(RunId run, std::string hint) {
+    Instance* instance = find(run);
+    if (!instance || !instance->machine().looking()) return;
+    instance->search_hint_ = std::move(hint);
+    instance->machine_.set_search_hint(instance->search_hint_);
+}
+
 void Roster::on_survivors(RunId run, std::string names) {
     if (Instance* instance = find(run)) instance->survivors_ = std::move(names);
 }
@@ -355,6 +362,8 @@ void Roster::end_run(Instance& instance) {
     host_.forget(instance.run_->id);
     instance.run_.reset();
     instance.survivors_.clear();
+    instance.search_hint_.clear();
+    instance.over_guard_.clear();
     instance.refused_signal_ = 0;
     instance.limits_missing_.clear();
     instance.over_ = {};
@@ -430,8 +439,11 @@ void Roster::on_footprint(std::uint32_t slot, const Footprint& footprint) {
 
     const Limits over = limits_over(*guard, footprint);
     const Limits crossed = newly(over, std::exchange(instance.over_, over));
-    if (!crossed.any()) return;
     const bool restarts = guard->action == conf::GuardAction::restart;
+    instance.over_guard_ = over.any() && !restarts
+                               ? "over its guard's limit: " + describe(over, *guard, footprint)
+                               : std::string{};
+    if (!crossed.any()) return;
     if (crossed.zombies) {
         events_.publish(host_.wall_now(), instance.name(),
                         event::Zombies{static_cast<std::uint64_t>(footprint.zombies),

@@ -100,6 +100,8 @@ public:
     // never be known which ("/run/x.pid names pid 7, which is not its process").  It is told after
     // how the command ended: "exit 0, and left no process behind".
     void on_main_missing(RunId run, std::string reason);
+    // Why the search has found none yet, for the note: "the file is not there".
+    void on_search_hint(RunId run, std::string hint);
     // What outlives its kill, for the note: "pid 71 dd (D state)", "pid 8 sh (not permitted)".
     // Empty: nothing any more.
     void on_survivors(RunId run, std::string names);

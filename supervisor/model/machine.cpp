@@ -394,6 +394,7 @@ Effects Machine::begin_run(TimePoint now) {
     enter(State::starting);
     next_ = Next::decide;
     executed_ = false;
+    search_hint_.clear();
     judged_ = false;
     by_itself_ = false;
     found_ = false;
@@ -453,7 +454,10 @@ Effects Machine::start_took_too_long(TimePoint now) {
     const std::string limit = conf::format_duration(program_.start_timeout);
     if (looking()) {
         reason = "no daemon found within " + limit;
-        if (!pid_file().empty()) reason += " (pid_file " + pid_file() + ")";
+        if (!pid_file().empty()) {
+            reason += " (pid_file " + pid_file() +
+                      (search_hint_.empty() ? "" : ": " + search_hint_) + ")";
+        }
     } else if (executed_ && program_.type == conf::ProgramType::forking) {
         reason = "the command has not ended within " + limit +
                  ": type = \"service\" if it stays in the foreground";

@@ -189,6 +189,13 @@ public:
     const std::string& lack() const { return lack_; }
     // Of this instance; empty: it has none.
     const std::string& pid_file() const;
+    // A forking program's command runs, and its end is waited for.
+    bool awaits_command() const {
+        return state_ == State::starting && program_.type == conf::ProgramType::forking &&
+               main_alive_ && executed_ && !found_;
+    }
+    // What the search has found instead of a daemon, for the reason should it never find one.
+    void set_search_hint(const std::string& hint) { search_hint_ = hint; }
 
 private:
     // What comes when the run is empty, unless the operator wants it down.  `repeat`: a start,
@@ -242,6 +249,7 @@ private:
     bool found_ = false;      // this run's daemon, at least once
     // By whose end this run's main process was handed over last.
     MainExited handed_over_by_;
+    std::string search_hint_;
     bool ready_ = false;
     bool main_alive_ = false;
     bool kills_tree_ = false;  // in StopPhase::killing: all of it, not the main process alone

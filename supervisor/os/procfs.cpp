@@ -314,12 +314,14 @@ std::string read_command_line(pid_t pid, std::size_t limit) {
     return text;
 }
 
-std::optional<std::uint64_t> read_shared_bytes(pid_t pid) {
+std::optional<Residence> read_residence(pid_t pid) {
     std::array<char, 256> buffer;
     std::string_view rest = read_whole(path_of(pid, "statm"), buffer);
     std::uint64_t pages = 0;
-    if (!skip(rest, 2) || !next(rest, pages)) return std::nullopt;
-    return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    std::uint64_t shared = 0;
+    if (!skip(rest, 1) || !next(rest, pages) || !next(rest, shared)) return std::nullopt;
+    const auto page_size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    return Residence{pages * page_size, std::min(shared, pages) * page_size};
 }
 
 std::optional<uid_t> read_uid(pid_t pid) {

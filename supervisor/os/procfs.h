@@ -87,9 +87,14 @@ std::vector<Kinship> scan_processes();
 // zombie and for whoever has none.  Empty: gone.
 std::string read_command_line(pid_t pid, std::size_t limit = 4096);
 
-// Of the resident memory, what may be shared with others: files and shared memory (the third field
-// of /proc/PID/statm).
-std::optional<std::uint64_t> read_shared_bytes(pid_t pid);
+// The resident memory, and what of it may be shared with others: files and shared memory (the
+// second and third field of /proc/PID/statm; what stat says of the first is not of the same
+// moment).
+struct Residence {
+    std::uint64_t bytes = 0;
+    std::uint64_t shared_bytes = 0;  // never more than `bytes`
+};
+std::optional<Residence> read_residence(pid_t pid);
 
 // The real uid.
 std::optional<uid_t> read_uid(pid_t pid);

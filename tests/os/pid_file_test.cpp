@@ -22,7 +22,7 @@ public:
         ::rmdir(path_.c_str());
     }
     std::string file() const { return path_ + "/daemon.pid"; }
-    std::optional<pid_t> says(const std::string& text) const {
+    Expected<pid_t, std::string> says(const std::string& text) const {
         std::FILE* out = std::fopen(file().c_str(), "w");
         REQUIRE(out);
         std::fwrite(text.data(), 1, text.size(), out);
@@ -49,18 +49,18 @@ TEST_CASE("a pid file without a number of a process says nothing") {
     const Folder folder;
     for (const char* text : {"", "\n", "nginx\n", "0\n", "-1\n", "+7\n", "99999999999999\n"}) {
         INFO(text);
-        CHECK(folder.says(text) == std::nullopt);
+        CHECK(folder.says(text).error() == (*text ? "no number in it" : "it is empty"));
     }
 }
 
 TEST_CASE("a pid file that is no file is not waited for") {
     const Folder folder;
-    CHECK(os::read_pid_file(folder.file()) == std::nullopt);
+    CHECK(os::read_pid_file(folder.file()).error() == "No such file or directory");
     REQUIRE(::mkdir(folder.file().c_str(), 0700) == 0);
-    CHECK(os::read_pid_file(folder.file()) == std::nullopt);
+    CHECK(os::read_pid_file(folder.file()).error() == "not a regular file");
     REQUIRE(::rmdir(folder.file().c_str()) == 0);
     REQUIRE(::mkfifo(folder.file().c_str(), 0600) == 0);
-    CHECK(os::read_pid_file(folder.file()) == std::nullopt);
+    CHECK(os::read_pid_file(folder.file()).error() == "not a regular file");
 }
 
 TEST_CASE("a stale pid file is taken away, and one that is not there is no matter") {

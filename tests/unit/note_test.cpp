@@ -167,7 +167,7 @@ TEST_CASE("what looks for its daemon says so, and where") {
     Rostered it{{program}};
     it.roster->start_autostart();
     it.executed(1);
-    CHECK(it.note("web") == "");
+    CHECK(it.note("web") == "waits for its command to daemonize and end");
     it.exits(1, 0);
     CHECK(it.note("web") == "looks for its daemon");
     it.roster->on_main_found(1, 500);
@@ -180,6 +180,11 @@ TEST_CASE("what looks for its daemon says so, and where") {
     twins.executed(2);
     twins.exits(2, 0);
     CHECK(twins.note("web@2") == "looks for its daemon in /run/web-2.pid");
+    twins.roster->on_search_hint(2, "no number in it");
+    CHECK(twins.note("web@2") == "looks for its daemon in /run/web-2.pid (no number in it)");
+    twins.pass(90s);
+    CHECK(twins["web@2"].machine().last_ending()->reason ==
+          "no daemon found within 1m30s (pid_file /run/web-2.pid: no number in it)");
 }
 
 TEST_CASE("a service that left a daemon behind says what to write") {
