@@ -476,7 +476,7 @@ void LinuxHost::ended(const track::Reaper::Death& death) {
     REEVE_PROBE_REAP(death.pid, name.c_str(), death.main);
     if (death.main) {
         main_ended(*death.run, death.reaped);
-        sweeper_.main_gone();
+        sweeper_.main_gone(*death.run);
     } else {
         orphan_ended(death.run);
     }

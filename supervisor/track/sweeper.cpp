@@ -248,29 +248,34 @@ bool Sweeper::is_gone(RunId run, bool any_child) {
 
 // Without any child that we did not start nothing can be left of a run whose main process is gone,
 // and its next run need not wait for a sweep.
-void Sweeper::main_gone() {
-    if (checks_.empty() || tracker_.may_have_adopted()) return;
-    std::optional<std::vector<Tracker::Child>> siblings;
-    std::vector<RunId> emptied;
-    for (const auto& [run, check] : checks_) {
-        if (tracker_.main_of(run) != 0) continue;
-        bool any = false;
-        if (wants_siblings(run, check)) {
-            if (!siblings && !may_read_siblings()) continue;  // the sweep will see
-            if (!siblings) append_siblings(siblings.emplace());
-            any = std::ranges::find(*siblings, std::optional{run}, &Tracker::Child::run) !=
-                  siblings->end();
-        }
-        if (is_gone(run, any)) emptied.push_back(run);
+void Sweeper::main_gone(RunId run) {
+    const auto found = checks_.find(run);
+    if (found == checks_.end() || tracker_.may_have_adopted()) return;
+    if (!wants_siblings(run, found->second)) {
+        if (!is_gone(run, false)) return;
+        checks_.erase(found);
+        listener_.on_emptied(run);
+        return;
     }
-    for (const RunId run : emptied) checks_.erase(run);
-    for (const RunId run : emptied) listener_.on_emptied(run);
+    if (!may_read_siblings()) return;  // the sweep will, for all that wait for it together
+
+    std::vector<Tracker::Child> siblings;
+    append_siblings(siblings);
+    std::vector<RunId> emptied;
+    for (const auto& [waiting, check] : checks_) {
+        const bool any = std::ranges::find(siblings, std::optional{waiting},
+                                           &Tracker::Child::run) != siblings.end();
+        if (is_gone(waiting, any)) emptied.push_back(waiting);
+    }
+    for (const RunId empty : emptied) checks_.erase(empty);
+    for (const RunId empty : emptied) listener_.on_emptied(empty);
 }
 
 void Sweeper::sweep() {
     wanted_ = false;
     look_at_.reset();
     holds_dead_ = false;
+    crowds_ = crowds_ && !checks_.empty();
     if (!anything_to_find()) return;
     const TimePoint began = kernel_.now();
     const bool with_siblings = may_read_siblings();
@@ -426,6 +431,7 @@ bool Sweeper::kill_all(RunId run, Check& check, const std::vector<Tracker::Child
     }
 
     bool any_new = false;
+    crowds_ = true;
     for (const Tracker::Child& child : children) {
         if (!check.killed.insert(child.pid).second) continue;
         (void)kernel_.signal_child(child.pid, SIGKILL);

@@ -74,12 +74,14 @@ public:
     // Its processes, parents before their children.
     std::vector<os::Kinship> processes_of(RunId run);
 
-    // A main process was taken: whether that was all can often be told at once.
-    void main_gone();
+    // The run's main process was taken: whether that was all can often be told at once.
+    void main_gone(RunId run);
     // A child was taken, and its number may be another's by now.
     void taken(pid_t pid) {
         rest_signalled_.erase(pid);
-        for (auto& [run, check] : checks_) check.killed.erase(pid);
+        if (crowds_) {
+            for (auto& [run, check] : checks_) check.killed.erase(pid);
+        }
         changed();
     }
     // A child was taken, or came: what was found before is old.
@@ -142,6 +144,7 @@ private:
 
     bool wanted_ = false;
     bool holds_dead_ = false;
+    bool crowds_ = false;               // some Check::killed may not be empty
     TimePoint next_allowed_{};          // what is wanted is done no earlier than this
     std::optional<TimePoint> look_at_;  // even if nothing changes
     std::uint64_t changes_ = 0;

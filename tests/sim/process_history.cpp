@@ -348,7 +348,7 @@ void History::ended(const Reaper::Death& death) {
         main_ended(process.run);
         sweeping_ = true;
         sweep_began_ = world_.time();
-        sweeper_.main_gone();
+        sweeper_.main_gone(*death.run);
         sweeping_ = false;
     } else if (process.parent != ProcessWorld::kCloner) {
         judge(process, death.run, "when it was taken");
