@@ -491,6 +491,8 @@ bool end_former_tree(const std::string& directory, const std::set<pid_t>& spared
     for (const std::string& name : subdirectories(directory)) {
         if (is_leaf(name)) leaves.push_back(directory + "/" + name);
     }
+    bool all_gone = true;
+    const auto had = leaves.size();
     std::erase_if(leaves, [&](const std::string& leaf) {
         std::vector<pid_t> inside;
         append_all(leaf, inside);
@@ -518,8 +520,10 @@ bool end_former_tree(const std::string& directory, const std::set<pid_t>& spared
             pollfd watched{events.get(), POLLPRI, 0};
             (void)::poll(&watched, 1, static_cast<int>(left.count()));
         }
-        (void)remove_directory(leaf);
+        all_gone = remove_directory(leaf) && all_gone;
     }
+    // With somebody spared in it the tree stays.
+    if (leaves.size() < had) return all_gone;
     ::rmdir((directory + std::string{kSupervisor}).c_str());
     return ::rmdir(directory.c_str()) == 0 || errno == ENOENT;
 }

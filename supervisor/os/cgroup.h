@@ -115,7 +115,8 @@ private:
 // what CgroupTree::directory() has given.  What is there and was not made by a CgroupTree is not
 // touched, and nor are the processes in `supervisor`: others are put there too (docker exec).
 // `spared` are left alone where they are: whoever starts a reeve from a session that the former one
-// supervised must not be killed by it, and nor must that reeve.
+// supervised must not be killed by it, and nor must that reeve.  The tree stays then, and true
+// means that nobody else is left.
 bool end_former_tree(const std::string& directory, const std::set<pid_t>& spared = {});
 
 // Counts the processes of the cgroup that we were in when this was made, or below it, that the

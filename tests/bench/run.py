@@ -73,6 +73,7 @@ class Run:
 
     def __exit__(self, *_):
         processes.end(self.pid)
+        self.supervisor.clear(self)
         shutil.rmtree(self.home, ignore_errors=True)
 
     # --- notes --------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 // What a reeve that was killed leaves behind, and the next one with its socket.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -166,8 +167,14 @@ REEVE_TRACKED_TEST_CASE(
     const std::string inside = directory / "inside";
     const std::string beside = directory / "beside";
     const std::string session = directory / "session.sh";
-    REQUIRE(::mkfifo((directory / "go").c_str(), 0600) == 0);
-    REQUIRE(::mkfifo((directory / "over").c_str(), 0600) == 0);
+    // Held open here, so that no end of theirs waits for the other, and what was written stays.
+    const auto hold = [&](const char* name) {
+        REQUIRE(::mkfifo((directory / name).c_str(), 0600) == 0);
+        return reeve::base::Fd{::open((directory / name).c_str(), O_RDWR | O_CLOEXEC)};
+    };
+    const auto go = hold("go");
+    const auto over = hold("over");
+    REQUIRE((go && over));
     // The shell of somebody who has logged in, say.  It is told what to run and for whom.
     directory.write("session.sh",
                     "read -r client words <go\n"

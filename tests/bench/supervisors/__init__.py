@@ -19,6 +19,9 @@ class Supervisor:
         its command line, the first word a path."""
         raise NotImplementedError
 
+    def clear(self, run):
+        """Takes away what it leaves outside of run.home when it is killed."""
+
 
 def first_missing(*paths):
     import os

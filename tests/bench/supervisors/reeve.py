@@ -55,3 +55,16 @@ healthy_after = "0s"
         if self.tracking is None:
             return command
         return ["/usr/bin/env", f"REEVE_TRACKING={self.tracking}", *command]
+
+    def clear(self, run):
+        """It was killed, and its cgroups with nothing in them are the next reeve's to remove."""
+        try:
+            with open(f"{self.socket(run)}.state") as file:
+                lines = dict(line.split(" ", 1) for line in file.read().splitlines() if " " in line)
+        except FileNotFoundError:
+            return
+        for folder, _, _ in os.walk(lines.get("cgroup", ""), topdown=False):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass  # something still ends in it
