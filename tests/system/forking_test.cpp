@@ -393,7 +393,12 @@ REEVE_TRACKED_TEST_CASE("a pid file that names a stranger is never believed") {
                reeve.program("liar").state == "failed";
     });
     reeve.wait_for_state("liar", "failed");
-    CHECK(reeve.program("liar").note == "no daemon found within 1s (pid_file " + file + ")");
+    const std::string note = reeve.program("liar").note;
+    CAPTURE(note);
+    CHECK(note.starts_with("no daemon found within 1s (pid_file " + file + ": it names pid " +
+                           std::to_string(stranger.pid()) +
+                           ", which is no process of this program; pid "));
+    CHECK(note.ends_with(" sleep runs, and would be taken without a pid_file)"));
     CHECK(pid_in(file) == stranger.pid());
     CHECK(running_with("sleep 86299").empty());
     CHECK(reeve.stop() == 0);
