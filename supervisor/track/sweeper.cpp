@@ -43,10 +43,9 @@ constexpr std::size_t kLookedAt = 64;
 
 // Leftovers that tidy up are few, start few, and take the SIGTERM that asks them to.  Where this
 // many have come since then, and are half of what is there, or this many are there, most of them
-// leave the signal pending and still some come, nobody tidies up: a shell that finds no room for
+// leave the signal pending and still one comes, nobody tidies up: a shell that finds no room for
 // its next fork blocks SIGTERM while it tries again for a quarter of a minute.
 constexpr std::size_t kTidying = 32;
-constexpr std::size_t kStillForks = 3;
 // A stray may be of the run that is about to be called empty: so long somebody gets to read more of
 // it, and so often it is looked whether that was done.
 constexpr milliseconds kExamination{500};
@@ -395,8 +394,7 @@ bool Sweeper::is_hopeless(RunId run, const Check& check, const std::vector<Track
     const auto left = static_cast<std::size_t>(check.left);
     if (processes_of(run, mine).size() >= left + std::max(kTidying * 2, left)) return true;
 
-    if (mine.size() < kTidying || came < kStillForks ||
-        kernel_.now() - check.told_at < kTakesTerm) {
+    if (mine.size() < kTidying || came == 0 || kernel_.now() - check.told_at < kTakesTerm) {
         return false;
     }
     const std::size_t stride = std::max<std::size_t>(mine.size() / kLookedAt, 1);
