@@ -640,10 +640,11 @@ void LinuxHost::forget(RunId run) {
     if (const std::string& leaf = tracker_.leaf_of(run); !leaf.empty()) {
         retire_leaf(leaf);
     }
+    const bool held = sweeper_.holds_dead();
     sweeper_.forget(run, live->program->leftovers == conf::Leftovers::keep);
+    if (held && !sweeper_.holds_dead()) more_to_reap_.arm();
     std::erase(to_launch_, run);
     live_.erase(run);
-    more_to_reap_.arm();  // what was held for its sake
     arm_sweep();
 }
 

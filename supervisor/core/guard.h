@@ -18,9 +18,6 @@ struct Footprint {
     // Who neglects the most of them.
     pid_t neglecting_pid = 0;
     std::string neglecting_command{};
-    // Whose it is: Instance::run_number() when it was looked at.  What was seen of a run is nothing
-    // that the next one is answerable for.  0: whichever is there now.
-    std::uint64_t run = 0;
 };
 
 // Which of a guard's limits.

@@ -435,7 +435,6 @@ void Roster::on_footprint(std::uint32_t slot, const Footprint& footprint) {
     Instance& instance = *instances_[slot];
     const auto& guard = instance.program().guard;
     if (!guard || !may_be_restarted(instance)) return;
-    if (footprint.run != 0 && footprint.run != instance.runs_) return;
 
     const Limits over = limits_over(*guard, footprint);
     const Limits crossed = newly(over, std::exchange(instance.over_, over));

@@ -107,7 +107,7 @@ public:
     void on_survivors(RunId run, std::string names);
     // Of [program.NAME.limits], what this run goes without, and why; for the note.
     void on_limits_missing(RunId run, std::string what);
-    // For the guard; of an instance without one it is ignored.
+    // For the guard, of the run that is there now; of an instance without one it is ignored.
     void on_footprint(std::uint32_t slot, const Footprint& footprint);
     void on_wake();
 

@@ -149,17 +149,13 @@ std::optional<ProcessStat> parse_stat(std::string_view line) {
 
     std::uint64_t user_ticks = 0;
     std::uint64_t system_ticks = 0;
-    std::uint64_t rss_pages = 0;
-    // Fields 4 to 24 of proc(5).
+    // Fields 4 to 23 of proc(5).
     const bool ok = next(rest, stat.ppid) && next(rest, stat.pgrp) && next(rest, stat.session) &&
                     skip(rest, 7) && next(rest, user_ticks) && next(rest, system_ticks) &&
                     skip(rest, 4) && next(rest, stat.threads) && skip(rest, 1) &&
-                    next(rest, stat.start_ticks) && next(rest, stat.vsize_bytes) &&
-                    next(rest, rss_pages);
+                    next(rest, stat.start_ticks) && next(rest, stat.vsize_bytes);
     if (!ok) return std::nullopt;
     stat.cpu_ticks = user_ticks + system_ticks;
-    static const auto page_size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-    stat.rss_bytes = rss_pages * page_size;
     return stat;
 }
 

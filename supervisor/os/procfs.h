@@ -26,7 +26,6 @@ struct ProcessStat {
     std::uint64_t start_ticks = 0;  // since boot; with the pid it names a process for good
     std::uint64_t cpu_ticks = 0;    // user and system
     std::uint64_t vsize_bytes = 0;
-    std::uint64_t rss_bytes = 0;
     int threads = 0;
     std::array<char, 64> comm_buffer{};
 

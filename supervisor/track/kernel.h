@@ -45,20 +45,14 @@ public:
     // made with clone(CLONE_PARENT).  False: it can't be told.
     virtual bool append_cloned(std::vector<pid_t>& pids) = 0;
     // Whether any of those is in that process group: much quicker.
-    virtual bool cloned_in_group(pid_t group) {
-        (void)group;
-        return false;
-    }
+    virtual bool cloned_in_group(pid_t group) = 0;
     virtual void append_children(pid_t parent, std::vector<pid_t>& pids) = 0;
     virtual std::vector<os::Kinship> all_processes() = 0;
     virtual std::optional<os::ProcessStat> stat(pid_t pid) = 0;
     // RLIMIT_LOCKS.
     virtual std::optional<std::uint64_t> tag(pid_t pid) = 0;
     // Whether the signal was sent to the process and not taken: it blocks it.
-    virtual bool is_pending(pid_t pid, int signal) {
-        (void)pid, (void)signal;
-        return false;
-    }
+    virtual bool is_pending(pid_t pid, int signal) = 0;
 
     // --- cgroups, where we have them; leaves by their name ---------------------------------------
 

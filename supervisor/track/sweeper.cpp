@@ -46,14 +46,14 @@ constexpr std::size_t kLookedAt = 64;
 // leave the signal pending and still one comes, nobody tidies up: a shell that finds no room for
 // its next fork blocks SIGTERM while it tries again for a quarter of a minute.
 constexpr std::size_t kTidying = 32;
+constexpr milliseconds kTakesTerm{500};
+constexpr milliseconds kLookAgain{100};
+constexpr milliseconds kLookAgainCeiling{400};
+
 // A stray may be of the run that is about to be called empty: so long somebody gets to read more of
 // it, and so often it is looked whether that was done.
 constexpr milliseconds kExamination{500};
 constexpr milliseconds kExaminationLook{20};
-
-constexpr milliseconds kLookAgain{100};
-constexpr milliseconds kLookAgainCeiling{400};
-constexpr milliseconds kTakesTerm{500};
 
 }  // namespace
 

@@ -393,8 +393,7 @@ void History::grow(Instance& instance) {
     Book& book = books_[instance.slot()];
     const auto& guard = instance.program().guard;
     const bool over = !dice_.one_in(3);
-    const core::Footprint footprint{.pids = over ? 11 : 10,
-                                    .run = dice_.one_in(2) ? instance.run_number() : 0};
+    const core::Footprint footprint{.pids = over ? 11 : 10};
     const bool is_looked_at =
         guard && (instance.state() == State::starting || instance.state() == State::running);
     // What could still turn out to be a lack of room is left alone: it would be no run of its own.
