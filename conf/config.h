@@ -48,22 +48,64 @@ struct SuccessExit {
     bool operator==(const SuccessExit&) const = default;
 };
 
-struct Output {
+enum class LogFormat {
+    raw,   // bytes as they came
+    text,  // time and name before each line
+    json,  // an object a line
+};
+
+// What becomes of output that a sink cannot take now.
+enum class Overflow {
+    block,  // the program waits
+    drop,   // the program never waits; what is dropped is counted and said
+};
+
+enum class Compression { none, gzip, zstd };
+
+// When a log file is put aside and the next begun, and what becomes of those put aside.
+struct Rotation {
+    std::uint64_t max_size_bytes = 50 * 1024 * 1024;  // 0: never for its size
+    std::optional<Duration> max_age{};                // of the file's beginning
+    int keep = 5;                                     // how many are kept beside the current one
+    Compression compress = Compression::none;
+
+    bool operator==(const Rotation&) const = default;
+};
+
+// One place that a stream of output goes to.
+struct Sink {
     enum class Kind {
         inherit,  // line by line to reeve's own stdout or stderr
         null,
         file,
-        merged,  // stderr only: into whatever stdout goes to, in order
+        syslog,
+        journal,
     };
     Kind kind = Kind::inherit;
-    std::string path;  // absolute; only for `file`
+    // Only for `inherit`: 1 or 2 where it is not the one of the same name ("/dev/stderr").
+    std::optional<int> descriptor{};
+    std::string path{};  // absolute; only for `file`
     // Where ${instance} gives each copy a file of its own: one an instance; else empty.
     std::vector<std::string> instance_paths{};
+    LogFormat format = LogFormat::raw;
+    Overflow overflow = Overflow::block;
+    Rotation rotation{};  // only for `file`
 
     const std::string& path_of(int instance) const {  // instance 1 is the first
         return instance_paths.empty() ? path
                                       : instance_paths[static_cast<std::size_t>(instance - 1)];
     }
+    bool operator==(const Sink&) const = default;
+};
+
+struct Output {
+    enum class Kind {
+        sinks,   // captured, and given to each of `sinks`
+        direct,  // reeve's own descriptor is handed over
+        merged,  // stderr only: into whatever stdout goes to, in order
+    };
+    Kind kind = Kind::sinks;
+    std::vector<Sink> sinks{Sink{}};  // at least one where kind is `sinks`, else empty
 };
 
 struct Input {
@@ -156,6 +198,7 @@ struct Program {
     Input input;
     Output output;
     Output error{Output::Kind::merged, {}};
+    bool tty = false;  // a pseudo-terminal for all three
 
     std::optional<int> nice;
     std::optional<int> oom_score_adj;
@@ -182,11 +225,21 @@ struct Group {
 
 enum class LogLevel { trace, debug, info, warn, error };
 
+// Where reeve's own log goes.
+struct OwnLogTarget {
+    enum class Kind { standard_error, file, syslog, journal };
+    Kind kind = Kind::standard_error;
+    std::string path{};  // absolute; only for `file`
+    bool operator==(const OwnLogTarget&) const = default;
+};
+
 struct Supervisor {
     std::optional<std::vector<ExitOn>>
         exit_on;                           // nullopt: the default, which depends on being PID 1
     std::optional<Duration> stop_timeout;  // nullopt: 9s as PID 1, 25s otherwise
     LogLevel log_level = LogLevel::info;
+    OwnLogTarget log;
+    LogFormat log_format = LogFormat::text;  // text or json
     // The share of the pids that may be had from which on it is said; over 0, at most 1.
     double pids_warn = 0.8;
 };

@@ -102,8 +102,8 @@ public:
             read_instance(variables);
         }
         settle(program_.input);
-        settle(program_.output);
-        settle(program_.error);
+        for (Sink& sink : program_.output.sinks) settle(sink);
+        for (Sink& sink : program_.error.sinks) settle(sink);
         return true;
     }
 
@@ -253,9 +253,9 @@ private:
                 program_.input.kind = word == "null" ? Input::Kind::null : Input::Kind::inherit;
             } else {
                 Output& output = name == "stdout" ? program_.output : program_.error;
-                output.kind = word == "null"      ? Output::Kind::null
-                              : word == "inherit" ? Output::Kind::inherit
-                                                  : Output::Kind::merged;
+                output = {};
+                if (word == "stdout") output = {Output::Kind::merged, {}};
+                if (word == "null") output.sinks.front().kind = Sink::Kind::null;
             }
             return;
         }
@@ -284,7 +284,9 @@ private:
         if (name == "stdin") {
             program_.input.kind = Input::Kind::file;
         } else {
-            (name == "stdout" ? program_.output : program_.error).kind = Output::Kind::file;
+            Output& output = name == "stdout" ? program_.output : program_.error;
+            output = {};
+            output.sinks.front().kind = Sink::Kind::file;
         }
     }
 
@@ -375,8 +377,10 @@ private:
         }
 
         read_path(variables, "stdin", program_.input, program_.input.kind == Input::Kind::file);
-        read_path(variables, "stdout", program_.output, program_.output.kind == Output::Kind::file);
-        read_path(variables, "stderr", program_.error, program_.error.kind == Output::Kind::file);
+        for (Sink& sink : program_.output.sinks)
+            read_path(variables, "stdout", sink, sink.kind == Sink::Kind::file);
+        for (Sink& sink : program_.error.sinks)
+            read_path(variables, "stderr", sink, sink.kind == Sink::Kind::file);
     }
 
     // That of [defaults] is for the daemons alone; one of its own is not let pass so.

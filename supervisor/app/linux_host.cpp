@@ -35,10 +35,12 @@ constexpr milliseconds kLeavesStay{1000};
 // Clones in a row that were refused their cgroup: then there is something about cgroups here.
 constexpr int kRefusals = 3;
 
-// With the path that is this copy's.
+// With the paths that are this copy's.
 conf::Output of_instance(conf::Output output, int instance) {
-    output.path = output.path_of(instance);
-    output.instance_paths.clear();
+    for (conf::Sink& sink : output.sinks) {
+        sink.path = sink.path_of(instance);
+        sink.instance_paths.clear();
+    }
     return output;
 }
 

@@ -179,7 +179,8 @@ void Engine::set_outputs(InstanceId id, const conf::Output& out, const conf::Out
     if (found == instances_.end()) return;
     Instance& instance = *found->second;
     instance.out->set_sink(make_sink(instance, Source::out, out, owner));
-    if (instance.err) instance.err->set_sink(make_sink(instance, Source::err, err, owner));
+    if (instance.err && err.kind == conf::Output::Kind::sinks)
+        instance.err->set_sink(make_sink(instance, Source::err, err, owner));
 }
 
 std::unique_ptr<Sink> Engine::make_sink(const Instance& instance, Source source,
@@ -188,15 +189,10 @@ std::unique_ptr<Sink> Engine::make_sink(const Instance& instance, Source source,
         return std::make_unique<InheritSink>(console_, target, next_writer_++, instance.name,
                                              prefixing_);
     };
-    switch (output.kind) {
-        case conf::Output::Kind::null:
-            return std::make_unique<NullSink>();
-        case conf::Output::Kind::inherit:
-        case conf::Output::Kind::merged:  // has no stream of its own
-            return inherit(source == Source::out ? Console::Target::out : Console::Target::err);
-        case conf::Output::Kind::file:
-            break;
-    }
+    const conf::Sink& wanted = output.sinks.front();
+    if (wanted.kind == conf::Sink::Kind::null) return std::make_unique<NullSink>();
+    if (wanted.kind != conf::Sink::Kind::file)
+        return inherit(source == Source::out ? Console::Target::out : Console::Target::err);
 
     if (!pool_) pool_ = std::make_unique<WriterPool>();
     auto on_outcome = [door = door_, id = instance.id, source] {
@@ -205,7 +201,7 @@ std::unique_ptr<Sink> Engine::make_sink(const Instance& instance, Source source,
         if (!engine) return;
         engine->post([engine, id, source] { engine->file_outcome(id, source); });
     };
-    return std::make_unique<FileSink>(output.path, owner,
+    return std::make_unique<FileSink>(wanted.path, owner,
                                       FileSink::Services{
                                           .pool = *pool_,
                                           .own_log = own_log_,

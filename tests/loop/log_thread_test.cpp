@@ -25,6 +25,7 @@ using namespace reeve::log;
 using reeve::base::Fd;
 using reeve::base::Pipe;
 using reeve::conf::Output;
+using Sink = reeve::conf::Sink;
 namespace fs = std::filesystem;
 
 namespace {
@@ -33,13 +34,13 @@ Output inherit() {
     return {};
 }
 Output null() {
-    return {.kind = Output::Kind::null, .path = {}, .instance_paths = {}};
+    return {.sinks = {{.kind = Sink::Kind::null}}};
 }
 Output merged() {
-    return {.kind = Output::Kind::merged, .path = {}, .instance_paths = {}};
+    return {Output::Kind::merged, {}};
 }
 Output file(const fs::path& path) {
-    return {.kind = Output::Kind::file, .path = path.string(), .instance_paths = {}};
+    return {.sinks = {{.kind = Sink::Kind::file, .path = path.string()}}};
 }
 
 void put(int fd, std::string_view bytes) {

@@ -47,7 +47,7 @@ TEST_CASE("a command is enough: everything else has the default of the manual") 
     CHECK(web.stop_scope == StopScope::main);
     CHECK(web.leftovers == Leftovers::kill);
     CHECK(web.input.kind == Input::Kind::null);
-    CHECK(web.output.kind == Output::Kind::inherit);
+    CHECK(web.output.sinks.at(0).kind == Sink::Kind::inherit);
     CHECK(web.error.kind == Output::Kind::merged);
     CHECK(web.umask == std::nullopt);
     CHECK(web.nice == std::nullopt);
@@ -177,9 +177,9 @@ programs = ["web", "job"]
     CHECK(web.leftovers == Leftovers::keep);
     CHECK(web.input.kind == Input::Kind::file);
     CHECK(web.input.path == "/dev/zero");
-    CHECK(web.output.kind == Output::Kind::file);
-    CHECK(web.output.path == "/var/log/web.log");
-    CHECK(web.error.kind == Output::Kind::null);
+    CHECK(web.output.sinks.at(0).kind == Sink::Kind::file);
+    CHECK(web.output.sinks.at(0).path == "/var/log/web.log");
+    CHECK(web.error.sinks.at(0).kind == Sink::Kind::null);
     CHECK(web.nice == -5);
     CHECK(web.oom_score_adj == 500);
     CHECK(web.limits == CgroupLimits{512u << 20, 200, 150});
@@ -205,7 +205,7 @@ programs = ["web", "job"]
     CHECK(job.stop_steps[0].signal == SIGINT);
     CHECK(job.stop_steps[0].wait == 2s);
     CHECK(job.inherit_environment == std::vector<std::string>{});
-    CHECK(job.error.kind == Output::Kind::inherit);
+    CHECK(job.error.sinks.at(0).kind == Sink::Kind::inherit);
 }
 
 TEST_CASE("programs come in the order in which they are written") {
@@ -380,11 +380,11 @@ socket = "${RUN}/reeve.sock"
               {"PORT", "802"}, {"URL", "http://h:802"}, {"HOST", "h"}, {"PATH", "/opt:/bin"}});
     CHECK(web.directories ==
           std::vector<std::string>{directory + "/data/1", directory + "/data/2"});
-    CHECK(web.output.path == directory + "/web.1.log");
-    CHECK(web.output.path_of(2) == directory + "/web.2.log");
-    CHECK(web.error.path == directory + "/err.log");
-    CHECK(web.error.instance_paths.empty());
-    CHECK(web.error.path_of(2) == directory + "/err.log");
+    CHECK(web.output.sinks.at(0).path == directory + "/web.1.log");
+    CHECK(web.output.sinks.at(0).path_of(2) == directory + "/web.2.log");
+    CHECK(web.error.sinks.at(0).path == directory + "/err.log");
+    CHECK(web.error.sinks.at(0).instance_paths.empty());
+    CHECK(web.error.sinks.at(0).path_of(2) == directory + "/err.log");
     CHECK(config.control.socket == "/r/reeve.sock");
 }
 
@@ -468,7 +468,7 @@ TEST_CASE("included files are read in order, each glob sorted, and may include o
     // Defaults are for all files; paths and ${config_dir} belong to the file that says them.
     CHECK(program_of(config, "main").max_failures == 7);
     CHECK(program_of(config, "c").commands[0][1].ends_with("/conf.d/more"));
-    CHECK(program_of(config, "b").output.path.ends_with("/conf.d/b.log"));
+    CHECK(program_of(config, "b").output.sinks.at(0).path.ends_with("/conf.d/b.log"));
 }
 
 TEST_CASE("real files: globs, directories, what never ends and what isn't there") {
