@@ -1,0 +1,100 @@
+#include "supervisor/log/file_target.h"
+
+#include <utility>
+
+namespace reeve::log {
+
+FileTarget::FileTarget(std::string path, std::optional<Owner> owner, conf::Rotation rotation,
+                       std::function<void()> on_outcome, FileClock clock)
+    : path_{std::move(path)},
+      owner_{owner},
+      rotation_{rotation},
+      on_outcome_{std::move(on_outcome)},
+      clock_{std::move(clock)} {}
+
+void FileTarget::queue(Slice slice) {
+    const std::lock_guard lock{mutex_};
+    ever_queued_ += slice.bytes.size();
+    queue_.append(std::move(slice));
+}
+
+void FileTarget::queue(std::string_view bytes) {
+    const std::lock_guard lock{mutex_};
+    ever_queued_ += bytes.size();
+    queue_.append(bytes);
+}
+
+std::size_t FileTarget::queued() const {
+    const std::lock_guard lock{mutex_};
+    return queue_.size() + writing_;
+}
+
+FileTarget::Outcome FileTarget::outcome() const {
+    const std::lock_guard lock{mutex_};
+    return outcome_;
+}
+
+std::uint64_t FileTarget::ever_queued() const {
+    const std::lock_guard lock{mutex_};
+    return ever_queued_;
+}
+
+std::uint64_t FileTarget::written() const {
+    const std::lock_guard lock{mutex_};
+    return ever_queued_ - queue_.size() - writing_;
+}
+
+std::string FileTarget::take_queued() {
+    const std::lock_guard lock{mutex_};
+    return std::exchange(queue_, {}).text();
+}
+
+void FileTarget::want_reopen() {
+    const std::lock_guard lock{mutex_};
+    reopen_ = true;
+}
+
+void FileTarget::compressed(int error) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (std::exchange(outcome_.compress_error, error) == error) return;
+    }
+    on_outcome_();
+}
+
+bool FileTarget::work(Compressor& compressor) {
+    if (!file_) {
+        // Made here, because nobody has a weak_ptr of what is still being constructed.
+        file_ = std::make_unique<LogFile>(
+            path_, owner_, rotation_,
+            [target = weak_from_this()](int error) {
+                if (const auto self = target.lock()) self->compressed(error);
+            },
+            clock_);
+    }
+    Batch batch;
+    bool reopen = false;
+    {
+        const std::lock_guard lock{mutex_};
+        reopen = std::exchange(reopen_, false);
+        batch = std::exchange(queue_, {});
+        writing_ = batch.size();
+    }
+    const auto errors = file_->write(batch, reopen, compressor);
+
+    bool more = false;
+    {
+        const std::lock_guard lock{mutex_};
+        // A write that stopped in the middle goes on there: no line is cut or written twice.
+        queue_.prepend(std::move(batch));
+        writing_ = 0;
+        outcome_.open_error = errors.open;
+        outcome_.write_error = errors.write;
+        outcome_.rotate_error = errors.rotate;
+        more = errors.open == 0 && errors.write == 0 && !queue_.empty();
+    }
+    on_outcome_();
+    return more;
+}
+
+}  // namespace reeve::log

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "conf/config.h"
+#include "supervisor/log/batch.h"
+#include "supervisor/log/log_file.h"
+#include "supervisor/log/slice.h"
+
+namespace reeve::log {
+
+class WriterPool;
+
+// One log file and what is to be written to it.  The log thread queues and never waits; a thread of
+// the pool opens, writes, rotates and reopens, each of which may hang for ever on a dead disk.
+class FileTarget : public std::enable_shared_from_this<FileTarget> {
+public:
+    // The errno of the last try, 0 when it went well.
+    struct Outcome {
+        int open_error = 0;      // nothing is written meanwhile; submit it again by and by
+        int write_error = 0;     // what was not written is still queued; likewise
+        int rotate_error = 0;    // the file goes on growing, and it is tried again by itself
+        int compress_error = 0;  // the file stays as it is until the next rotation
+    };
+
+    // Directories that are missing are made with `owner`, and so is the file.  `on_outcome` is
+    // called from a thread of the pool after each piece of work, or the compressor's.
+    FileTarget(std::string path, std::optional<Owner> owner, conf::Rotation rotation,
+               std::function<void()> on_outcome, FileClock clock = FileClock::real());
+
+    const std::string& path() const { return path_; }
+
+    // A large slice is held on to until it is written; what is small is copied.  Then submit it to
+    // the pool.
+    void queue(Slice slice);
+    void queue(std::string_view bytes);
+
+    std::size_t queued() const;  // with what is being written
+    Outcome outcome() const;
+
+    // Bytes queued since the beginning, and how many of them are not here any more: in the file, or
+    // taken back.
+    std::uint64_t ever_queued() const;
+    std::uint64_t written() const;
+
+    // Takes back what is queued and not being written.
+    std::string take_queued();
+
+    // Then submit it to the pool.
+    void want_reopen();
+
+private:
+    friend class WriterPool;
+
+    // On a thread of the pool.  True when it went well and there is more to do.
+    bool work(Compressor& compressor);
+    void compressed(int error);
+
+    const std::string path_;
+    const std::optional<Owner> owner_;
+    const conf::Rotation rotation_;
+    const std::function<void()> on_outcome_;
+    const FileClock clock_;
+
+    mutable std::mutex mutex_;
+    Batch queue_;
+    std::size_t writing_ = 0;
+    std::uint64_t ever_queued_ = 0;
+    bool reopen_ = false;
+    Outcome outcome_;
+
+    std::unique_ptr<LogFile> file_;  // of the thread that works
+
+    bool in_pool_ = false;  // under the pool's mutex
+    bool again_ = false;    // under the pool's mutex: submitted while it was worked on
+};
+
+}  // namespace reeve::log

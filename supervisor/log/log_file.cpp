@@ -1,0 +1,324 @@
+#include "supervisor/log/log_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <utility>
+
+#include "supervisor/log/compressor.h"
+#include "supervisor/model/rotation.h"
+
+namespace reeve::log {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+constexpr mode_t kFileMode = 0644;
+constexpr std::size_t kMostParts = 64;
+
+constexpr milliseconds kLookAtPathEvery = 1s;
+constexpr milliseconds kRotateAgainAfter = 1s;
+
+// Names that are taken though no look at the directory has shown them.
+constexpr int kMostTries = 1000;
+
+struct Opened {
+    base::Fd file;
+    bool created = false;
+    int error = 0;
+};
+
+Opened open_at(int directory, const std::string& name, const std::optional<Owner>& owner) {
+    // Not blocking at first: opening a FIFO for writing would wait for its reader.
+    int flags = O_APPEND | O_NOCTTY | O_CLOEXEC | O_NONBLOCK;
+    // In a foreign directory the name may be a link to anything.
+    if (is_foreign(directory)) flags |= O_NOFOLLOW;
+
+    Opened opened;
+    opened.file =
+        base::Fd{::openat(directory, name.c_str(), flags | O_WRONLY | O_CREAT | O_EXCL, kFileMode)};
+    opened.created = static_cast<bool>(opened.file);
+    if (opened.created) {
+        give_to(opened.file.get(), owner);
+    } else if (errno == EEXIST) {
+        opened.file =
+            base::Fd{::openat(directory, name.c_str(), flags | O_WRONLY | O_CREAT, kFileMode)};
+    }
+    // As its own reader a FIFO neither waits for one nor breaks when one goes.
+    struct stat status {};
+    const bool unread = !opened.file && errno == ENXIO;
+    if (unread || (opened.file && !opened.created && ::fstat(opened.file.get(), &status) == 0 &&
+                   S_ISFIFO(status.st_mode)))
+        opened.file = base::Fd{::openat(directory, name.c_str(), flags | O_RDWR)};
+    if (!opened.file) {
+        opened.error = errno;
+        return opened;
+    }
+    ::fcntl(opened.file.get(), F_SETFL, O_APPEND);
+    return opened;
+}
+
+int rename_to_free_name(int directory, const std::string& from, const std::string& to) {
+    if (::renameat2(directory, from.c_str(), directory, to.c_str(), RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS) return errno;
+    // A file system without it.  Nobody else gives such names.
+    struct stat status {};
+    if (::fstatat(directory, to.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
+    if (errno != ENOENT) return errno;
+    return ::renameat(directory, from.c_str(), directory, to.c_str()) == 0 ? 0 : errno;
+}
+
+// When the file was made, where the file system knows.
+std::optional<WallTime> birth(int file) {
+    struct statx status {};
+    if (::statx(file, "", AT_EMPTY_PATH, STATX_BTIME, &status) != 0 ||
+        (status.stx_mask & STATX_BTIME) == 0)
+        return std::nullopt;
+    return std::chrono::seconds{status.stx_btime.tv_sec} +
+           std::chrono::duration_cast<milliseconds>(
+               std::chrono::nanoseconds{status.stx_btime.tv_nsec});
+}
+
+// The open went wrong for want of something that comes back, not for where the path leads.
+bool is_shortage(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR;
+}
+
+}  // namespace
+
+FileClock FileClock::real() {
+    return {
+        .wall =
+            [] {
+                return std::chrono::duration_cast<WallTime>(
+                    std::chrono::system_clock::now().time_since_epoch());
+            },
+        .monotonic =
+            [] {
+                return std::chrono::duration_cast<milliseconds>(
+                    std::chrono::steady_clock::now().time_since_epoch());
+            },
+    };
+}
+
+LogFile::LogFile(std::string path, std::optional<Owner> owner, conf::Rotation rotation,
+                 std::function<void(int)> on_compressed, FileClock clock)
+    : path_{std::move(path)},
+      owner_{owner},
+      rotation_{rotation},
+      on_compressed_{std::move(on_compressed)},
+      clock_{std::move(clock)} {}
+
+LogFile::Errors LogFile::write(Batch& batch, bool reopen, Compressor& compressor) {
+    Errors errors;
+    errors.open = make_sure_it_is_open(reopen, compressor);
+    while (errors.open == 0 && errors.write == 0 && !batch.empty()) {
+        if (former_) {
+            finish_line_in_former(batch);
+            continue;
+        }
+        Cut cut{batch.size(), false};
+        if (may_rotate()) cut = next_cut(batch, state());
+        if (cut.bytes > 0) {
+            if (size_ == 0) began_ = clock_.wall();
+            const std::size_t before = batch.size();
+            errors.write = write_out(file_, batch, cut.bytes);
+            size_ += before - batch.size();
+        }
+        if (errors.write == 0 && cut.then_rotate) {
+            rotate_error_ = rotate(compressor);
+            if (rotate_error_ != 0) rotation_failed_ = clock_.monotonic();
+        }
+    }
+    errors.rotate = rotate_error_;
+    return errors;
+}
+
+bool LogFile::may_rotate() const {
+    return regular_ &&
+           (!rotation_failed_ || clock_.monotonic() - *rotation_failed_ >= kRotateAgainAfter);
+}
+
+FileState LogFile::state() const {
+    return {
+        .size = size_,
+        .max_size = rotation_.max_size_bytes,
+        .too_old = rotation_.max_age && size_ > 0 && clock_.wall() - began_ >= *rotation_.max_age,
+        .at_line_start = at_line_start_};
+}
+
+// 0 or an errno.
+int LogFile::write_out(const base::Fd& file, Batch& batch, std::size_t count) {
+    std::array<iovec, kMostParts> room;
+    while (count > 0) {
+        const auto parts = batch.parts(room, count);
+        const ssize_t written = ::writev(file.get(), parts.data(), static_cast<int>(parts.size()));
+        if (written > 0) {
+            count -= static_cast<std::size_t>(written);
+            at_line_start_ = batch.advance(static_cast<std::size_t>(written)) == '\n';
+        } else if (written == 0) {
+            return EIO;  // nothing that takes bytes does that
+        } else if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+void LogFile::finish_line_in_former(Batch& batch) {
+    struct stat status {};
+    const std::size_t line = batch.through_first_newline();
+    // Nobody reads what goes to a file without a name; the end of the line alone is better.
+    const bool gone = ::fstat(former_.get(), &status) == 0 && status.st_nlink == 0;
+    if (gone || write_out(former_, batch, line != 0 ? line : batch.size()) != 0 || line != 0)
+        former_.reset();
+}
+
+int LogFile::make_sure_it_is_open(bool reopen, Compressor& compressor) {
+    if (reopen) reopen_again_ = true;
+    if (file_) {
+        struct stat status {};
+        if (::fstat(file_.get(), &status) == 0) {
+            // Nobody would ever read what goes to a file without a name.
+            if (status.st_nlink == 0) file_.reset();
+            const auto size = static_cast<std::uint64_t>(status.st_size);
+            if (size < size_) began_ = clock_.wall();  // truncated: it begins anew
+            size_ = size;
+        }
+    }
+    if (!file_ || reopen_again_ || was_moved()) {
+        base::Fd before = std::move(file_);
+        const Identity identity = identity_;
+        const int error = open(compressor);
+        if (error != 0 && !(before && is_shortage(error))) return error;
+        reopen_again_ = error != 0;
+        if (error != 0) {
+            file_ = std::move(before);
+        } else if (before && identity_ != identity && !at_line_start_ && !former_) {
+            former_ = std::move(before);
+        }
+    }
+    return 0;
+}
+
+// Whether the path leads elsewhere now, or nowhere.
+bool LogFile::was_moved() {
+    const milliseconds now = clock_.monotonic();
+    if (now - looked_at_path_ < kLookAtPathEvery) return false;
+    looked_at_path_ = now;
+    struct stat status {};
+    if (::stat(path_.c_str(), &status) != 0) return errno == ENOENT;
+    return Identity{status.st_dev, status.st_ino} != identity_;
+}
+
+// 0 or an errno, and then nothing has changed.
+int LogFile::open(Compressor& compressor) {
+    const base::Fd directory = make_directory(path_, owner_);
+    if (!directory) return errno;
+    Opened opened = open_at(directory.get(), file_name(path_), owner_);
+    if (opened.error != 0) return opened.error;
+    take_up(std::move(opened.file));
+
+    if (regular_ && rotation_.compress != conf::Compression::none && !rotated_)
+        compressor.submit_with_leftovers(rotated_at(real_path()));
+    return 0;
+}
+
+void LogFile::take_up(base::Fd file) {
+    file_ = std::move(file);
+    struct stat status {};
+    ::fstat(file_.get(), &status);
+    identity_ = {status.st_dev, status.st_ino};
+    regular_ = S_ISREG(status.st_mode);
+    size_ = static_cast<std::uint64_t>(status.st_size);
+    began_ = clock_.wall();
+    if (size_ > 0) began_ = birth(file_.get()).value_or(began_);
+    looked_at_path_ = clock_.monotonic();
+    rotation_failed_.reset();
+    rotate_error_ = 0;
+}
+
+// Where the file lies, when a link at the path leads there.
+std::string LogFile::real_path() const {
+    const base::Fd directory = open_directory(path_);
+    struct stat status {};
+    if (!directory ||
+        ::fstatat(directory.get(), file_name(path_).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISLNK(status.st_mode))
+        return path_;
+    std::array<char, PATH_MAX> path;
+    const std::string link = "/proc/self/fd/" + std::to_string(file_.get());
+    const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
+    return size > 0 ? std::string{path.data(), static_cast<std::size_t>(size)} : path_;
+}
+
+const std::shared_ptr<RotatedFiles>& LogFile::rotated_at(const std::string& path) {
+    if (!rotated_ || rotated_->path() != path)
+        rotated_ = std::make_shared<RotatedFiles>(path, rotation_, on_compressed_);
+    return rotated_;
+}
+
+bool LogFile::is_at(int directory, const std::string& name) const {
+    struct stat status {};
+    return ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           Identity{status.st_dev, status.st_ino} == identity_;
+}
+
+// Puts the file aside and begins the next one; the stream is at a line's beginning.  0 or an errno,
+// and then the file is what it was.
+int LogFile::rotate(Compressor& compressor) {
+    const std::string path = real_path();
+    const std::string name = file_name(path);
+    const base::Fd directory = open_directory(path);
+    if (!directory || !is_at(directory.get(), name)) {
+        // Somebody else has put it aside.
+        const Identity before = identity_;
+        const int error = open(compressor);
+        return error == 0 && identity_ == before ? ESTALE : error;
+    }
+    const auto& rotated = rotated_at(path);
+    bool leftovers = false;
+    if (const int error = rotated->look(directory.get(), leftovers)) return error;
+
+    WallTime time = rotated->next_time(clock_.wall());
+    std::string aside;
+    int error = EEXIST;
+    for (int tries = 0; error == EEXIST && tries < kMostTries; ++tries, time += 1ms) {
+        aside = model::rotated_name(name, {.time = time});
+        error = rename_to_free_name(directory.get(), name, aside);
+    }
+    if (error != 0) return error;
+    time -= 1ms;
+
+    Opened next = open_at(directory.get(), name, owner_);
+    if (next.error != 0) {
+        rename_to_free_name(directory.get(), aside, name);
+        return next.error;
+    }
+    struct stat status {};
+    if (next.created && ::fstat(file_.get(), &status) == 0) {
+        // What somebody has done with chown and chmod lasts.
+        give_to(next.file.get(), Owner{status.st_uid, status.st_gid});
+        ::fchmod(next.file.get(), status.st_mode & 0777);
+    }
+    take_up(std::move(next.file));
+
+    rotated->add(time);
+    rotated->prune(directory.get());
+    if (leftovers) {
+        compressor.submit_with_leftovers(rotated);
+    } else if (rotation_.compress != conf::Compression::none) {
+        compressor.submit(rotated);
+    }
+    return 0;
+}
+
+}  // namespace reeve::log

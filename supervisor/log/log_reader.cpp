@@ -1,0 +1,206 @@
+#include "supervisor/log/log_reader.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "supervisor/log/log_directory.h"
+#include "supervisor/model/rotation.h"
+
+namespace reeve::log {
+
+using conf::Compression;
+
+namespace {
+
+constexpr std::size_t kBlock = 64 * 1024;
+
+// A log can't be worth more memory than this; zstd's own limit for files of unknown origin.
+constexpr int kLargestWindow = 27;
+
+constexpr int kGzipWindow = 15 + 16;  // as in the compressor
+
+base::OsExpected<base::Fd> open_to_read(const std::string& path) {
+    const base::Fd directory = open_directory(path);
+    if (!directory) return base::os_error("open", path);
+    // A FIFO or a device is not waited for.
+    base::Fd file{::openat(directory.get(), file_name(path).c_str(),
+                           O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC |
+                               (is_foreign(directory.get()) ? O_NOFOLLOW : 0))};
+    struct stat status {};
+    if (!file || ::fstat(file.get(), &status) != 0) return base::os_error("open", path);
+    if (!S_ISREG(status.st_mode)) {
+        errno = S_ISDIR(status.st_mode) ? EISDIR : ESPIPE;
+        return base::os_error("open", path);
+    }
+    return file;
+}
+
+}  // namespace
+
+base::OsExpected<std::vector<RotatedFile>> rotated_files(const std::string& path) {
+    const base::Fd directory = open_directory(path);
+    if (!directory) return base::os_error("open", path);
+    const std::string name = file_name(path);
+    std::vector<RotatedFile> files;
+    errno =
+        scan_rotated(directory.get(), [&](std::string_view file, const model::RotatedFrom& found) {
+            if (found.name == name && !found.rotated.unfinished)
+                files.push_back({std::string{file}, found.rotated.time, found.rotated.compression});
+        });
+    if (errno != 0) return base::os_error("readdir", path);
+    // The original, where it is still there, comes before what it is being compressed to.
+    std::sort(files.begin(), files.end(), [](const RotatedFile& a, const RotatedFile& b) {
+        return std::pair{a.time, a.compression} < std::pair{b.time, b.compression};
+    });
+    files.erase(
+        std::unique(files.begin(), files.end(),
+                    [](const RotatedFile& a, const RotatedFile& b) { return a.time == b.time; }),
+        files.end());
+    return files;
+}
+
+// What comes of a compressed file, block by block.
+struct FileReader::Decoder {
+    virtual ~Decoder() = default;
+    // Takes from `from` and gives into `out`, and says how much of each; an errno.  At the file's
+    // end `from` is empty.
+    virtual int step(std::span<const char>& from, std::span<char> out, std::size_t& given) = 0;
+    // Between two compressed streams, or at the end of the last.
+    virtual bool at_boundary() const = 0;
+
+    std::array<char, kBlock> block;
+    std::span<const char> in;
+};
+
+namespace {
+
+template <typename Base>
+struct ZstdDecoder final : Base {
+    ZstdDecoder() {
+        if (context) ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, kLargestWindow);
+    }
+    int step(std::span<const char>& from, std::span<char> out, std::size_t& given) override {
+        if (!context) return ENOMEM;
+        ZSTD_inBuffer input{from.data(), from.size(), 0};
+        ZSTD_outBuffer output{out.data(), out.size(), 0};
+        const std::size_t left = ZSTD_decompressStream(context.get(), &output, &input);
+        if (ZSTD_isError(left)) return EBADMSG;
+        if (input.pos > 0 || output.pos > 0) boundary = left == 0;
+        from = from.subspan(input.pos);
+        given = output.pos;
+        return 0;
+    }
+    bool at_boundary() const override { return boundary; }
+
+    struct Free {
+        void operator()(ZSTD_DCtx* dead) const { ZSTD_freeDCtx(dead); }
+    };
+    std::unique_ptr<ZSTD_DCtx, Free> context{ZSTD_createDCtx()};
+    bool boundary = true;
+};
+
+template <typename Base>
+struct GzipDecoder final : Base {
+    GzipDecoder() { made = ::inflateInit2(&stream, kGzipWindow) == Z_OK; }
+    ~GzipDecoder() override {
+        if (made) ::inflateEnd(&stream);
+    }
+    GzipDecoder(const GzipDecoder&) = delete;
+    GzipDecoder& operator=(const GzipDecoder&) = delete;
+
+    int step(std::span<const char>& from, std::span<char> out, std::size_t& given) override {
+        if (!made) return ENOMEM;
+        // gzip files may be put one behind the other.
+        if (ended && !from.empty()) {
+            ::inflateReset(&stream);
+            ended = false;
+        }
+        stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(from.data()));
+        stream.avail_in = static_cast<uInt>(from.size());
+        stream.next_out = reinterpret_cast<Bytef*>(out.data());
+        stream.avail_out = static_cast<uInt>(out.size());
+        const int result = ::inflate(&stream, Z_NO_FLUSH);
+        from = from.last(stream.avail_in);
+        given = out.size() - stream.avail_out;
+        if (result == Z_STREAM_END) ended = true;
+        return result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR ? 0 : EBADMSG;
+    }
+    bool at_boundary() const override { return ended; }
+
+    z_stream stream{};
+    bool made = false;
+    bool ended = true;
+};
+
+}  // namespace
+
+FileReader::FileReader(base::Fd file, Compression compression, std::string subject)
+    : file_{std::move(file)}, subject_{std::move(subject)} {
+    if (compression == Compression::zstd) decoder_ = std::make_unique<ZstdDecoder<Decoder>>();
+    if (compression == Compression::gzip) decoder_ = std::make_unique<GzipDecoder<Decoder>>();
+}
+
+FileReader::FileReader(FileReader&&) noexcept = default;
+FileReader& FileReader::operator=(FileReader&&) noexcept = default;
+FileReader::~FileReader() = default;
+
+base::OsExpected<FileReader> FileReader::open(const std::string& path) {
+    auto file = open_to_read(path);
+    if (!file) return Unexpected<base::OsError>{file.error()};
+    return FileReader{std::move(*file), Compression::none, path};
+}
+
+base::OsExpected<FileReader> FileReader::open(const std::string& path, const RotatedFile& rotated) {
+    const std::string name = file_name(path);
+    const std::string directory = path.substr(0, path.size() - name.size());
+    const auto path_with = [&](Compression compression) {
+        return directory +
+               model::rotated_name(name, {.time = rotated.time, .compression = compression});
+    };
+    auto compression = rotated.compression;
+    auto file = open_to_read(path_with(compression));
+    for (const auto since : {Compression::zstd, Compression::gzip}) {
+        if (file || file.error().number != ENOENT) break;
+        compression = since;
+        file = open_to_read(path_with(compression));
+    }
+    if (!file) return Unexpected<base::OsError>{file.error()};
+    return FileReader{std::move(*file), compression, path_with(compression)};
+}
+
+// Bytes of the file itself, 0 at its end.
+base::OsExpected<std::size_t> FileReader::read_file(std::span<char> room) const {
+    for (;;) {
+        const ssize_t size = ::read(file_.get(), room.data(), room.size());
+        if (size >= 0) return static_cast<std::size_t>(size);
+        if (errno != EINTR) return base::os_error("read", subject_);
+    }
+}
+
+base::OsExpected<std::size_t> FileReader::read(std::span<char> room) {
+    if (!decoder_ || room.empty()) return read_file(room);
+    for (;;) {
+        std::size_t given = 0;
+        errno = decoder_->step(decoder_->in, room, given);
+        if (errno != 0) return base::os_error("decompress", subject_);
+        if (given > 0) return given;
+        if (!decoder_->in.empty()) continue;
+        const auto size = read_file(decoder_->block);
+        if (!size) return size;
+        decoder_->in = std::span<const char>{decoder_->block}.first(*size);
+        if (*size > 0) continue;
+        if (decoder_->at_boundary()) return std::size_t{0};
+        errno = EBADMSG;
+        return base::os_error("decompress", subject_);
+    }
+}
+
+}  // namespace reeve::log

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "conf/config.h"
+#include "supervisor/base/error.h"
+#include "supervisor/base/fd.h"
+#include "supervisor/log/line.h"
+
+namespace reeve::log {
+
+// One that a log file was rotated to.
+struct RotatedFile {
+    std::string name;  // in the log file's directory
+    WallTime time{0};  // of the rotation
+    conf::Compression compression = conf::Compression::none;
+};
+
+// Those of the log file at `path`, the oldest first; each once, though while it is being compressed
+// there may be two of it.
+base::OsExpected<std::vector<RotatedFile>> rotated_files(const std::string& path);
+
+// Reads a log file from its beginning, whatever it is compressed with, in little memory.
+class FileReader {
+public:
+    // `subject` is what errors call it.
+    FileReader(base::Fd file, conf::Compression compression, std::string subject);
+    FileReader(FileReader&&) noexcept;
+    FileReader& operator=(FileReader&&) noexcept;
+    ~FileReader();
+
+    // The file itself.
+    static base::OsExpected<FileReader> open(const std::string& path);
+    // What it was rotated to, also when that was compressed since it was listed.
+    static base::OsExpected<FileReader> open(const std::string& path, const RotatedFile& rotated);
+
+    // Bytes that `room` begins with now; 0 at the end, where a file that is not compressed may go
+    // on later.  EBADMSG: what is compressed is damaged or cut off.
+    base::OsExpected<std::size_t> read(std::span<char> room);
+
+    int descriptor() const { return file_.get(); }
+
+private:
+    struct Decoder;
+
+    base::OsExpected<std::size_t> read_file(std::span<char> room) const;
+
+    base::Fd file_;
+    std::string subject_;
+    std::unique_ptr<Decoder> decoder_;
+};
+
+}  // namespace reeve::log

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+
+#include "supervisor/log/file_target.h"
+
+namespace reeve::log {
+
+// Threads for FileTargets: none until there is something to write, then one, and another for each
+// that has been stuck for a while when something else waits.  And one to compress what they rotate.
+class WriterPool {
+public:
+    WriterPool();
+    // Waits a moment for its threads; one that is stuck in a write is left behind.
+    ~WriterPool();
+    WriterPool(const WriterPool&) = delete;
+    WriterPool& operator=(const WriterPool&) = delete;
+
+    // Has the target worked on soon, by one thread at a time.
+    void submit(const std::shared_ptr<FileTarget>& target);
+
+    // Whether targets wait for a thread: then call relieve() every kPatience.
+    bool waiting() const;
+    // Makes another thread when all have been busy for too long.
+    void relieve();
+    static constexpr std::chrono::milliseconds kPatience{100};
+
+    std::size_t threads() const;
+    // Nothing is being compressed, nor waits for it.
+    bool compressed() const;
+
+private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace reeve::log
