@@ -106,6 +106,8 @@ struct Output {
     };
     Kind kind = Kind::sinks;
     std::vector<Sink> sinks{Sink{}};  // at least one where kind is `sinks`, else empty
+    // Where each of them was written; none for the default.
+    std::vector<Place> places{};
 };
 
 struct Input {

@@ -18,13 +18,22 @@ constexpr std::string_view kScopes[] = {"main", "group", "tree"};
 constexpr std::string_view kLeftovers[] = {"kill", "keep"};
 constexpr std::string_view kGuardActions[] = {"restart", "warn"};
 constexpr std::string_view kInputs[] = {"null", "inherit"};
-constexpr std::string_view kOutputs[] = {"inherit", "null"};
-constexpr std::string_view kErrorOutputs[] = {"stdout", "inherit", "null"};
+constexpr std::string_view kOutputs[] = {"inherit", "null", "direct", "syslog", "journal"};
+constexpr std::string_view kErrorOutputs[] = {"stdout", "inherit", "null",
+                                              "direct", "syslog",  "journal"};
+constexpr std::string_view kSinks[] = {"inherit", "null", "syslog", "journal"};
+constexpr std::string_view kOwnLogs[] = {"stderr", "syslog", "journal"};
+constexpr std::string_view kFormats[] = {"raw", "text", "json"};
+constexpr std::string_view kOwnFormats[] = {"text", "json"};
+constexpr std::string_view kOverflows[] = {"block", "drop"};
+constexpr std::string_view kCompressions[] = {"none", "gzip", "zstd"};
 
 // Less than a page is nothing to the kernel.
 constexpr std::int64_t kLeastMemory = 4096;
 // PID_MAX_LIMIT: there are never more, and pids.max takes no more.
 constexpr std::int64_t kMostPids = 4 * 1024 * 1024;
+// Less is a slip: max_size = 50 would make a file of each line.
+constexpr std::int64_t kLeastLogFile = 1024;
 
 constexpr Key kKeys[] = {
     {.table = Table::top,
@@ -58,6 +67,23 @@ constexpr Key kKeys[] = {
      .sentence = "How much reeve says in its own log.",
      .example = R"("debug")",
      .allowed = kLogLevels},
+    {.table = Table::supervisor,
+     .name = "log_format",
+     .type = one_of,
+     .fallback = R"("text")",
+     .sentence = "How its own log is written: lines for people, or a JSON object a line.",
+     .example = R"("json")",
+     .allowed = kOwnFormats},
+    {.table = Table::supervisor,
+     .name = "log",
+     .type = word_or_path,
+     .fallback = R"("stderr")",
+     .sentence = "Where its own log goes: its standard error, syslog, the journal, or a file, "
+                 "relative to the configuration file, which is rotated at 50 MiB and kept five "
+                 "times, as a program's is.",
+     .example = R"("/var/log/reeve.log")",
+     .allowed = kOwnLogs,
+     .expanded = true},
     {.table = Table::supervisor,
      .name = "pids_warn",
      .type = share,
@@ -289,7 +315,7 @@ constexpr Key kKeys[] = {
      .allowed = kLeftovers},
     {.table = Table::program,
      .name = "stdin",
-     .type = input,
+     .type = word_or_path,
      .fallback = R"("null")",
      .sentence = "What it reads: nothing, a file, or reeve's own standard input, which one program "
                  "can have.",
@@ -297,12 +323,19 @@ constexpr Key kKeys[] = {
      .allowed = kInputs,
      .expanded = true},
     {.table = Table::program,
+     .name = "tty",
+     .type = boolean,
+     .fallback = "false",
+     .sentence = "Give it a pseudo-terminal for standard input, output and error.",
+     .example = "true"},
+    {.table = Table::program,
      .name = "stdout",
      .type = output,
      .fallback = R"("inherit")",
-     .sentence = "Where its output goes: line by line to reeve's own, nowhere, or to a file, "
-                 "relative to the configuration file.",
-     .example = R"("/var/log/web.log")",
+     .sentence = "Where its output goes: line by line to reeve's own, nowhere, straight to reeve's "
+                 "own descriptor, to syslog, to the journal, or to a file, relative to the "
+                 "configuration file; or to several of these. See LOGS.",
+     .example = R"({ file = "/var/log/web.log", keep = 10 })",
      .allowed = kOutputs,
      .expanded = true},
     {.table = Table::program,
@@ -310,7 +343,7 @@ constexpr Key kKeys[] = {
      .type = output,
      .fallback = R"("stdout")",
      .sentence = "Where its errors go: into its stdout, or as there.",
-     .example = R"("null")",
+     .example = R"(["/var/log/web.err", "syslog"])",
      .allowed = kErrorOutputs,
      .expanded = true},
     {.table = Table::program,
@@ -342,6 +375,72 @@ constexpr Key kKeys[] = {
      .fallback = "",
      .sentence = "What its processes may come to before it is restarted, or a warning is given.",
      .example = R"({ memory = "400MiB", zombies = 50 })"},
+
+    {.table = Table::output,
+     .name = "file",
+     .type = text,
+     .fallback = "",
+     .sentence = "The file that it goes to, relative to the configuration file. A directory that "
+                 "is missing is made, as the program's user's. With several instances and no "
+                 "${instance} in it all write to one file.",
+     .example = R"("/var/log/web.log")",
+     .expanded = true},
+    {.table = Table::output,
+     .name = "sink",
+     .type = one_of,
+     .fallback = "",
+     .sentence = "What it goes to instead of a file.",
+     .example = R"("syslog")",
+     .allowed = kSinks},
+    {.table = Table::output,
+     .name = "max_size",
+     .type = size,
+     .fallback = R"("50MiB")",
+     .sentence = "How large the file becomes before it is put aside and the next is begun, between "
+                 "two lines; 0 is never.",
+     .example = R"("10MiB")",
+     .least = kLeastLogFile,
+     .or_zero = true},
+    {.table = Table::output,
+     .name = "max_age",
+     .type = duration,
+     .fallback = "",
+     .sentence = "How long ago the file may have been begun when it is put aside, at the next "
+                 "line. Default: however long.",
+     .example = R"("7d")",
+     .least = 1000},
+    {.table = Table::output,
+     .name = "keep",
+     .type = integer,
+     .fallback = "5",
+     .sentence = "How many files that were put aside are kept beside the current one; the oldest "
+                 "goes.",
+     .example = "30",
+     .least = 0,
+     .most = 1000000},
+    {.table = Table::output,
+     .name = "compress",
+     .type = one_of,
+     .fallback = R"("none")",
+     .sentence = "How the files that were put aside are compressed.",
+     .example = R"("zstd")",
+     .allowed = kCompressions},
+    {.table = Table::output,
+     .name = "format",
+     .type = one_of,
+     .fallback = R"("raw")",
+     .sentence = "The bytes as they came; time and name before each line; or a JSON object a line. "
+                 "For files and \"inherit\".",
+     .example = R"("json")",
+     .allowed = kFormats},
+    {.table = Table::output,
+     .name = "overflow",
+     .type = one_of,
+     .fallback = R"("block")",
+     .sentence = "What becomes of output that can't be taken now, be it slow or broken: the "
+                 "program waits, or whole lines are dropped, counted, and said.",
+     .example = R"("drop")",
+     .allowed = kOverflows},
 
     {.table = Table::limits,
      .name = "memory",
@@ -421,9 +520,6 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::top, "socket", "let the program open its own socket"},
     {Table::top, "on_event", "follow \"reevectl events\" instead"},
 
-    {Table::supervisor, "log_format", "the log is text"},
-    {Table::supervisor, "log", "the log goes to stderr"},
-
     {Table::control, "access",
      "root and reeve's own user may do everything, others what mode and "
      "group let them"},
@@ -437,7 +533,6 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::program, "stop_post", ""},
     {Table::program, "reload_signal", "use \"reevectl signal HUP NAME\""},
     {Table::program, "reload_command", "use \"reevectl signal HUP NAME\""},
-    {Table::program, "tty", "programs get pipes"},
     {Table::program, "cpu_affinity", "put taskset before the command"},
     {Table::program, "schedule", ""},
     {Table::program, "overlap", ""},
@@ -467,20 +562,6 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::limits, "stack", "put \"prlimit --stack=BYTES\" before the command"},
 };
 
-struct AbsentValue {
-    std::string_view key;
-    AbsentKey value;
-};
-
-constexpr AbsentValue kAbsentValues[] = {
-    {"stdout", {Table::program, "direct", "use \"inherit\", \"null\" or a path"}},
-    {"stdout", {Table::program, "syslog", "use \"inherit\", \"null\" or a path"}},
-    {"stdout", {Table::program, "journal", "use \"inherit\", \"null\" or a path"}},
-    {"stderr", {Table::program, "direct", "use \"stdout\", \"inherit\", \"null\" or a path"}},
-    {"stderr", {Table::program, "syslog", "use \"stdout\", \"inherit\", \"null\" or a path"}},
-    {"stderr", {Table::program, "journal", "use \"stdout\", \"inherit\", \"null\" or a path"}},
-};
-
 // How supervisord, systemd, docker compose and others call what we have; in lower case and without
 // "_" and "-", which is how folded() compares.
 struct Alias {
@@ -499,23 +580,40 @@ constexpr Alias kAliases[] = {
     {Table::program, "cwd", "directory"},
     {Table::program, "enable", "enabled"},
     {Table::program, "env", "environment"},
+    {Table::program, "errfile", "stderr"},
+    {Table::program, "errorfile", "stderr"},
     {Table::program, "exec", "command"},
     {Table::program, "execstart", "command"},
     {Table::program, "exitcodes", "success_exit_codes"},
     {Table::program, "maxmemoryrestart", "guard.memory"},
     {Table::program, "memlimit", "limits.memory"},
     {Table::program, "memorylimit", "limits.memory"},
+    {Table::program, "log", "stdout"},
+    {Table::program, "logfile", "stdout"},
+    {Table::program, "logging", "stdout"},
     {Table::program, "memorymax", "limits.memory"},
     {Table::program, "numprocs", "instances"},
+    {Table::program, "outfile", "stdout"},
+    {Table::program, "output", "stdout"},
     {Table::program, "pidslimit", "limits.pids"},
     {Table::program, "pidsmax", "limits.pids"},
     {Table::program, "redirectstderr", "stderr"},
     {Table::program, "replicas", "instances"},
     {Table::program, "restartsec", "restart_delay"},
     {Table::program, "startretries", "max_failures"},
+    {Table::program, "standarderror", "stderr"},
+    {Table::program, "standardinput", "stdin"},
+    {Table::program, "standardoutput", "stdout"},
     {Table::program, "startsecs", "healthy_after"},
     {Table::program, "stderrlogfile", "stderr"},
+    {Table::program, "stderrlogfilebackups", "stderr.keep"},
+    {Table::program, "stderrlogfilemaxbytes", "stderr.max_size"},
+    {Table::program, "stderrsyslog", "stderr"},
+    {Table::program, "stdinopen", "stdin"},
     {Table::program, "stdoutlogfile", "stdout"},
+    {Table::program, "stdoutlogfilebackups", "stdout.keep"},
+    {Table::program, "stdoutlogfilemaxbytes", "stdout.max_size"},
+    {Table::program, "stdoutsyslog", "stdout"},
     {Table::program, "stopgraceperiod", "stop_timeout"},
     {Table::program, "stopasgroup", "stop_scope"},
     {Table::program, "stopsignal", "stop_signal"},
@@ -524,6 +622,28 @@ constexpr Alias kAliases[] = {
     {Table::program, "workingdir", "directory"},
     {Table::program, "workingdirectory", "directory"},
     {Table::program, "workdir", "directory"},
+    {Table::output, "age", "max_age"},
+    {Table::output, "backupcount", "keep"},
+    {Table::output, "backups", "keep"},
+    {Table::output, "compression", "compress"},
+    {Table::output, "count", "keep"},
+    {Table::output, "driver", "sink"},
+    {Table::output, "filename", "file"},
+    {Table::output, "formatter", "format"},
+    {Table::output, "logfile", "file"},
+    {Table::output, "logfilebackups", "keep"},
+    {Table::output, "logfilemaxbytes", "max_size"},
+    {Table::output, "maxbackups", "keep"},
+    {Table::output, "maxbytes", "max_size"},
+    {Table::output, "maxfile", "keep"},
+    {Table::output, "maxfiles", "keep"},
+    {Table::output, "mode", "overflow"},
+    {Table::output, "path", "file"},
+    {Table::output, "retain", "keep"},
+    {Table::output, "rotate", "keep"},
+    {Table::output, "size", "max_size"},
+    {Table::output, "target", "sink"},
+    {Table::output, "type", "sink"},
     {Table::limits, "cpumax", "cpu_quota"},
     {Table::limits, "cpus", "cpu_quota"},
     {Table::limits, "memlimit", "memory"},
@@ -540,21 +660,60 @@ constexpr Alias kAliases[] = {
     {Table::control, "chmod", "mode"},
     {Table::control, "file", "socket"},
     {Table::control, "path", "socket"},
+    {Table::supervisor, "format", "log_format"},
+    {Table::supervisor, "level", "log_level"},
+    {Table::supervisor, "logfile", "log"},
 };
 
 struct AliasValue {
+    Table table;
     std::string_view key;
     std::string_view theirs;
     std::string_view ours;
 };
 
 constexpr AliasValue kAliasValues[] = {
-    {"type", "background", "forking"}, {"type", "bgprocess", "forking"},
-    {"type", "daemon", "forking"},     {"type", "fork", "forking"},
-    {"type", "exec", "service"},       {"type", "longrun", "service"},
-    {"type", "notify", "service"},     {"type", "process", "service"},
-    {"type", "simple", "service"},     {"type", "job", "task"},
-    {"type", "oneshot", "task"},       {"type", "scripted", "task"},
+    {Table::program, "type", "background", "forking"},
+    {Table::program, "type", "bgprocess", "forking"},
+    {Table::program, "type", "daemon", "forking"},
+    {Table::program, "type", "fork", "forking"},
+    {Table::program, "type", "exec", "service"},
+    {Table::program, "type", "longrun", "service"},
+    {Table::program, "type", "notify", "service"},
+    {Table::program, "type", "process", "service"},
+    {Table::program, "type", "simple", "service"},
+    {Table::program, "type", "job", "task"},
+    {Table::program, "type", "oneshot", "task"},
+    {Table::program, "type", "scripted", "task"},
+
+    {Table::program, "stdout", "auto", "inherit"},
+    {Table::program, "stdout", "console", "inherit"},
+    {Table::program, "stdout", "discard", "null"},
+    {Table::program, "stdout", "journald", "journal"},
+    {Table::program, "stdout", "none", "null"},
+    {Table::program, "stderr", "auto", "inherit"},
+    {Table::program, "stderr", "console", "inherit"},
+    {Table::program, "stderr", "discard", "null"},
+    {Table::program, "stderr", "journald", "journal"},
+    {Table::program, "stderr", "none", "null"},
+
+    {Table::output, "sink", "console", "inherit"},
+    {Table::output, "sink", "discard", "null"},
+    {Table::output, "sink", "journald", "journal"},
+    {Table::output, "sink", "none", "null"},
+    {Table::output, "sink", "stderr", "inherit"},
+    {Table::output, "sink", "stdout", "inherit"},
+    {Table::output, "compress", "gz", "gzip"},
+    {Table::output, "compress", "off", "none"},
+    {Table::output, "compress", "zst", "zstd"},
+    {Table::output, "format", "jsonl", "json"},
+    {Table::output, "format", "ndjson", "json"},
+    {Table::output, "format", "none", "raw"},
+    {Table::output, "format", "plain", "raw"},
+    {Table::output, "overflow", "blocking", "block"},
+    {Table::output, "overflow", "discard", "drop"},
+    {Table::output, "overflow", "nonblocking", "drop"},
+    {Table::output, "overflow", "wait", "block"},
 };
 
 // "MemoryMax", "memory_max" and "memorymax" are one name.
@@ -587,20 +746,10 @@ const AbsentKey* find_absent_key(Table table, std::string_view name) {
     return nullptr;
 }
 
-const AbsentKey* find_absent_value(const Key& key, std::string_view value) {
-    for (const AbsentValue& absent : kAbsentValues) {
-        if (absent.value.table == key.table && absent.key == key.name &&
-            absent.value.name == value) {
-            return &absent.value;
-        }
-    }
-    return nullptr;
-}
-
 std::string_view find_alias_value(const Key& key, std::string_view value) {
     const std::string name = folded(value);
     for (const AliasValue& alias : kAliasValues) {
-        if (key.table == Table::program && alias.key == key.name && alias.theirs == name) {
+        if (key.table == alias.table && alias.key == key.name && alias.theirs == name) {
             return alias.ours;
         }
     }
@@ -641,6 +790,8 @@ std::string_view name_of(Table table) {
             return "[control]";
         case Table::program:
             return "[program.NAME]";
+        case Table::output:
+            return "[program.NAME.stdout]";
         case Table::limits:
             return "[program.NAME.limits]";
         case Table::guard:
@@ -683,7 +834,8 @@ std::string what_it_takes(const Key& key) {
         case size:
             return "a size in quotes, such as " + std::string{key.example} +
                    ", or a number of bytes, of at least " +
-                   quoted(format_size(static_cast<std::uint64_t>(key.least)));
+                   quoted(format_size(static_cast<std::uint64_t>(key.least))) +
+                   (key.or_zero ? ", or 0" : "");
         case percentage:
             return "a percentage in quotes, such as " + std::string{key.example};
         case share:
@@ -707,9 +859,12 @@ std::string what_it_takes(const Key& key) {
                    "[{ signal = \"TERM\", wait = \"5s\" }]";
         case exits:
             return "an array of exit codes and signals, such as " + std::string{key.example};
-        case input:
-        case output:
+        case word_or_path:
             return list_words(key.allowed) + ", or a path";
+        case output:
+            return list_words(key.allowed) +
+                   ", a path, a table such as { file = \"/var/log/web.log\", keep = 10 }, or an "
+                   "array of these";
         case inner:
             return "a table, such as " + std::string{key.example};
     }

@@ -9,8 +9,9 @@
 // this table; what is not in it is refused.
 namespace reeve::conf {
 
-// [defaults] takes the keys of [program.NAME], the tables in it included.
-enum class Table { top, supervisor, control, program, limits, guard, group };
+// [defaults] takes the keys of [program.NAME], the tables in it included.  `output` is one place
+// that stdout or stderr goes to.
+enum class Table { top, supervisor, control, program, output, limits, guard, group };
 
 enum class KeyType {
     text,
@@ -20,7 +21,7 @@ enum class KeyType {
     name_or_number,    // a user or group
     names_or_numbers,  // an array of them
     duration,          // `least` in milliseconds
-    size,              // text or bytes; at least `least`
+    size,              // text or bytes; at least `least`, or 0 where `or_zero`
     percentage,
     share,  // a number over 0, at most 1
     mode,
@@ -31,10 +32,10 @@ enum class KeyType {
     environment,  // a table of strings
     inherit,      // true, false, or an array of names
     signal_or_steps,
-    exits,   // an array of exit codes and signals
-    input,   // a word of `allowed`, or a path
-    output,  // the same
-    inner,   // a table of the keys of inner_table()
+    exits,         // an array of exit codes and signals
+    word_or_path,  // a word of `allowed`, or a path
+    output,        // the same, or a table of the keys of Table::output, or an array of all these
+    inner,         // a table of the keys of inner_table()
 };
 
 struct Key {
@@ -48,6 +49,7 @@ struct Key {
     std::int64_t least = 0;
     std::int64_t most = 0;
     bool expanded = false;  // ${VAR} is replaced in it
+    bool or_zero = false;   // 0 is right too, though less than `least`
 };
 
 // In the order in which they are shown.
@@ -79,8 +81,6 @@ struct AbsentKey {
 // "\"watch\" is not supported by this version of reeve (remove it)"
 std::string describe(const AbsentKey& key);
 const AbsentKey* find_absent_key(Table table, std::string_view name);
-// The same for a value: stdout = "syslog".  Null when the value is just wrong.
-const AbsentKey* find_absent_value(const Key& key, std::string_view value);
 
 // Which of key.allowed another tool's word for the same thing means: type = "oneshot".  Empty:
 // none.

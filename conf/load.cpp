@@ -15,6 +15,7 @@
 #include <map>
 
 #include "conf/nearest.h"
+#include "conf/output_table.h"
 #include "conf/problems.h"
 #include "conf/program_table.h"
 #include "conf/quote.h"
@@ -255,6 +256,8 @@ private:
         } else if (const Key* inner = find_key(Table::program, entry.key);
                    table && inner && inner->type == KeyType::inner) {
             hint = "did you mean " + std::string{name_of(inner_table(*inner))} + "?";
+        } else if (table && (entry.key == "stdout" || entry.key == "stderr")) {
+            hint = "did you mean [program.NAME." + entry.key + "]?";
         } else if (table) {
             hint =
                 "the tables are [supervisor], [control], [defaults], [program.NAME] and "
@@ -319,6 +322,13 @@ private:
                 if (const auto word = reader.one_of(setting)) {
                     supervisor.log_level = kLevels[*word];
                 }
+            } else if (name == "log_format") {
+                constexpr std::array kFormats{LogFormat::text, LogFormat::json};
+                if (const auto word = reader.one_of(setting)) {
+                    supervisor.log_format = kFormats[*word];
+                }
+            } else if (name == "log") {
+                read_log(reader, setting);
             } else if (name == "environment") {
                 if (!setting.value->is(Value::Type::table)) {
                     reader.wrong_type(setting);
@@ -344,8 +354,8 @@ private:
         }
     }
 
-    void read_socket(SettingReader& reader, const Setting& setting, const std::string& text) {
-        const std::uint32_t file = setting.place.file;
+    // What is outside of programs knows reeve's own environment alone.
+    Expected<std::string, std::string> expanded(const std::string& text, std::uint32_t file) const {
         Lookup look_up =
             [&](std::string_view name) -> Expected<std::optional<std::string>, std::string> {
             if (name == "config_dir") return directories_[file];
@@ -353,13 +363,55 @@ private:
             if (found == request_.environment.end()) return std::nullopt;
             return found->second;
         };
-        const auto path = expand(text, look_up);
+        return expand(text, look_up);
+    }
+
+    void read_log(SettingReader& reader, const Setting& setting) {
+        using Kind = OwnLogTarget::Kind;
+        constexpr std::array kKinds{Kind::standard_error, Kind::syslog, Kind::journal, Kind::file};
+        OwnLogTarget& log = config_.supervisor.log;
+        const auto word = reader.word_or_path(setting);
+        if (!word) return;
+        if (kKinds[*word] != Kind::file) {
+            log.kind = kKinds[*word];
+            return;
+        }
+        const std::string& text = setting.value->text;
+        const auto path = expanded(text, setting.place.file);
+        if (!path) {
+            problems_.add(setting.value->place, "\"log\": " + path.error());
+            return;
+        }
+        const std::string fault = path->empty()
+                                      ? "expands to nothing (should be a path)"
+                                      : fault_of_output_path(*path, *path != text, "reeve.log");
+        if (!fault.empty()) {
+            reader.wrong(setting, fault);
+            return;
+        }
+        Sink sink{.kind = Sink::Kind::file,
+                  .path = join_path(directories_[setting.place.file], *path)};
+        resolve_special_path(sink, STDERR_FILENO);
+        if (sink.kind == Sink::Kind::inherit && !sink.descriptor) return;
+        if (sink.kind == Sink::Kind::inherit) {
+            reader.wrong(setting, "is " + quoted_short(text) +
+                                      ", where the programs' output goes (write \"stderr\", and "
+                                      "start reeve with 2>&1)");
+            return;
+        }
+        log.kind = Kind::file;
+        log.path = sink.kind == Sink::Kind::null ? "/dev/null" : sink.path;
+        written_.log = setting.place;
+    }
+
+    void read_socket(SettingReader& reader, const Setting& setting, const std::string& text) {
+        const auto path = expanded(text, setting.place.file);
         if (!path) {
             problems_.add(setting.value->place, "\"socket\": " + path.error());
         } else if (path->empty()) {
             reader.wrong(setting, "is empty (should be a path)");
         } else {
-            config_.control.socket = join_path(directories_[file], *path);
+            config_.control.socket = join_path(directories_[setting.place.file], *path);
             const std::size_t length = config_.control.socket.size();
             if (length > kLongestSocket) {
                 reader.wrong(setting, "is " + std::to_string(length) +

@@ -1,15 +1,16 @@
 #include "conf/program_table.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <csignal>
 #include <set>
 #include <string_view>
 
 #include "conf/command_line.h"
-#include "conf/nearest.h"
+#include "conf/output_table.h"
 #include "conf/quote.h"
 #include "conf/secret.h"
-#include "conf/units.h"
 #include "conf/variables.h"
 
 namespace reeve::conf {
@@ -26,6 +27,7 @@ public:
         program_.name = std::move(name);
         program_.place = place;
         settings_ = own;
+        own_ = &own;
         for (const Setting& setting : surroundings.defaults) {
             if (!find(own, name_of(*setting.key))) settings_.push_back(setting);
         }
@@ -82,9 +84,10 @@ public:
         read_inheritance();
         read_stop();
         read_words();
-        read_stream("stdin");
-        read_stream("stdout");
-        read_stream("stderr");
+        take("tty", program_.tty, &SettingReader::boolean);
+        read_stdin();
+        out_ = read_stream("stdout", program_.output);
+        err_ = read_stream("stderr", program_.error);
         if (const Setting* setting = at("pid_file")) {
             if (read_.is_text(*setting->value, "\"pid_file\"", "a string") &&
                 setting->value->text.empty()) {
@@ -102,8 +105,8 @@ public:
             read_instance(variables);
         }
         settle(program_.input);
-        for (Sink& sink : program_.output.sinks) settle(sink);
-        for (Sink& sink : program_.error.sinks) settle(sink);
+        settle_sinks(program_.output, STDOUT_FILENO, out_);
+        settle_sinks(program_.error, STDERR_FILENO, err_);
         return true;
     }
 
@@ -232,69 +235,26 @@ private:
         }
     }
 
-    // One of the words of the key, or a path, which is left to read_instance().
-    void read_stream(std::string_view name) {
-        const Setting* setting = at(name);
-        if (!setting) return;
-        const Value& value = *setting->value;
-        const Key& key = *setting->key;
-        if (value.is(Value::Type::table) || value.is(Value::Type::array)) {
-            read_.wrong(*setting,
-                        "is " + string{name_of(value.type)} +
-                            ", which is not supported by this version of reeve (should be " +
-                            what_it_takes(key) + ")");
-            return;
-        }
-        if (!read_.is_text(value, quoted(name), what_it_takes(key))) return;
+    WrittenOutput read_stream(std::string_view name, Output& output) {
+        WrittenOutput written =
+            read_output(name, find(*own_, name), find(surroundings_.defaults, name), problems_);
+        output = written.output;
+        return written;
+    }
 
-        for (const std::string_view word : key.allowed) {
-            if (value.text != word) continue;
-            if (name == "stdin") {
-                program_.input.kind = word == "null" ? Input::Kind::null : Input::Kind::inherit;
-            } else {
-                Output& output = name == "stdout" ? program_.output : program_.error;
-                output = {};
-                if (word == "stdout") output = {Output::Kind::merged, {}};
-                if (word == "null") output.sinks.front().kind = Sink::Kind::null;
-            }
-            return;
-        }
-        if (const AbsentKey* absent = find_absent_value(key, value.text)) {
-            problems_.add(value.place, quoted(name) + " = " + quoted(value.text) +
-                                           " is not supported by this version of reeve (" +
-                                           string{absent->instead} + ")");
-            return;
-        }
-
-        // "inhert" would make a file of that name; nobody means that.
-        Nearest nearest{value.text};
-        for (const std::string_view word : key.allowed) nearest.offer(word);
-        const bool bare = value.text.find_first_of("/.$") == string::npos;
-        if (value.text.empty() || value.text == "stdout" || value.text == "stderr" ||
-            (bare && nearest.found())) {
-            read_.wrong(
-                *setting,
-                "is " + quoted(value.text) + " (" +
-                    (nearest.found() && bare ? "did you mean " + quoted(*nearest.found()) + "? "
-                                             : "") +
-                    "it can be " + list_words(key.allowed) + ", or a path such as " +
-                    quoted("./" + (value.text.empty() ? "web.log" : value.text)) + ")");
-            return;
-        }
-        if (name == "stdin") {
-            program_.input.kind = Input::Kind::file;
-        } else {
-            Output& output = name == "stdout" ? program_.output : program_.error;
-            output = {};
-            output.sinks.front().kind = Sink::Kind::file;
+    // A path is left to read_instance().
+    void read_stdin() {
+        constexpr std::array kKinds{Input::Kind::null, Input::Kind::inherit, Input::Kind::file};
+        if (const Setting* setting = at("stdin")) {
+            if (const auto word = read_.word_or_path(*setting)) program_.input.kind = kKinds[*word];
         }
     }
 
-    std::optional<string> expanded(Variables& variables, const Setting& setting,
+    std::optional<string> expanded(Variables& variables, std::string_view key,
                                    std::string_view text, Place place) {
         auto result = variables.expand(text, place.file);
         if (!result) {
-            problems_.add(place, quoted(setting.key->name) + ": " + result.error());
+            problems_.add(place, quoted(key) + ": " + result.error());
             return std::nullopt;
         }
         return std::move(*result);
@@ -303,7 +263,7 @@ private:
     // The same for a path, which comes out absolute.
     std::optional<string> expanded_path(Variables& variables, const Setting& setting) {
         const Value& value = *setting.value;
-        auto path = expanded(variables, setting, value.text, value.place);
+        auto path = expanded(variables, setting.key->name, value.text, value.place);
         if (!path) return std::nullopt;
         if (path->empty()) {
             read_.wrong(setting, value.text.empty() ? "is empty (should be a path)"
@@ -321,7 +281,7 @@ private:
             read_.wrong_type(*setting);
             return true;
         }
-        auto text = expanded(variables, *setting, setting->value->text, setting->value->place);
+        auto text = expanded(variables, "enabled", setting->value->text, setting->value->place);
         if (!text) return true;
         string lower = *text;
         for (char& c : lower) {
@@ -349,7 +309,7 @@ private:
         if (const Setting* setting = at("command"); setting && !words_.empty()) {
             std::vector<string> command;
             for (const string& word : words_) {
-                if (auto text = expanded(variables, *setting, word, setting->value->place)) {
+                if (auto text = expanded(variables, "command", word, setting->value->place)) {
                     command.push_back(std::move(*text));
                 }
             }
@@ -376,21 +336,50 @@ private:
             }
         }
 
-        read_path(variables, "stdin", program_.input, program_.input.kind == Input::Kind::file);
-        for (Sink& sink : program_.output.sinks)
-            read_path(variables, "stdout", sink, sink.kind == Sink::Kind::file);
-        for (Sink& sink : program_.error.sinks)
-            read_path(variables, "stderr", sink, sink.kind == Sink::Kind::file);
+        if (program_.input.kind == Input::Kind::file) {
+            program_.input.instance_paths.push_back(
+                expanded_path(variables, *at("stdin")).value_or(""));
+        }
+        read_sink_paths(variables, program_.output, out_);
+        read_sink_paths(variables, program_.error, err_);
     }
 
     // That of [defaults] is for the daemons alone; one of its own is not let pass so.
     bool has_pid_file() const { return program_.type == ProgramType::forking || own_pid_file_; }
 
-    template <typename Stream>
-    void read_path(Variables& variables, std::string_view name, Stream& stream, bool is_file) {
-        if (!is_file) return;
-        auto path = expanded_path(variables, *at(name));
-        stream.instance_paths.push_back(path.value_or(""));
+    void read_sink_paths(Variables& variables, Output& output, const WrittenOutput& written) {
+        for (std::size_t i = 0; i < written.paths.size(); ++i) {
+            const WrittenOutput::Path& path = written.paths[i];
+            if (!path.text) continue;
+            output.sinks[i].instance_paths.push_back(sink_path(variables, path).value_or(""));
+        }
+    }
+
+    std::optional<string> sink_path(Variables& variables, const WrittenOutput::Path& written) {
+        const Value& value = *written.text;
+        auto text = expanded(variables, written.key, value.text, value.place);
+        if (!text) return std::nullopt;
+        const string fault =
+            text->empty() ? "expands to nothing (should be a path)"
+                          : fault_of_output_path(*text, *text != value.text, "${program}.log");
+        if (!fault.empty()) {
+            problems_.add(value.place, quoted(written.key) + " " + fault);
+            return std::nullopt;
+        }
+        return join_path(surroundings_.directories->at(value.place.file), *text);
+    }
+
+    void settle_sinks(Output& output, int descriptor, const WrittenOutput& written) {
+        for (std::size_t i = 0; i < written.paths.size(); ++i) {
+            Sink& sink = output.sinks[i];
+            settle(sink);
+            if (resolve_special_path(sink, descriptor)) continue;
+            const WrittenOutput::Path& path = written.paths[i];
+            problems_.add(path.text->place,
+                          quoted(path.key) + " is " + quoted_short(path.text->text) +
+                              ", of which some instances make a file and others none (write "
+                              "${instance} in the name of a file alone)");
+        }
     }
 
     // One path where all instances have the same.
@@ -410,12 +399,26 @@ private:
             if (key.name == "pid_file" && !has_pid_file()) continue;
             if (key.type == KeyType::environment) {
                 note_environment();
+            } else if (key.table == Table::output) {
+                continue;
+            } else if (key.name == "stdout" && !out_.keys.empty()) {
+                note_output(key.name, out_.keys);
+            } else if (key.name == "stderr" && !err_.keys.empty()) {
+                note_output(key.name, err_.keys);
             } else if (const Setting* setting = at(name_of(key))) {
                 program_.keys.push_back(
                     {name_of(key), print_toml(*setting->value), setting->place});
             }
         }
         program_.keys.shrink_to_fit();
+    }
+
+    // A table of the program and one of [defaults] come to one.
+    void note_output(std::string_view stream, const Settings& keys) {
+        for (const Setting& setting : keys) {
+            program_.keys.push_back({string{stream} + "." + string{setting.key->name},
+                                     print_toml(*setting.value), setting.place});
+        }
     }
 
     void note_environment() {
@@ -439,7 +442,10 @@ private:
     std::vector<const Value*> layers_;  // of the environment, the strongest first
     std::size_t own_layers_ = 0;        // without that of [supervisor]
     bool own_pid_file_ = false;         // and not that of [defaults]
+    const Settings* own_ = nullptr;
     std::vector<string> words_;
+    WrittenOutput out_;
+    WrittenOutput err_;
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ constexpr std::string_view kDefinitions = R"({
     "size": {
       "anyOf": [
         {"type": "string", "pattern": "^[0-9]+([KMGT]i?B|kB|B)?$"},
-        {"type": "integer", "minimum": 4096}
+        {"type": "integer", "minimum": 0}
       ]
     },
     "percentage": {
@@ -104,7 +104,8 @@ std::string shape(const Key& key) {
         case KeyType::duration:
             return "\"allOf\": [" + reference("duration") + "]";
         case KeyType::size:
-            return "\"allOf\": [" + reference("size") + "]";
+            return "\"allOf\": [" + reference("size") +
+                   "], \"minimum\": " + (key.or_zero ? "0" : std::to_string(key.least));
         case KeyType::percentage:
             return "\"allOf\": [" + reference("percentage") + "]";
         case KeyType::share:
@@ -131,9 +132,14 @@ std::string shape(const Key& key) {
         case KeyType::exits:
             return array_of(R"({"anyOf": [{"type": "integer", "minimum": 0, "maximum": 255}, )" +
                             reference("signal") + "]}");
-        case KeyType::input:
-        case KeyType::output:
+        case KeyType::word_or_path:
             return any_of({"{" + words(key) + "}", R"({"type": "string", "minLength": 1})"});
+        case KeyType::output:
+            return any_of({"{" + words(key) + "}", R"({"type": "string", "minLength": 1})",
+                           reference("output"),
+                           R"({"type": "array", "minItems": 1, "maxItems": 16, "items": {"anyOf": )"
+                           R"([{"type": "string", "minLength": 1}, )" +
+                               reference("output") + "]}}"});
         case KeyType::inner:
             return "\"allOf\": [" + reference(key.name) + "]";
     }
@@ -158,10 +164,11 @@ std::string properties(Table table) {
     return text;
 }
 
-std::string object(Table table, std::string_view required = {}) {
+std::string object(Table table, std::string_view required = {}, std::string_view rule = {}) {
     std::string text = "{\n      \"type\": \"object\",\n      \"properties\": {" +
                        properties(table) + "\n      },\n";
     if (!required.empty()) text += "      \"required\": [" + quoted(required) + "],\n";
+    if (!rule.empty()) text += "      " + std::string{rule} + ",\n";
     return text + "      \"additionalProperties\": false\n    }";
 }
 
@@ -182,6 +189,9 @@ std::string schema() {
            ",\n    \"control\": " + object(Table::control) +
            // A program may have its command from [defaults], so that is not required here.
            ",\n    \"program\": " + object(Table::program) +
+           // [defaults] may name neither of the two.
+           ",\n    \"output\": " +
+           object(Table::output, {}, R"("not": {"required": ["file", "sink"]})") +
            ",\n    \"limits\": " + object(Table::limits) +
            // What it watches may be in [defaults].
            ",\n    \"guard\": " + object(Table::guard) +

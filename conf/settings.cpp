@@ -47,15 +47,34 @@ const Setting* find(const Settings& settings, std::string_view name) {
     return nullptr;
 }
 
+Settings known_settings(Table kind, const Value& table) {
+    Settings settings;
+    for (const Value::Entry& entry : table.entries) {
+        if (const Key* key = find_key(kind, entry.key)) {
+            settings.push_back({key, &entry.value, entry.place});
+        }
+    }
+    return settings;
+}
+
 Settings read_settings(Table kind, const Value& table, std::string_view shown, Problems& problems) {
     Settings settings;
     for (const Value::Entry& entry : table.entries) {
         if (const Key* key = find_key(kind, entry.key)) {
             settings.push_back({key, &entry.value, entry.place});
+            const std::string name = std::string{shown} + "." + std::string{key->name};
+            if (key->type == KeyType::output) {
+                // read_output() makes its own of what is known in these.
+                if (entry.value.is(Value::Type::table)) {
+                    read_settings(Table::output, entry.value, name, problems);
+                }
+                for (const Value& item : entry.value.items) {
+                    if (!item.is(Value::Type::table)) continue;
+                    read_settings(Table::output, item, name, problems);
+                }
+            }
             if (key->type != KeyType::inner || !entry.value.is(Value::Type::table)) continue;
-            const Settings inner =
-                read_settings(inner_table(*key), entry.value,
-                              std::string{shown} + "." + std::string{key->name}, problems);
+            const Settings inner = read_settings(inner_table(*key), entry.value, name, problems);
             settings.insert(settings.end(), inner.begin(), inner.end());
         } else if (problems.full()) {
             break;
@@ -160,9 +179,10 @@ std::optional<std::uint64_t> SettingReader::size(const Setting& setting) {
     } else if (value.integer > 0) {
         bytes = static_cast<std::uint64_t>(value.integer);
     }
-    if (bytes < least) {
+    const bool zero = value.is(Value::Type::string) || value.integer == 0;
+    if (bytes < least && !(bytes == 0 && zero && setting.key->or_zero)) {
         wrong(setting, "is " + print_toml(value) + " (should be at least " +
-                           quoted(format_size(least)) + ")");
+                           quoted(format_size(least)) + (setting.key->or_zero ? ", or 0)" : ")"));
         return std::nullopt;
     }
     return bytes;
@@ -307,12 +327,6 @@ std::optional<std::size_t> SettingReader::word(const Setting& setting, const Val
     for (std::size_t i = 0; i < key.allowed.size(); ++i) {
         if (key.allowed[i] == value.text) return i;
     }
-    if (const AbsentKey* absent = find_absent_value(key, value.text)) {
-        note(value.place, show(key) + " = " + quoted(value.text) +
-                              " is not supported by this version of reeve (" +
-                              std::string{absent->instead} + ")");
-        return std::nullopt;
-    }
     std::string meant{find_alias_value(key, value.text)};
     if (meant.empty()) {
         Nearest nearest{value.text};
@@ -331,6 +345,36 @@ std::optional<std::size_t> SettingReader::one_of(const Setting& setting) {
         return std::nullopt;
     }
     return word(setting, *setting.value);
+}
+
+std::optional<std::size_t> SettingReader::word_or_path(const Setting& setting) {
+    const Key& key = *setting.key;
+    if (!is_text(*setting.value, show(key), what_it_takes(key))) return std::nullopt;
+    return word_or_path(setting, *setting.value);
+}
+
+std::optional<std::size_t> SettingReader::word_or_path(const Setting& setting, const Value& value) {
+    const Key& key = *setting.key;
+    const std::string& text = value.text;
+    for (std::size_t i = 0; i < key.allowed.size(); ++i) {
+        if (key.allowed[i] == text) return i;
+    }
+    // "inhert" would make a file of that name; nobody means that.
+    const bool bare = text.find_first_of("/.$") == std::string::npos;
+    const bool stream = text == "stdin" || text == "stdout" || text == "stderr";
+    std::string meant;
+    if (bare && !stream) {
+        meant = find_alias_value(key, text);
+        Nearest nearest{text};
+        for (const std::string_view word : key.allowed) nearest.offer(word);
+        if (meant.empty()) meant = nearest.found().value_or("");
+    }
+    if (!text.empty() && !stream && meant.empty()) return key.allowed.size();
+    note(value.place, show(key) + " is " + quoted_short(text) + " (" +
+                          (meant.empty() ? "" : "did you mean " + quoted(meant) + "? ") +
+                          "it can be " + list_words(key.allowed) + ", or a path such as " +
+                          quoted_short("./" + (text.empty() ? "web.log" : text)) + ")");
+    return std::nullopt;
 }
 
 std::optional<std::vector<std::size_t>> SettingReader::list_of(const Setting& setting) {

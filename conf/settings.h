@@ -30,6 +30,9 @@ const Setting* find(const Settings& settings, std::string_view name);
 // messages without its brackets: "program.web".
 Settings read_settings(Table kind, const Value& table, std::string_view shown, Problems& problems);
 
+// The known keys of a table of which read_settings() has said the others.
+Settings known_settings(Table kind, const Value& table);
+
 // Each reads one setting, or notes what is wrong with it and gives nullopt.
 class SettingReader {
 public:
@@ -51,6 +54,11 @@ public:
     // Index into key->allowed.
     std::optional<std::size_t> one_of(const Setting& setting);
     std::optional<std::vector<std::size_t>> list_of(const Setting& setting);
+
+    // Index into key->allowed, or its size: a path, which may need expanding.
+    std::optional<std::size_t> word_or_path(const Setting& setting);
+    // The same for an item of it.
+    std::optional<std::size_t> word_or_path(const Setting& setting, const Value& value);
 
     // One signal, or steps; exactly one of the two is set.
     struct Stop {

@@ -22,6 +22,7 @@ public:
     void run() {
         for (const Program& program : config_.programs) check(program);
         check_stdin();
+        check_log_files();
         check_pid_files();
         check_groups();
     }
@@ -30,6 +31,8 @@ private:
     static const Place* written(const Program& program, std::string_view key) {
         for (const Program::Key& one : program.keys) {
             if (one.name == key) return &one.place;
+            // A table of it, "stdout.file".
+            if (one.name.starts_with(key) && one.name[key.size()] == '.') return &one.place;
         }
         return nullptr;
     }
@@ -61,6 +64,9 @@ private:
         }
 
         check_daemon(program);
+        check_tty(program);
+        check_sinks(program, "stdout", program.output);
+        check_sinks(program, "stderr", program.error);
 
         // There is no other way to become ready yet, see the sentence of start_timeout.
         constexpr Duration kReadyAfter = std::chrono::seconds{1};
@@ -88,6 +94,169 @@ private:
         }
     }
 
+    void check_tty(const Program& program) {
+        if (!program.tty) return;
+        const auto refuse = [&](std::string_view key, const std::string& what) {
+            problems_.add(place_of(program, key),
+                          "program " + quoted(program.name) + " has tty = true and " + what);
+        };
+        if (program.type == ProgramType::forking) {
+            refuse("tty",
+                   "type = \"forking\" (a daemon goes to the background, where it has no terminal; "
+                   "remove tty)");
+        }
+        if (program.input.kind != Input::Kind::null) {
+            refuse("stdin",
+                   "a stdin of its own (the pseudo-terminal is its standard input too; remove "
+                   "stdin, and type with \"reevectl attach\")");
+        }
+        if (program.output.kind == Output::Kind::direct) {
+            refuse("stdout",
+                   "stdout = \"direct\" (a pseudo-terminal is read by reeve; use \"inherit\")");
+        }
+        if (program.error.kind != Output::Kind::merged) {
+            refuse(written(program, "stderr") ? "stderr" : "tty",
+                   "a stderr of its own (a pseudo-terminal is one stream; remove stderr, or set it "
+                   "to \"stdout\")");
+        }
+    }
+
+    // One line twice in one place is nothing that anybody wants.
+    void check_sinks(const Program& program, std::string_view stream, const Output& output) {
+        for (std::size_t i = 1; i < output.places.size(); ++i) {
+            for (std::size_t j = 0; j < i; ++j) {
+                const Sink& one = output.sinks[j];
+                const Sink& other = output.sinks[i];
+                if (one.kind != other.kind || one.descriptor != other.descriptor) continue;
+                if (one.path != other.path || one.instance_paths != other.instance_paths) continue;
+                problems_.add(output.places[i],
+                              quoted(stream) + " of program " + quoted(program.name) + " goes to " +
+                                  (one.kind == Sink::Kind::file ? quoted_short(one.path)
+                                                                : quoted(word_of(one.kind))) +
+                                  " twice (remove one)");
+                break;
+            }
+        }
+    }
+
+    static std::string_view word_of(Sink::Kind kind) {
+        switch (kind) {
+            case Sink::Kind::inherit:
+                return "inherit";
+            case Sink::Kind::null:
+                return "null";
+            case Sink::Kind::file:
+                return "file";
+            case Sink::Kind::syslog:
+                return "syslog";
+            case Sink::Kind::journal:
+                return "journal";
+        }
+        return "";
+    }
+
+    // A file that several write to is rotated, and written, in one way.
+    void check_log_files() {
+        struct Use {
+            const Sink* sink;
+            Place place;
+        };
+        std::map<std::string_view, Use> uses;
+        const auto check = [&](const std::string& path, const Sink& sink, Place place) {
+            if (config_.supervisor.log.kind == OwnLogTarget::Kind::file &&
+                config_.supervisor.log.path == path) {
+                problems_.add(place, quoted_short(path) +
+                                         " is the file of reeve's own log, which "
+                                         "is set at " +
+                                         shown(as_written_.log) + " (give each its own)");
+                return;
+            }
+            const auto [first, added] = uses.emplace(path, Use{&sink, place});
+            if (added) return;
+            const auto [here, there] = difference(sink, *first->second.sink);
+            if (here.empty()) return;
+            problems_.add(place, quoted_short(path) + " has " + here + " here, and " + there +
+                                     " at " + shown(first->second.place) +
+                                     " (a file that several write to is written and rotated in one "
+                                     "way; make them the same)");
+        };
+        for (const Program& program : config_.programs) {
+            if (as_written_.broken.contains(program.name)) continue;
+            for (const Output* output : {&program.output, &program.error}) {
+                for (std::size_t i = 0; i < output->places.size(); ++i) {
+                    const Sink& sink = output->sinks[i];
+                    if (sink.kind != Sink::Kind::file) continue;
+                    if (sink.instance_paths.empty()) check(sink.path, sink, output->places[i]);
+                    for (const std::string& path : sink.instance_paths) {
+                        check(path, sink, output->places[i]);
+                    }
+                }
+            }
+        }
+    }
+
+    // The first key that two have differently, as each has it; empty: they agree.
+    static std::pair<std::string, std::string> difference(const Sink& one, const Sink& other) {
+        const auto pick = [&](const auto& show) { return std::pair{show(one), show(other)}; };
+        const Rotation& a = one.rotation;
+        const Rotation& b = other.rotation;
+        if (one.format != other.format) {
+            return pick(
+                [](const Sink& sink) { return "format = " + quoted(word_of(sink.format)); });
+        }
+        if (a.max_size_bytes != b.max_size_bytes) {
+            return pick([](const Sink& sink) {
+                const std::uint64_t bytes = sink.rotation.max_size_bytes;
+                return "max_size = " + (bytes == 0 ? "0" : quoted(format_size(bytes)));
+            });
+        }
+        if (a.max_age != b.max_age) {
+            return pick([](const Sink& sink) -> std::string {
+                const auto& age = sink.rotation.max_age;
+                return age ? "max_age = " + quoted(format_duration(*age)) : "no max_age";
+            });
+        }
+        if (a.keep != b.keep) {
+            return pick(
+                [](const Sink& sink) { return "keep = " + std::to_string(sink.rotation.keep); });
+        }
+        if (a.compress != b.compress) {
+            return pick([](const Sink& sink) {
+                return "compress = " + quoted(word_of(sink.rotation.compress));
+            });
+        }
+        return {};
+    }
+
+    static std::string_view word_of(LogFormat format) {
+        switch (format) {
+            case LogFormat::raw:
+                return "raw";
+            case LogFormat::text:
+                return "text";
+            case LogFormat::json:
+                return "json";
+        }
+        return "";
+    }
+
+    static std::string_view word_of(Compression compression) {
+        switch (compression) {
+            case Compression::none:
+                return "none";
+            case Compression::gzip:
+                return "gzip";
+            case Compression::zstd:
+                return "zstd";
+        }
+        return "";
+    }
+
+    std::string shown(Place place) const {
+        return config_.files[place.file] + ":" + std::to_string(place.line) + ":" +
+               std::to_string(place.column);
+    }
+
     // A daemon that found another's number in its file would be taken for it.
     void check_pid_files() {
         std::map<std::string_view, const Program*> owners;
@@ -112,9 +281,7 @@ private:
                     problems_.add(
                         place, "programs " + quoted(other.name) + " and " + quoted(program.name) +
                                    " share one pid_file, " + quoted_short(path) +
-                                   " (give each its own; the other is at " +
-                                   config_.files[first.file] + ":" + std::to_string(first.line) +
-                                   ":" + std::to_string(first.column) + ")");
+                                   " (give each its own; the other is at " + shown(first) + ")");
                 }
                 break;
             }

@@ -21,6 +21,9 @@ struct AsWritten {
     // Programs with unknown keys, one of which may have been meant as the missing one.
     std::set<std::string> misspelt;
 
+    // [supervisor] log, where it is a file.
+    Place log;
+
     struct Member {
         std::string group;
         std::string program;

@@ -133,16 +133,6 @@ TEST_CASE("what other versions have is refused, not ignored") {
          "after one second)"},
         {"[program.a]\ncommand='x'\nschedule='@daily'",
          "3:1: \"schedule\" is not supported by this version of reeve (remove it)"},
-        {"[program.a]\ncommand='x'\nstdout='journal'",
-         "3:8: \"stdout\" = \"journal\" is not supported by this version of reeve (use "
-         "\"inherit\", "
-         "\"null\" or a path)"},
-        {"[program.a]\ncommand='x'\nstdout={ file = 'x' }",
-         "3:8: \"stdout\" is a table, which is not supported by this version of reeve (should be "
-         "\"inherit\" or \"null\", or a path)"},
-        {"[supervisor]\nlog_format='json'",
-         "2:1: \"log_format\" is not supported by this version of reeve (remove it; the log is "
-         "text)"},
         {"[control]\nlisten='x'",
          "2:1: \"listen\" is not supported by this version of reeve (remove it; use the Unix "
          "socket)"},
@@ -216,11 +206,11 @@ TEST_CASE("a value of the wrong type or out of range is refused, with what would
         {"stop_scope = 'all'",
          R"(3:14: "stop_scope" is "all" (it can be "main", "group" or "tree"))"},
         {"stdout = 'inhert'",
-         R"(3:10: "stdout" is "inhert" (did you mean "inherit"? it can be "inherit" or "null", or a path such as "./inhert"))"},
+         R"(3:10: "stdout" is "inhert" (did you mean "inherit"? it can be "inherit", "null", "direct", "syslog" or "journal", or a path such as "./inhert"))"},
         {"stdout = 'stdout'",
-         R"(3:10: "stdout" is "stdout" (it can be "inherit" or "null", or a path such as "./stdout"))"},
+         R"(3:10: "stdout" is "stdout" (it can be "inherit", "null", "direct", "syslog" or "journal", or a path such as "./stdout"))"},
         {"stdout = ''",
-         R"(3:10: "stdout" is "" (it can be "inherit" or "null", or a path such as "./web.log"))"},
+         R"(3:10: "stdout" is "" (it can be "inherit", "null", "direct", "syslog" or "journal", or a path such as "./web.log"))"},
         {"stdout = '${X:-}'", R"(3:10: "stdout" expands to nothing (should be a path))"},
         {"directory = ''", R"(3:13: "directory" is empty (should be a path))"},
         {"type = 'daemons'",

@@ -22,6 +22,10 @@ std::string file_with(const Key& key, std::string_view value) {
             return "[control]\n" + line;
         case Table::program:
             return "[program.a]\n" + others + line;
+        case Table::output:
+            // It must go somewhere.
+            return "[program.a]\n" + others + "[program.a.stdout]\n" +
+                   (key.name == "file" || key.name == "sink" ? "" : "file = 'x.log'\n") + line;
         case Table::limits:
             return "[program.a]\n" + others + "[program.a.limits]\n" + line;
         case Table::guard:
@@ -90,23 +94,32 @@ TEST_CASE("writing a default changes nothing") {
     CHECK(a.leftovers == b.leftovers);
     CHECK(a.input.kind == b.input.kind);
     CHECK(a.output.kind == b.output.kind);
+    CHECK(a.output.sinks == b.output.sinks);
     CHECK(a.error.kind == b.error.kind);
+    CHECK(a.error.sinks == b.error.sinks);
+    CHECK(a.tty == b.tty);
     CHECK(a.limits == b.limits);
     CHECK_FALSE(a.guard);
     CHECK_FALSE(b.guard);
     CHECK(a.pid_files == b.pid_files);
 }
 
-TEST_CASE("writing a guard's and the supervisor's defaults changes nothing either") {
+TEST_CASE("writing a guard's, an output's and the supervisor's defaults changes nothing either") {
+    std::string output = "[program.a.stdout]\nfile = '/l'\n";
     std::string guard = "[program.a]\ncommand='x'\n[program.a.guard]\nzombies = 7\n";
     std::string supervisor = "[supervisor]\n";
     for (const Key& key : all_keys()) {
         if (key.fallback.empty()) continue;
         const std::string line = std::string{key.name} + " = " + std::string{key.fallback} + "\n";
         if (key.table == Table::guard) guard += line;
+        if (key.table == Table::output) output += line;
         if (key.table == Table::supervisor) supervisor += line;
     }
-    const Config config = Files{supervisor + guard}.good();
+    const Config config = Files{supervisor + guard + output}.good();
+    CHECK(config.supervisor.log == Supervisor{}.log);
+    CHECK(config.supervisor.log_format == Supervisor{}.log_format);
+    CHECK(config.programs[0].output.sinks ==
+          std::vector<Sink>{{.kind = Sink::Kind::file, .path = "/l"}});
     CHECK(config.supervisor.pids_warn == Supervisor{}.pids_warn);
     CHECK(config.supervisor.log_level == Supervisor{}.log_level);
     REQUIRE(config.programs[0].guard);

@@ -22,6 +22,7 @@ TEST_CASE("the schema is JSON, knows every key, and lets no other through") {
             : key.table == Table::supervisor ? schema["definitions"]["supervisor"]["properties"]
             : key.table == Table::control    ? schema["definitions"]["control"]["properties"]
             : key.table == Table::program    ? schema["definitions"]["program"]["properties"]
+            : key.table == Table::output     ? schema["definitions"]["output"]["properties"]
             : key.table == Table::limits     ? schema["definitions"]["limits"]["properties"]
             : key.table == Table::guard      ? schema["definitions"]["guard"]["properties"]
                                              : schema["definitions"]["group"]["properties"];
@@ -31,7 +32,7 @@ TEST_CASE("the schema is JSON, knows every key, and lets no other through") {
     }
     CHECK(schema["definitions"]["program"]["properties"].size() == program_keys);
     for (const char* table :
-         {"supervisor", "control", "program", "limits", "guard", "group", "step"}) {
+         {"supervisor", "control", "program", "output", "limits", "guard", "group", "step"}) {
         CHECK(schema["definitions"][table]["additionalProperties"] == false);
     }
     CHECK(schema["definitions"]["program"]["properties"]["restart"]["enum"] ==
@@ -43,6 +44,23 @@ TEST_CASE("the schema is JSON, knows every key, and lets no other through") {
           "#/definitions/guard");
     CHECK(schema["definitions"]["guard"]["properties"]["interval"]["default"] == "10s");
     CHECK(schema["definitions"]["supervisor"]["properties"]["pids_warn"]["default"] == 0.8);
+
+    const auto& out = schema["definitions"]["program"]["properties"]["stdout"]["anyOf"];
+    CHECK(out[0]["enum"] == nlohmann::json{"inherit", "null", "direct", "syslog", "journal"});
+    CHECK(out[1] == nlohmann::json{{"type", "string"}, {"minLength", 1}});
+    CHECK(out[2]["$ref"] == "#/definitions/output");
+    CHECK(out[3]["type"] == "array");
+    CHECK(out[3]["minItems"] == 1);
+    CHECK(out[3]["maxItems"] == 16);
+    CHECK(out[3]["items"]["anyOf"][1]["$ref"] == "#/definitions/output");
+    const auto& sink = schema["definitions"]["output"];
+    CHECK(sink["not"]["required"] == nlohmann::json{"file", "sink"});
+    CHECK(sink["properties"]["max_size"]["minimum"] == 0);
+    CHECK(sink["properties"]["max_size"]["default"] == "50MiB");
+    CHECK(sink["properties"]["compress"]["enum"] == nlohmann::json{"none", "gzip", "zstd"});
+    CHECK(schema["definitions"]["limits"]["properties"]["memory"]["minimum"] == 4096);
+    CHECK(schema["definitions"]["supervisor"]["properties"]["log"]["anyOf"][0]["enum"] ==
+          nlohmann::json{"stderr", "syslog", "journal"});
 }
 
 TEST_CASE("whatever the schema refers to is in it") {
