@@ -404,11 +404,12 @@ constexpr Key kKeys[] = {
     {.table = Table::output,
      .name = "max_age",
      .type = duration,
-     .fallback = "",
+     .fallback = R"("0s")",
      .sentence = "How long ago the file may have been begun when it is put aside, at the next "
-                 "line. Default: however long.",
+                 "line; \"0s\" is never.",
      .example = R"("7d")",
-     .least = 1000},
+     .least = 1000,
+     .or_zero = true},
     {.table = Table::output,
      .name = "keep",
      .type = integer,
@@ -830,7 +831,8 @@ std::string what_it_takes(const Key& key) {
             return "a duration in quotes, such as " + std::string{key.example} +
                    (key.least == 0
                         ? ""
-                        : ", of at least " + quoted(format_duration(Duration{key.least})));
+                        : ", of at least " + quoted(format_duration(Duration{key.least})) +
+                              (key.or_zero ? ", or \"0s\"" : ""));
         case size:
             return "a size in quotes, such as " + std::string{key.example} +
                    ", or a number of bytes, of at least " +

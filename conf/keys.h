@@ -20,7 +20,7 @@ enum class KeyType {
     integer,           // `least` to `most`
     name_or_number,    // a user or group
     names_or_numbers,  // an array of them
-    duration,          // `least` in milliseconds
+    duration,          // `least` in milliseconds, or 0 where `or_zero`
     size,              // text or bytes; at least `least`, or 0 where `or_zero`
     percentage,
     share,  // a number over 0, at most 1

@@ -255,6 +255,7 @@ private:
         take("max_size", sink.rotation.max_size_bytes, &SettingReader::size);
         take("max_age", sink.rotation.max_age, &SettingReader::duration);
         take("keep", sink.rotation.keep, &SettingReader::integer);
+        if (sink.rotation.max_age == Duration{0}) sink.rotation.max_age.reset();
         choose("compress", sink.rotation.compress,
                std::array{Compression::none, Compression::gzip, Compression::zstd});
         choose("format", sink.format, std::array{LogFormat::raw, LogFormat::text, LogFormat::json});

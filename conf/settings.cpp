@@ -153,9 +153,11 @@ std::optional<Duration> SettingReader::duration(const Setting& setting) {
         note(setting.value->place, show(*setting.key) + ": " + parsed.error());
         return std::nullopt;
     }
-    if (parsed->count() < setting.key->least) {
+    const bool zero = setting.key->or_zero && parsed->count() == 0;
+    if (parsed->count() < setting.key->least && !zero) {
         wrong(setting, "is " + quoted(setting.value->text) + " (should be at least " +
-                           quoted(format_duration(Duration{setting.key->least})) + ")");
+                           quoted(format_duration(Duration{setting.key->least})) +
+                           (setting.key->or_zero ? ", or \"0s\")" : ")"));
         return std::nullopt;
     }
     return *parsed;

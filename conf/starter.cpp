@@ -16,6 +16,8 @@ std::string_view starter() {
 # When reeve ends by itself: "essential" (an essential program ended for good), "failed" (any program
 # gave up), "all-done" (all have ended). Default: all three as PID 1 of a container, else "essential".
 #exit_on = ["essential"]
+#log = "stderr"              # where reeve's own log goes: or a path, "syslog", "journal"
+#log_format = "text"         # or "json"
 
 # Any key of a program can stand here, for all of them.
 [defaults]
@@ -33,7 +35,10 @@ command = ["sh", "-c", "while :; do echo hello from $$$$; sleep 10; done"]
 #restart = "on-failure"                # or "always", "never"
 #stop_signal = "TERM"                  # then, after stop_timeout, the kill
 #stop_timeout = "10s"
-#stdout = "hello.log"                  # "inherit" is the default: reeve's own output
+# Output goes to reeve's own unless it is told something else: "null", "syslog", "journal", a file, or
+# an array of these. A file is rotated at 50 MiB and five older ones are kept; a table says otherwise.
+#stdout = { file = "hello.log", max_size = "10MiB", keep = 14, compress = "zstd" }
+#stderr = "stdout"                     # the default: into the same, in order
 #instances = 1
 
 # A task runs to completion, once.

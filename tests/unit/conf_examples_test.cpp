@@ -87,6 +87,49 @@ TEST_CASE("the daemons have their pid files, guards and limits") {
     CHECK(memcached.commands[1][2].find("11212 + 2") != std::string::npos);
 }
 
+TEST_CASE("the logs go where their comments say") {
+    const std::string path = REEVE_SOURCE_DIR "/conf/examples/logs.toml";
+    const Config config = load_example(path, {{"REEVE_EXAMPLE_DIR", "/tmp/l"}});
+    const auto file = [](std::string name, Rotation rotation, LogFormat format) {
+        return Sink{.kind = Sink::Kind::file,
+                    .path = "/tmp/l/" + std::move(name),
+                    .format = format,
+                    .rotation = rotation};
+    };
+    const Rotation shared{.max_size_bytes = 10u << 20,
+                          .max_age = std::chrono::hours{24},
+                          .keep = 14,
+                          .compress = Compression::zstd};
+    CHECK(program_of(config, "plain").output.sinks ==
+          std::vector<Sink>{file("plain.log", {}, LogFormat::raw)});
+    CHECK(program_of(config, "plain").error.kind == Output::Kind::merged);
+
+    CHECK(program_of(config, "web").output.sinks ==
+          std::vector<Sink>{file("web.log", shared, LogFormat::text)});
+    CHECK(program_of(config, "web").error.sinks ==
+          std::vector<Sink>{
+              file("web.err", {.max_size_bytes = 1u << 20, .keep = 100}, LogFormat::text)});
+
+    // What stands in an array is taken as it is.
+    CHECK(program_of(config, "api").output.sinks ==
+          std::vector<Sink>{
+              Sink{},
+              file("api.json", {.max_size_bytes = 100u << 20, .compress = Compression::gzip},
+                   LogFormat::json),
+              {.kind = Sink::Kind::syslog, .overflow = Overflow::drop}});
+    CHECK(program_of(config, "api").error.sinks ==
+          std::vector<Sink>{{.kind = Sink::Kind::journal, .overflow = Overflow::drop}});
+
+    CHECK(program_of(config, "worker").output.sinks ==
+          std::vector<Sink>{{.format = LogFormat::json}});
+    CHECK(program_of(load_example(path, {{"WORKER_LOG", "/w"}}), "worker").output.sinks[0].path ==
+          "/w");
+    CHECK(program_of(config, "chatty").output.sinks ==
+          std::vector<Sink>{{.kind = Sink::Kind::null}});
+    CHECK(program_of(config, "legacy").output.sinks ==
+          std::vector<Sink>{file("legacy.log", {.max_size_bytes = 0, .keep = 14}, LogFormat::raw)});
+}
+
 TEST_CASE("a container's worker is there when its variable says so") {
     const std::string path = REEVE_SOURCE_DIR "/conf/examples/container.toml";
     CHECK(load_example(path, {}).disabled == std::vector<std::string>{"worker"});
@@ -120,6 +163,12 @@ TEST_CASE("whatever bytes a file has, it is a configuration or has an error") {
         "environment = { A = '${B:-${C:?x}}', 'é' = \"\\u00e9\\U0001F600\" }\nnice = 0x1F\n"
         "[group.g]\nprograms = ['a']\n[defaults]\nhealthy_after = '1d2h'\n"
         "[defaults.guard]\nzombies = 5\n[supervisor]\npids_warn = 0.5\n");
+    seeds.emplace_back(
+        "[supervisor]\nlog = '${D:-/l}/r.log'\n[defaults.stdout]\nkeep = 3\nmax_age = '1h'\n"
+        "[program.a]\ncommand = 'x'\ninstances = 3\nstdout = { file = '/l/${instance}', max_size "
+        "= 0 }\nstderr = ['/dev/fd/${instance}', { sink = 'syslog', overflow = 'drop' }, 'direct', "
+        "{ file = '/l/1' }]\n[[program.b.stdout]]\nfile = '/dev/stdout'\n[[program.b.stdout]]\n"
+        "sink = 'journal'\n[program.c]\ntty = true\nstderr = 'null'\nstdin = 'inherit'\n");
     const std::string pieces[] = {"[",
                                   "]",
                                   "{",

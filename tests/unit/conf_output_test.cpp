@@ -225,6 +225,7 @@ TEST_CASE("tables of output merge with those of the defaults, key by key") {
     CHECK(value_of(more, "stdout.max_size") == "\"1MiB\" at line 4");
 
     CHECK(load("stdout.file = '/other'").output.sinks[0].path == "/other");
+    CHECK_FALSE(load("stdout = { max_age = '0s' }").output.sinks[0].rotation.max_age);
     CHECK(load("stdout.file = '/other'").output.sinks[0].rotation.keep == 9);
     // What makes no sense for its own sink is not taken from there.
     CHECK(load("stdout = { sink = 'syslog' }").output.sinks ==
@@ -410,11 +411,11 @@ TEST_CASE("a table of output that is written wrongly is refused, with what would
         {"stdout = { file = '/l', keep = '5' }",
          R"(3:32: "keep" is a string (should be an integer from 0 to 1000000))"},
         {"stdout = { file = '/l', max_age = 7 }",
-         R"(3:35: "max_age" is an integer (should be a duration in quotes, such as "7d", of at least "1s"))"},
+         R"(3:35: "max_age" is an integer (should be a duration in quotes, such as "7d", of at least "1s", or "0s"))"},
         {"stdout = { file = '/l', max_age = 'daily' }",
          R"(3:35: "max_age": "daily" is not a duration (write numbers with d, h, m, s or ms, the larger unit first, such as "10s" or "1m30s"))"},
-        {"stdout = { file = '/l', max_age = '0s' }",
-         R"(3:35: "max_age" is "0s" (should be at least "1s"))"},
+        {"stdout = { file = '/l', max_age = '999ms' }",
+         R"(3:35: "max_age" is "999ms" (should be at least "1s", or "0s"))"},
         {"stdout = { file = '/l', compress = true }",
          R"(3:36: "compress" is a boolean (should be "none", "gzip" or "zstd"))"},
         {"stdout = { file = '/l', compress = 'gz' }",
