@@ -13,9 +13,10 @@ namespace reeve::log {
 
 namespace {
 
-constexpr std::size_t kLongestMessage = 8192;
+// rsyslog cuts at 8096 bytes as it comes, by trial with 8.2302.
+constexpr std::size_t kLongestMessage = 8000;
 
-// In rsyslog's 8 KiB a control character counts as the four that it makes of it.
+// Of those a control character costs the four that it makes of it.
 constexpr std::size_t kEscaped = 4;
 
 bool is_control(char c) {

@@ -37,9 +37,9 @@ struct SyslogHeader {
     std::string_view parameters{};  // `program="web" instance="2"`; empty: no structured data
 };
 
-// Queues `text` as one message, or as several when it is too long for one: rsyslog cuts at 8 KiB
-// unless told otherwise.  All of them but the last, and the last one of a line without a newline,
-// have partial="true" in their structured data.
+// Queues `text` as one message, or as several when it is too long for one: rsyslog cuts at 8096
+// bytes unless it is told otherwise.  All of them but the last, and the last one of a line without
+// a newline, have partial="true" in their structured data.
 //
 // A NUL is written as "#000", as rsyslog would: many others take it for the message's end.  All
 // other bytes are sent as they are, which RFC 5424 permits (6.4, 8.2).
