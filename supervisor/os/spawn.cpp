@@ -234,6 +234,9 @@ void Spawner::Slot::make_plan(int status_fd, pid_t parent) {
             break;
         case SpawnRequest::Input::Kind::inherit:
             break;
+        case SpawnRequest::Input::Kind::terminal:
+            plan.take_terminal = true;
+            break;
     }
     plan.status_fd = status_fd;
     plan.cgroup_fd = -1;
@@ -288,6 +291,7 @@ SpawnFailure Spawner::Slot::describe(const ChildReport& report) const {
         case SpawnStage::process_group:
         case SpawnStage::output:
         case SpawnStage::error:
+        case SpawnStage::terminal:
             break;
         case SpawnStage::input:
             failure.subject = plan.input;
@@ -560,10 +564,11 @@ std::vector<std::string> find_candidates(std::string_view argv0, std::string_vie
 
 std::string SpawnFailure::text() const {
     // By SpawnStage.
-    static constexpr std::array<const char*, 16> kNames{
-        "cgroup",    "setsid",       "setpgid",     "stdout", "stderr",
-        "stdin",     "limit nofile", "limit locks", "nice",   "oom_score_adj",
-        "setgroups", "setgid",       "setuid",      "chdir",  "parent death signal",
+    static constexpr std::array<const char*, 17> kNames{
+        "cgroup",      "setsid", "setpgid",       "stdout",
+        "stderr",      "stdin",  "TIOCSCTTY",     "limit nofile",
+        "limit locks", "nice",   "oom_score_adj", "setgroups",
+        "setgid",      "setuid", "chdir",         "parent death signal",
         "exec",
     };
     static_assert(kNames.size() == static_cast<std::size_t>(SpawnStage::exec) + 1);
@@ -599,7 +604,7 @@ int SpawnFailure::shell_code() const {
 }
 
 bool is_transient(const OsError& error) {
-    return is_shortage(error.number);
+    return is_shortage(error.number) || error.number == ENOSPC;  // of pseudo-terminals
 }
 
 bool is_cgroup_refused(const OsError& error) {

@@ -43,7 +43,9 @@ struct SpawnRequest {
     std::string directory;
 
     struct Input {
-        enum class Kind { null, file, inherit };
+        // `terminal`: what stdout_fd is, which becomes the child's controlling terminal; of no use
+        // without new_session.
+        enum class Kind { null, file, inherit, terminal };
         Kind kind = Kind::null;
         std::string path;  // only for `file`; opened by the child, before it changes its ids
     };
@@ -55,7 +57,7 @@ struct SpawnRequest {
     int stderr_fd = -1;
 
     // False: the child stays in our session in a process group of its own, and that group gets the
-    // foreground of the terminal on its standard input, if that is one.
+    // foreground of the terminal on its standard input, if that is one and our group has it.
     bool new_session = true;
 
     struct Ids {

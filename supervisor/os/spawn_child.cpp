@@ -98,6 +98,7 @@ public:
         put(err, 2, SpawnStage::error);
         close_others();
         open_input();
+        take_terminal();
         take_foreground();
 
         set_limits();
@@ -158,6 +159,7 @@ private:
         if (plan_.new_session) {
             check(SpawnStage::session, sys(SYS_setsid));
         } else {
+            former_group_ = static_cast<int>(sys(SYS_getpgid, 0));
             check(SpawnStage::process_group, sys(SYS_setpgid, 0, 0));
         }
     }
@@ -180,11 +182,22 @@ private:
         sys(SYS_close, fd);
     }
 
-    // Allowed from the background because SIGTTOU is blocked, as everything is.
+    // A session's leader without a controlling terminal may have one that no session has.
+    void take_terminal() {
+        if (!plan_.take_terminal) return;
+        check(SpawnStage::input, sys(SYS_dup3, 1, 0, 0));
+        check(SpawnStage::terminal, sys(SYS_ioctl, 0, TIOCSCTTY, 0));
+    }
+
+    // Handed on by whoever has it: nothing is taken from another.  Allowed because SIGTTOU is
+    // blocked, as everything is.
     void take_foreground() {
         if (plan_.new_session) return;
+        int foreground = 0;
+        const long result = sys(SYS_ioctl, 0, TIOCGPGRP, &foreground);
+        if (result < 0 || foreground != former_group_) return;  // no terminal, or not ours
         const int group = static_cast<int>(sys(SYS_getpid));
-        sys(SYS_ioctl, 0, TIOCSPGRP, &group);  // ENOTTY: no terminal, or not ours
+        sys(SYS_ioctl, 0, TIOCSPGRP, &group);
     }
 
     void set_limits() {
@@ -281,6 +294,7 @@ private:
 
     const ChildPlan& plan_;
     int status_fd_;
+    int former_group_ = 0;  // the process group that it was cloned in
 };
 
 [[noreturn]] void run_child(const ChildPlan* plan) {

@@ -38,6 +38,7 @@ struct ChildPlan {
     pid_t parent;
 
     bool new_session;
+    bool take_terminal;  // its output is its standard input and its controlling terminal, too
     bool set_ids;
     bool set_groups;
     bool set_umask;

@@ -12,6 +12,7 @@ enum class SpawnStage : std::uint8_t {
     output,
     error,
     input,
+    terminal,
     nofile,
     tag,
     nice,

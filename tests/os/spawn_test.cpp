@@ -355,6 +355,36 @@ TEST_CASE("a child that stays in our session gets the terminal's foreground") {
     CHECK(status == 0);
 }
 
+TEST_CASE("a child takes no foreground that our process group does not have") {
+    int terminal = -1;
+    const pid_t pid = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        // In the background, as after `reeve &`.
+        const pid_t shell_group = ::getpgrp();
+        const pid_t job = ::fork();
+        if (job == 0) {
+            if (::setpgid(0, 0) != 0) ::_exit(3);
+            Spawner spawner;
+            SpawnRequest request = command({"sleep", "100"});
+            request.new_session = false;
+            request.input.kind = SpawnRequest::Input::Kind::inherit;
+            auto spawned = spawner.spawn(request);
+            if (!spawned || land(spawned->flight).failure) ::_exit(1);
+            const bool as_before = ::tcgetpgrp(0) == shell_group;
+            ::kill(spawned->pid, SIGKILL);
+            ::_exit(as_before ? 0 : 2);
+        }
+        int status = -1;
+        ::waitpid(job, &status, 0);
+        ::_exit(status == 0 ? 0 : 1);
+    }
+    int status = -1;
+    ::waitpid(pid, &status, 0);
+    ::close(terminal);
+    CHECK(status == 0);
+}
+
 TEST_CASE("limits, nice, umask and tag arrive") {
     SpawnRequest request =
         shell("umask; nice; cat /proc/self/limits; cat /proc/self/oom_score_adj");
