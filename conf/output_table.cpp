@@ -303,6 +303,15 @@ string fault_of_output_path(std::string_view path, bool changed, std::string_vie
         return is + ", a directory (write the name of a file in it, such as " +
                quoted_short(within + string{example}) + ")";
     }
+    if (path.starts_with("~/")) {
+        return is + ", and only a shell makes a home of \"~\" (write " +
+               quoted_short("${HOME}" + string{path.substr(1)}) + ")";
+    }
+    if (path.find("://") != std::string_view::npos) {
+        return is +
+               ", and output goes to no network (use \"syslog\" or \"journal\", which can "
+               "forward it)";
+    }
     if (descriptor_of(path) == 0) {
         return is +
                ", which is none of reeve's own outputs (use \"/dev/stdout\" or "

@@ -95,7 +95,7 @@ private:
     }
 
     void check_tty(const Program& program) {
-        if (!program.tty) return;
+        if (!program.tty || as_written_.misspelt.contains(program.name)) return;
         const auto refuse = [&](std::string_view key, const std::string& what) {
             problems_.add(place_of(program, key),
                           "program " + quoted(program.name) + " has tty = true and " + what);

@@ -136,6 +136,54 @@ TEST_CASE("reeve schema prints a JSON object whole") {
     }
 }
 
+TEST_CASE("a configuration of logs is checked whole") {
+    const auto checked = run({REEVE_PROGRAM, "check", REEVE_SOURCE_DIR "/conf/examples/logs.toml"});
+    CHECK(checked.err.empty());
+    CHECK(checked.code == 0);
+
+    Directory directory;
+    const auto file = directory.write("reeve.toml", R"(
+[supervisor]
+log = "/var/log/web.log"
+[program.web]
+command = "nginx"
+stdout = ["inherit", { file = "/var/log/web.log" }]
+stderr = { sink = "syslog", max_size = "10MiB" }
+[program.db]
+command = "redis-server"
+tty = true
+stderr = { path = "/var/log/db.log" }
+)");
+    const auto wrong = run({REEVE_PROGRAM, "--config", file});
+    CHECK(wrong.code == 78);
+    std::string errors = wrong.err;
+    replace_all(errors, directory.path(), "DIR");
+    CHECK(
+        errors ==
+        R"(DIR/reeve.toml:7:29: "max_size" is for files alone, and the sink is "syslog" (remove it)
+DIR/reeve.toml:11:12: unknown key "path" in [program.db.stderr] (did you mean "file"?)
+)");
+}
+
+TEST_CASE("what reevectl show says of an output is each of its keys, with its place") {
+    Directory directory;
+    Reeve reeve{directory, R"([defaults.stdout]
+keep = 3
+[program.web]
+command = "sleep 1000"
+stdout = { file = "web.log", max_size = "1MiB" }
+stderr = ["null", "err.log"]
+)"};
+    reeve.wait_for_state("web", "running");
+    const auto shown = reeve.ctl({"show", "web"});
+    CHECK(shown.code == 0);
+    CHECK(contains(shown.out, "stdout.file"));
+    CHECK(contains(shown.out, "stdout.keep"));
+    CHECK(contains(shown.out, "reeve.toml:2"));
+    CHECK(contains(shown.out, "[\"null\", \"err.log\"]"));
+    CHECK(reeve.stop() == 0);
+}
+
 TEST_CASE("a second reeve on a live socket is refused, and the first one goes on") {
     Directory directory;
     const std::string toml = "[program.web]\ncommand = 'sleep 1000'\n";

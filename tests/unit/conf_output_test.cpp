@@ -348,6 +348,10 @@ TEST_CASE("output that is written wrongly is refused, with what would be right")
          R"(3:19: "file" is "logs/..", a directory (write the name of a file in it, such as "logs/../${program}.log"))"},
         {"stdout = '${X:-/var/log/}'",
          R"(3:10: "stdout" expands to "/var/log/", a directory (write the name of a file in it, such as "/var/log/${program}.log"))"},
+        {"stdout = '~/web.log'",
+         R"(3:10: "stdout" is "~/web.log", and only a shell makes a home of "~" (write "${HOME}/web.log"))"},
+        {"stdout = 'udp://logs:514'",
+         R"(3:10: "stdout" is "udp://logs:514", and output goes to no network (use "syslog" or "journal", which can forward it))"},
         {"stdout = '/dev/fd/3'",
          R"(3:10: "stdout" is "/dev/fd/3", which is none of reeve's own outputs (use "/dev/stdout" or "/dev/stderr"))"},
         {"stdout = '/dev/stdin'",
@@ -503,6 +507,9 @@ TEST_CASE("a pseudo-terminal is one stream for all three") {
          R"(4:1: program "a" has tty = true and a stderr of its own (a pseudo-terminal is one stream; remove stderr, or set it to "stdout"))"},
         {"tty = true\n[program.a.stderr]\nfile = '/l'",
          R"(5:1: program "a" has tty = true and a stderr of its own (a pseudo-terminal is one stream; remove stderr, or set it to "stdout"))"},
+        // One mistake is said once.
+        {"tty = true\nstderr = { path = '/l' }",
+         R"(4:12: unknown key "path" in [program.a.stderr] (did you mean "file"?))"},
         {"tty = true\nstdout = 'direct'",
          R"(4:1: program "a" has tty = true and stdout = "direct" (a pseudo-terminal is read by reeve; use "inherit"))"},
         {"type = 'forking'\ntty = true",
@@ -551,6 +558,13 @@ TEST_CASE("those who write to one file agree on how it is written and rotated") 
                                    " at reeve.toml:3:10 (a file that several write to is written "
                                    "and rotated in one way; make them the same)\n");
     }
+    // The other may be in another file.
+    Files files{"include = ['b.toml']\n" + std::string{kProgram} + "stdout = '/l'"};
+    files.files["b.toml"] =
+        "[program.b]\ncommand='y'\nstderr = ['null', { file = '/l', keep = 3 }]";
+    CHECK(files.errors() ==
+          "b.toml:3:19: \"/l\" has keep = 3 here, and keep = 5 at reeve.toml:4:10 (a file that "
+          "several write to is written and rotated in one way; make them the same)\n");
     // Of one program, and of one instance.
     check_rows({
         {"stdout = '/l'\nstderr = { file = '/l', keep = 1 }",
