@@ -305,9 +305,9 @@ base::OsExpected<log::OutputFds> LinuxHost::output_of(const Live& live) {
     if (!program.user.empty() || !program.group.empty()) {
         owner = log::Owner{live.account.uid, live.account.gid};
     }
-    auto opened =
-        parts_.log.open_instance(live.slot, live.name, of_instance(program.output, live.instance),
-                                 of_instance(program.error, live.instance), owner);
+    auto opened = parts_.log.open_instance(live.slot, {live.name, program.name, live.instance},
+                                           of_instance(program.output, live.instance),
+                                           of_instance(program.error, live.instance), owner);
     if (opened) outputs_.emplace(live.slot, *opened);
     return opened;
 }

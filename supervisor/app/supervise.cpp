@@ -245,9 +245,7 @@ void fetch_last_words(core::Roster& roster, log::LogThread& output, const core::
         query.run = static_cast<std::uint32_t>(run);
         output.query(query, [&roster, slot = instance->slot(), run](std::vector<log::Line> lines) {
             for (const log::Line& line : lines) {
-                const bool text =
-                    line.kind == log::Line::Kind::text || line.kind == log::Line::Kind::partial;
-                if (text) roster.set_last_words(slot, run, line.text);
+                if (log::is_line(line.kind)) roster.set_last_words(slot, run, line.text);
             }
         });
     }

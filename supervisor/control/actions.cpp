@@ -276,10 +276,7 @@ private:
     void on_lines(Item& item, const std::vector<log::Line>& lines) {
         if (stage_ != Stage::collecting_lines) return;
         for (const log::Line& line : lines) {
-            if (line.kind == log::Line::Kind::text || line.kind == log::Line::Kind::piece ||
-                line.kind == log::Line::Kind::partial) {
-                item.result.last_lines.push_back(line.text);
-            }
+            if (log::is_line(line.kind)) item.result.last_lines.push_back(line.text);
         }
         if (--lines_awaited_ == 0) reply();
     }

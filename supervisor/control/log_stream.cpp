@@ -42,7 +42,8 @@ private:
         switch (line.kind) {
             case log::Line::Kind::text:
             case log::Line::Kind::piece:
-            case log::Line::Kind::partial: {
+            case log::Line::Kind::partial:
+            case log::Line::Kind::unended: {
                 // A long line comes in pieces, and no other may come between them.
                 const Unfinished self{line.instance, line.source};
                 if (unfinished_ && *unfinished_ != self) out += '\n';
@@ -73,6 +74,7 @@ private:
             case log::Line::Kind::text:
             case log::Line::Kind::piece:
             case log::Line::Kind::partial:
+            case log::Line::Kind::unended:
                 message.stream = line.source == log::Source::out ? "stdout" : "stderr";
                 message.line = line.text;
                 break;

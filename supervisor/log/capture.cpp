@@ -1,3 +1,5 @@
+#include "supervisor/log/capture.h"
+
 #include <time.h>
 
 #include <algorithm>
@@ -12,6 +14,10 @@ namespace {
 // The most that a pipe can hold, short of a privileged program's asking for more.
 constexpr std::size_t kPipe = 1024 * 1024;
 constexpr std::size_t kMostBoundaries = 256;
+// A stream with more to read than this gives the others their turn.
+constexpr int kReadsATurn = 4;
+// Seconds of dropping after which it is said that it goes on.
+constexpr std::uint8_t kQuiet = 10;
 
 WallTime wall_time() {
     timespec now{};
@@ -22,12 +28,11 @@ WallTime wall_time() {
 
 }  // namespace
 
-Capture::Capture(Engine& engine, InstanceId instance, const std::string& name, Source source,
-                 bool has_marks, base::Fd read_end, std::shared_ptr<ReadCursor> cursor)
+Capture::Capture(Engine& engine, InstanceId instance, StreamName name, bool has_marks,
+                 base::Fd read_end, std::shared_ptr<ReadCursor> cursor)
     : engine_{engine},
       instance_{instance},
-      name_{name},
-      source_{source},
+      name_{std::move(name)},
       has_marks_{has_marks},
       read_end_{std::move(read_end)},
       cursor_{std::move(cursor)},
@@ -38,19 +43,24 @@ Capture::Capture(Engine& engine, InstanceId instance, const std::string& name, S
 void Capture::watch() {
     if (watched_) return;
     const auto watched = watch_.start(read_end_.get(), {.readable = true}, [this](auto) {
-        if (may_read()) read_once();
+        for (int reads = 0; reads < kReadsATurn && may_read() && read_once(); ++reads) {
+        }
     });
     watched_ = watched.has_value();
-    if (!watched_) engine_.watch_failed(name_, watched.error());
+    if (!watched_) engine_.watch_failed(name_.name, watched.error());
 }
 
-void Capture::set_sink(std::unique_ptr<Sink> sink) {
-    sink_ = std::move(sink);
+void Capture::set_outlets(std::vector<std::unique_ptr<Outlet>> outlets) {
+    count_dropped();
+    outlets_ = std::move(outlets);
     resume();
 }
 
 bool Capture::may_read() {
-    if (dropping_ || sink_->has_room()) return true;
+    const bool must_wait =
+        std::any_of(outlets_.begin(), outlets_.end(),
+                    [](const std::unique_ptr<Outlet>& outlet) { return outlet->must_wait(); });
+    if (!must_wait) return true;
     // Asked from elsewhere than its watch, it may be blocked already.
     if (!std::exchange(blocked_, true)) engine_.add_blocked(*this);
     watch_.pause();
@@ -62,7 +72,7 @@ void Capture::resume() {
 }
 
 bool Capture::read_once() {
-    auto room = engine_.buffer();
+    auto room = engine_.blocks().room();
     if (!boundaries_.empty()) {
         // What lies beyond it is another run's.
         const std::uint64_t left = boundaries_.front().position - cursor_->total();
@@ -74,62 +84,106 @@ bool Capture::read_once() {
         if (count == 0) watch_.stop();
         return false;
     }
-    engine_.was_read(static_cast<std::size_t>(count));
-    take({room.data(), static_cast<std::size_t>(count)});
+    const auto size = static_cast<std::size_t>(count);
+    engine_.was_read(size, pipe_size_ >= kPipe);
+    if (pipe_size_ < kPipe && (size >= pipe_size_ / 2 || engine_.is_busy())) grow_pipe();
+    take(engine_.blocks().took(size));
     pass_boundaries();
-    return true;
+    return size == room.size();
 }
 
-void Capture::take(std::string_view bytes) {
-    counters_.bytes += bytes.size();
+// A writer that fills its pipe waits for us, and one that we let write for a while makes us read
+// seldom: both want a large one.  Idle pipes stay small, as their slots are memory too.
+void Capture::grow_pipe() {
+    pipe_size_ = engine_.may_grow_pipe() ? set_pipe_size(read_end_.get(), kPipe) : kPipe;
+}
+
+void Capture::take(const Slice& slice) {
+    counters_.bytes += slice.bytes.size();
     now_ = wall_time();
-    splitter_.feed(bytes, [this](std::string_view text, bool ends) { add_line(text, ends); });
-    hand_to_sink();
+
+    bool any_lines = followers_ > 0;
+    for (const auto& outlet : outlets_) {
+        outlet->begin();
+        if (outlet->takes_bytes()) {
+            outlet->put_bytes(slice);
+        } else {
+            any_lines = true;
+        }
+    }
+    if (any_lines) {
+        if (!splitting_) begin_splitting();
+        splitter_.feed(slice.bytes, [this](std::string_view text, bool ends) {
+            on_line(text, ends ? Record::End::newline : Record::End::more);
+        });
+    } else if (splitting_) {
+        splitting_ = in_piece_ = false;
+        splitter_ = model::LineBuffer{};
+    }
+    ring_.append(now_, run_, slice.bytes);
+    mid_line_ = slice.bytes.back() != '\n';
+    for (const auto& outlet : outlets_) outlet->flush();
+    count_dropped();
 }
 
-void Capture::finish_line() {
+// Who begins to look in the middle of a line is told its beginning too, as far as it is known.
+void Capture::begin_splitting() {
+    splitting_ = true;
+    if (mid_line_) splitter_.feed(ring_.unfinished(), [](std::string_view, bool) {});
+}
+
+void Capture::on_line(std::string_view text, Record::End end) {
+    const Record record{
+        .stream = name_,
+        .time = now_,
+        .run = run_,
+        .pid = cursor_->pid_of(run_),
+        .text = text,
+        .end = end,
+        .begins = !in_piece_,
+    };
+    in_piece_ = end == Record::End::more;
+    for (const auto& outlet : outlets_)
+        if (!outlet->takes_bytes()) outlet->put(record);
+    if (followers_ == 0) return;
+    const auto kind = end == Record::End::newline ? Line::Kind::text
+                      : end == Record::End::more  ? Line::Kind::piece
+                                                  : Line::Kind::unended;
+    engine_.to_followers({.time = now_,
+                          .instance = instance_,
+                          .run = run_,
+                          .source = name_.source,
+                          .kind = kind,
+                          .text = std::string{text}});
+}
+
+// A run begins on a line of its own, whatever the one before left.
+void Capture::end_line() {
+    if (!std::exchange(mid_line_, false)) return;
     now_ = wall_time();
-    splitter_.finish([this](std::string_view text, bool ends) { add_line(text, ends); });
-    hand_to_sink();
-}
+    if (!has_marks_) ring_.append_mark(now_, run_, Line::Kind::run_end);
 
-void Capture::hand_to_sink() {
-    std::string& batch = engine_.batch();
-    if (batch.empty()) return;
-    if (dropping_ && !sink_->has_room()) {
-        const auto lines = std::count(batch.begin(), batch.end(), '\n');
-        counters_.dropped_lines += static_cast<std::uint64_t>(lines);
-    } else {
-        sink_->put(batch);
+    static constexpr std::string_view kNewline = "\n";
+    for (const auto& outlet : outlets_) {
+        outlet->begin();
+        // The bytes are static: nobody has to keep them.
+        if (outlet->takes_bytes()) outlet->put_bytes({nullptr, kNewline});
     }
-    batch.clear();
-}
-
-void Capture::add_line(std::string_view text, bool ends) {
-    const auto kind = ends ? Line::Kind::text : Line::Kind::piece;
-    ring_.append({.time = now_, .run = run_, .kind = kind, .text = text});
-    if (engine_.has_followers()) {
-        engine_.to_followers({.time = now_,
-                              .instance = instance_,
-                              .run = run_,
-                              .source = source_,
-                              .kind = kind,
-                              .text = std::string{text}});
+    if (splitting_) {
+        splitter_.finish([this](std::string_view text, bool) { on_line(text, Record::End::none); });
     }
-    engine_.batch().append(text);
-    if (ends) {
-        engine_.batch() += '\n';
-        ++counters_.lines;
-    }
+    for (const auto& outlet : outlets_) outlet->flush();
+    count_dropped();
 }
 
 void Capture::add_mark(Line::Kind kind, std::uint32_t run, std::uint64_t number) {
-    ring_.append({.time = now_, .run = run, .kind = kind, .number = number});
-    if (!engine_.has_followers()) return;
+    now_ = wall_time();
+    ring_.append_mark(now_, run, kind, number);
+    if (followers_ == 0) return;
     engine_.to_followers({.time = now_,
                           .instance = instance_,
                           .run = run,
-                          .source = source_,
+                          .source = name_.source,
                           .kind = kind,
                           .number = number});
 }
@@ -147,8 +201,7 @@ void Capture::pass_boundaries() {
     while (!boundaries_.empty() && boundaries_.front().position <= cursor_->total()) {
         const Boundary boundary = boundaries_.front();
         boundaries_.erase(boundaries_.begin());
-        // A run begins on a line of its own, whatever the one before left.
-        finish_line();
+        end_line();
         if (boundary.begins) {
             run_ = boundary.run;
             if (has_marks_) add_mark(Line::Kind::run_begin, boundary.run, 0);
@@ -163,7 +216,7 @@ void Capture::set_pid(std::uint32_t run, std::uint64_t pid) {
 }
 
 void Capture::set_dropping(bool dropping) {
-    dropping_ = dropping;
+    for (const auto& outlet : outlets_) outlet->set_dropping(dropping);
     if (dropping) {
         resume();
     } else {
@@ -171,13 +224,28 @@ void Capture::set_dropping(bool dropping) {
     }
 }
 
-void Capture::report_dropped() {
-    const std::uint64_t lines = counters_.dropped_lines - dropped_said_;
+void Capture::count_dropped() {
+    std::uint64_t lines = 0;
+    for (const auto& outlet : outlets_) lines += outlet->take_dropped_lines();
     if (lines == 0) return;
+    if (counters_.dropped_lines == dropped_said_) engine_.has_dropped(*this);
+    counters_.dropped_lines += lines;
+}
+
+bool Capture::report_dropped() {
+    const std::uint64_t lines = counters_.dropped_lines - dropped_said_;
+    if (lines == 0) return false;
+    const bool goes_on =
+        std::any_of(outlets_.begin(), outlets_.end(),
+                    [](const std::unique_ptr<Outlet>& outlet) { return outlet->drops_now(); });
+    if (goes_on && ++quiet_reports_ < kQuiet) return true;
+    quiet_reports_ = 0;
     dropped_said_ = counters_.dropped_lines;
-    engine_.own_log().warn(name_ + ": " + std::to_string(lines) +
-                           (lines == 1 ? " line" : " lines") +
-                           " dropped: the sink did not take them before the program had stopped");
+    engine_.own_log().warn(name_.name + ": " + std::to_string(lines) +
+                           (lines == 1 ? " line" : " lines") + " of its " +
+                           (name_.source == Source::out ? "output" : "stderr") +
+                           " dropped: what they go to did not take them in time");
+    return goes_on;
 }
 
 void Capture::catch_up(std::size_t most) {
@@ -186,42 +254,44 @@ void Capture::catch_up(std::size_t most) {
     }
 }
 
+bool Capture::idle() const {
+    return std::all_of(outlets_.begin(), outlets_.end(),
+                       [](const std::unique_ptr<Outlet>& outlet) { return outlet->sink().idle(); });
+}
+
 void Capture::finish() {
-    dropping_ = true;
+    set_dropping(true);
     catch_up(kPipe);
-    finish_line();
+    end_line();
+    for (const auto& outlet : outlets_) outlet->begin();
+    quiet_reports_ = kQuiet;
     report_dropped();
 }
 
 void Capture::collect(const Query& query, std::vector<Line>& lines, bool with_partial) const {
-    if (query.source && *query.source != source_ && !has_marks_) return;
+    if (query.source && *query.source != name_.source && !has_marks_) return;
 
     // Where lines are left out by another rule, the last so many can't be known in advance.
     const bool all_count =
-        !query.until && !query.run && !(query.source && *query.source != source_);
-    ring_.visit(all_count ? query.last_lines : std::nullopt, [&](const Ring::Record& record) {
-        if (query.since && record.time < *query.since) return;
-        if (query.until && record.time > *query.until) return;
-        if (query.run && record.run != *query.run) return;
-        const bool is_line = record.kind == Line::Kind::text || record.kind == Line::Kind::piece;
-        if (is_line && query.source && *query.source != source_) return;
-        lines.push_back({.time = record.time,
+        !query.until && !query.run && !(query.source && *query.source != name_.source);
+    ring_.visit(all_count ? query.last_lines : std::nullopt, [&](const Ring::Entry& entry) {
+        if (query.since && entry.time < *query.since) return;
+        if (query.until && entry.time > *query.until) return;
+        if (query.run && entry.run != *query.run) return;
+        if (entry.kind == Line::Kind::partial && !with_partial) return;
+        if (is_line(entry.kind)) {
+            if (query.source && *query.source != name_.source) return;
+        } else if (!has_marks_) {
+            return;
+        }
+        lines.push_back({.time = entry.time,
                          .instance = instance_,
-                         .run = record.run,
-                         .source = source_,
-                         .kind = record.kind,
-                         .number = record.number,
-                         .text = std::string{record.text}});
+                         .run = entry.run,
+                         .source = name_.source,
+                         .kind = entry.kind,
+                         .number = entry.number,
+                         .text = std::string{entry.text}});
     });
-
-    if (!with_partial || splitter_.pending().empty() || query.until) return;
-    if ((query.run && run_ != *query.run) || (query.source && *query.source != source_)) return;
-    lines.push_back({.time = wall_time(),
-                     .instance = instance_,
-                     .run = run_,
-                     .source = source_,
-                     .kind = Line::Kind::partial,
-                     .text = std::string{splitter_.pending()}});
 }
 
 }  // namespace reeve::log

@@ -8,8 +8,7 @@ namespace reeve::log {
 
 struct StreamCounters {
     std::uint64_t bytes = 0;
-    std::uint64_t lines = 0;
-    std::uint64_t dropped_lines = 0;  // that the sink didn't take; they are in memory all the same
+    std::uint64_t dropped_lines = 0;  // that a sink didn't take, summed over its sinks
 };
 
 struct InstanceCounters {

@@ -22,6 +22,7 @@ struct Line {
         text,       // a line; `text` is without its newline
         piece,      // the beginning or middle of a line too long to be held; its rest follows
         partial,    // only in the answer to a query: what has been written since the last newline
+        unended,    // the last line of a run, for which no newline had come
         run_begin,  // a mark: run `run` begins, with process `number`
         run_end,    // a mark: run `run` has ended
         missed,     // a mark: `number` lines were here that the asker could not be given
@@ -35,6 +36,17 @@ struct Line {
     std::uint64_t number = 0;
     std::string text{};  // bytes as they came: any encoding, NULs and escapes included
 };
+
+// Lines and what there is of them; the others are marks.
+constexpr bool is_line(Line::Kind kind) {
+    return kind == Line::Kind::text || kind == Line::Kind::piece || kind == Line::Kind::partial ||
+           kind == Line::Kind::unended;
+}
+
+// What it takes in memory.
+inline std::size_t cost(const Line& line) {
+    return sizeof(Line) + line.text.size();
+}
 
 // What a reader wants of the lines in memory.  Marks are not counted as lines.
 struct Query {

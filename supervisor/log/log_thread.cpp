@@ -1,6 +1,7 @@
 #include "supervisor/log/log_thread.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "supervisor/log/engine.h"
 #include "supervisor/log/output_pipe.h"
@@ -9,15 +10,21 @@
 namespace reeve::log {
 
 struct LogThread::Instance {
-    OutputPipe out;
-    std::optional<OutputPipe> err;  // none: merged
+    std::optional<OutputPipe> out;  // none: our own stdout was handed over
+    std::optional<OutputPipe> err;  // none: that, or merged
+    OutputFds fds;
 
-    OutputFds fds() const { return {out.write.get(), err ? err->write.get() : out.write.get()}; }
+    template <typename Action>
+    void each(Action action) const {
+        if (out) action(*out, std::size_t{0});
+        if (err) action(*err, std::size_t{1});
+    }
 
     Engine::Positions written() const {
         Engine::Positions positions;
-        positions[0] = out.cursor->written(out.write.get());
-        if (err) positions[1] = err->cursor->written(err->write.get());
+        each([&](const OutputPipe& pipe, std::size_t index) {
+            positions[index] = pipe.cursor->written(pipe.write.get());
+        });
         return positions;
     }
 };
@@ -85,35 +92,39 @@ void LogThread::flush() {
     });
 }
 
-base::OsExpected<OutputFds> LogThread::open_instance(InstanceId id, std::string name,
+base::OsExpected<OutputFds> LogThread::open_instance(InstanceId id, InstanceName name,
                                                      const conf::Output& out,
                                                      const conf::Output& err,
                                                      std::optional<Owner> owner) {
-    const bool merged = err.kind == conf::Output::Kind::merged;
     if (const auto known = instances_.find(id); known != instances_.end()) {
         to_engine([=](Engine& engine) { engine.set_outputs(id, out, err, owner); });
-        return known->second->fds();
+        return known->second->fds;
     }
 
-    auto out_pipe = make_output_pipe(owner);
-    if (!out_pipe) return Unexpected<base::OsError>{out_pipe.error()};
     auto instance = std::make_unique<Instance>();
     // The post must be copyable.
     auto opening = std::make_shared<Engine::Opening>();
     opening->id = id;
     opening->name = std::move(name);
     opening->owner = owner;
-    opening->out = {out, std::move(out_pipe->read), out_pipe->output.cursor};
-    instance->out = std::move(out_pipe->output);
-    if (!merged) {
-        auto err_pipe = make_output_pipe(owner);
-        if (!err_pipe) return Unexpected<base::OsError>{err_pipe.error()};
-        opening->err =
-            Engine::Opening::Stream{err, std::move(err_pipe->read), err_pipe->output.cursor};
-        instance->err = std::move(err_pipe->output);
-    }
+    const auto open = [&](const conf::Output& output, std::optional<OutputPipe>& pipe,
+                          std::optional<Engine::Opening::Stream>& stream,
+                          int own) -> base::OsExpected<int> {
+        if (output.kind == conf::Output::Kind::direct) return own;
+        auto made = make_output_pipe(owner);
+        if (!made) return Unexpected<base::OsError>{made.error()};
+        pipe = std::move(made->output);
+        stream = Engine::Opening::Stream{output, std::move(made->read), pipe->cursor};
+        return pipe->write.get();
+    };
+    const auto out_fd = open(out, instance->out, opening->out, STDOUT_FILENO);
+    if (!out_fd) return Unexpected<base::OsError>{out_fd.error()};
+    const auto err_fd = err.kind == conf::Output::Kind::merged
+                            ? out_fd
+                            : open(err, instance->err, opening->err, STDERR_FILENO);
+    if (!err_fd) return Unexpected<base::OsError>{err_fd.error()};
 
-    const OutputFds fds = instance->fds();
+    const OutputFds fds = instance->fds = {*out_fd, *err_fd};
     instances_[id] = std::move(instance);
     to_engine([opening](Engine& engine) { engine.open_instance(std::move(*opening)); });
     return fds;
@@ -122,15 +133,19 @@ base::OsExpected<OutputFds> LogThread::open_instance(InstanceId id, std::string 
 void LogThread::begin_run(InstanceId id, std::uint32_t run) {
     const auto found = instances_.find(id);
     if (found == instances_.end()) return;
-    const OutputFds fds = found->second->fds();
-    make_blocking(fds.out);
-    if (fds.err != fds.out) make_blocking(fds.err);
+    found->second->each(
+        [](const OutputPipe& pipe, std::size_t) { make_blocking(pipe.write.get()); });
     to_engine([id, run, positions = found->second->written()](Engine& engine) {
         engine.add_boundary(id, positions, true, run);
     });
 }
 
 void LogThread::set_pid(InstanceId id, std::uint32_t run, pid_t pid) {
+    const auto found = instances_.find(id);
+    if (found == instances_.end()) return;
+    found->second->each([run, pid](const OutputPipe& pipe, std::size_t) {
+        pipe.cursor->set_process(run, static_cast<std::uint32_t>(pid));
+    });
     to_engine_soon([id, run, pid](Engine& engine) {
         engine.set_pid(id, run, static_cast<std::uint64_t>(pid));
     });

@@ -16,9 +16,10 @@
 #include "supervisor/base/fd.h"
 #include "supervisor/log/console.h"
 #include "supervisor/log/counters.h"
-#include "supervisor/log/file_writer.h"
 #include "supervisor/log/line.h"
+#include "supervisor/log/log_directory.h"
 #include "supervisor/log/own_log.h"
+#include "supervisor/log/record.h"
 #include "supervisor/loop/async.h"
 #include "supervisor/loop/loop.h"
 #include "supervisor/loop/timer.h"
@@ -56,7 +57,7 @@ public:
     // Makes the pipes of an instance, once for all its runs, owned by the program's user so that it
     // can open /dev/stdout again.  `owner` nullopt: reeve's own user.  Asked again for an id that
     // is open it answers with the same descriptors and changes the sinks to these.
-    base::OsExpected<OutputFds> open_instance(InstanceId id, std::string name,
+    base::OsExpected<OutputFds> open_instance(InstanceId id, InstanceName name,
                                               const conf::Output& out, const conf::Output& err,
                                               std::optional<Owner> owner);
 

@@ -37,6 +37,12 @@ std::optional<std::uint64_t> ReadCursor::written(int fd) const {
     return std::nullopt;
 }
 
+std::size_t set_pipe_size(int fd, std::size_t bytes) {
+    (void)::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(bytes));
+    const int now = ::fcntl(fd, F_GETPIPE_SZ);
+    return now < 0 ? 0 : static_cast<std::size_t>(now);
+}
+
 std::size_t bytes_in_pipe(int fd) {
     int count = 0;
     if (::ioctl(fd, FIONREAD, &count) != 0 || count < 0) return 0;

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 
 #include "supervisor/base/fd.h"
-#include "supervisor/log/file_writer.h"
+#include "supervisor/log/log_directory.h"
 
 namespace reeve::log {
 
@@ -21,13 +22,31 @@ public:
     // Reads what is there into the buffer; as read(2).
     ssize_t read(int fd, std::span<char> buffer);
 
+    // The process of a run, 0 when it is not known; and its setting, as soon as it is, by the other
+    // side.
+    std::int64_t pid_of(std::uint32_t run) const {
+        const std::uint64_t process = process_.load(std::memory_order_relaxed);
+        return process >> 32 == run ? static_cast<std::int64_t>(process & UINT32_MAX) : 0;
+    }
+    void set_process(std::uint32_t run, std::uint32_t pid) {
+        process_.store(std::uint64_t{run} << 32 | pid, std::memory_order_relaxed);
+    }
+
     // The other side: all that has been written to the pipe so far; `fd` is either end.  nullopt
     // when the reader was in the way each time: it doesn't wait.
     std::optional<std::uint64_t> written(int fd) const;
 
 private:
-    std::atomic<std::uint64_t> state_{0};  // bytes read * 2, + 1 while a read is under way
+    std::atomic<std::uint64_t> process_{0};  // run << 32 | pid
+    std::atomic<std::uint64_t> state_{0};    // bytes read * 2, + 1 while a read is under way
 };
+
+// What a new pipe holds: pipe(7).
+inline constexpr std::size_t kFirstPipe = 64 * 1024;
+
+// Makes it hold that many bytes, where that is permitted.  What it holds then; 0 when it is no
+// pipe.
+std::size_t set_pipe_size(int fd, std::size_t bytes);
 
 // Bytes that lie in the pipe.
 std::size_t bytes_in_pipe(int fd);

@@ -7,6 +7,13 @@
 
 namespace reeve::log {
 
+// How an instance is called in its lines.
+struct InstanceName {
+    std::string name;     // "web@2", or "web" when it is the only one
+    std::string program;  // "web"
+    int number = 1;
+};
+
 // What a stream is called wherever its lines go.
 struct StreamName {
     std::string name;     // of the instance: "web@2", or "web" when it is the only one

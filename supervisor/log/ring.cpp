@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace reeve::log {
 
 namespace {
 
-constexpr std::size_t kFirstChunk = 512;
+constexpr std::size_t kFirstChunk = 256;
 constexpr std::size_t kLargestChunk = 8 * 1024;
 constexpr std::size_t kLongestVarint = 10;
 // kind, time, run, length or number
 constexpr std::size_t kLongestHeader = 1 + 3 * kLongestVarint;
+// Less room than this at a chunk's end is not worth a record of its own.
+constexpr std::size_t kLeastText = 64;
 // What a mark counts for, so that a program that dies again and again in silence fills no memory.
 constexpr std::uint32_t kMarkWeight = 32;
 
@@ -44,39 +47,125 @@ std::int64_t unzigzag(std::uint64_t value) {
     return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
 }
 
+// Puts stretches of bytes together to lines again.
+class Splitter {
+public:
+    Splitter(bool begins_in_line, const std::function<void(const Ring::Entry&)>& on_entry)
+        : in_cut_line_{begins_in_line}, on_entry_{on_entry} {}
+
+    void take(const Ring::Entry& record) {
+        if (is_mark(record.kind)) {
+            finish(Line::Kind::unended);
+            on_entry_(record);
+            return;
+        }
+        last_ = record;
+        std::string_view rest = record.text;
+        for (;;) {
+            const std::size_t newline = rest.find('\n');
+            if (newline == std::string_view::npos) break;
+            end_line(rest.substr(0, newline), Line::Kind::text);
+            rest.remove_prefix(newline + 1);
+        }
+        pending_ += rest;
+    }
+
+    void finish(Line::Kind kind) {
+        if (!pending_.empty()) end_line({}, kind);
+        in_cut_line_ = false;
+    }
+
+    void finish_all() {
+        const bool is_whole = !in_cut_line_;
+        finish(Line::Kind::partial);
+        if (!any_ && cut_) say(*cut_, is_whole ? Line::Kind::text : Line::Kind::partial);
+    }
+
+private:
+    void end_line(std::string_view tail, Line::Kind kind) {
+        if (std::exchange(in_cut_line_, false)) {
+            cut_ = std::exchange(pending_, {}).append(tail);
+            return;
+        }
+        if (pending_.empty()) return say(tail, kind);
+        pending_ += tail;
+        say(pending_, kind);
+        pending_.clear();
+    }
+
+    void say(std::string_view text, Line::Kind kind) {
+        any_ = true;
+        last_.kind = kind;
+        last_.text = text;
+        on_entry_(last_);
+    }
+
+    bool in_cut_line_;
+    bool any_ = false;
+    std::string pending_;
+    std::optional<std::string> cut_;  // the rest of a line whose beginning has been forgotten
+    Ring::Entry last_;
+    const std::function<void(const Ring::Entry&)>& on_entry_;
+};
+
 }  // namespace
 
-void Ring::append(const Record& record) {
-    Chunk& chunk = chunk_for(kLongestHeader + record.text.size());
+char* Ring::begin_record(Chunk& chunk, WallTime time, std::uint32_t run, Line::Kind kind) {
     if (chunk.used == 0) {
         last_time_ = WallTime{0};
         last_run_ = 0;
     }
+    char* at = chunk.bytes.get() + chunk.used;
+    *at++ = static_cast<char>(kind);
+    at = put_varint(at, zigzag((time - last_time_).count()));
+    at = put_varint(at, zigzag(std::int64_t{run} - std::int64_t{last_run_}));
+    last_time_ = time;
+    last_run_ = run;
+    return at;
+}
 
-    char* const begin = chunk.bytes.get() + chunk.used;
-    char* at = begin;
-    *at++ = static_cast<char>(record.kind);
-    at = put_varint(at, zigzag((record.time - last_time_).count()));
-    at = put_varint(at, zigzag(std::int64_t{record.run} - std::int64_t{last_run_}));
-    if (is_mark(record.kind)) {
-        std::memcpy(at, &record.number, sizeof record.number);
-        at += sizeof record.number;
-        chunk.weight += kMarkWeight;
-        weight_ += kMarkWeight;
-    } else {
-        at = put_varint(at, record.text.size());
-        at = std::copy(record.text.begin(), record.text.end(), at);
-        const auto weight = static_cast<std::uint32_t>(record.text.size() + 1);
-        chunk.weight += weight;
-        weight_ += weight;
-        ++chunk.lines;
+void Ring::append(WallTime time, std::uint32_t run, std::string_view bytes) {
+    if (bytes.size() > keep_) {
+        // All that is held would go anyway.
+        begins_in_line_ = bytes[bytes.size() - keep_ - 1] != '\n';
+        bytes.remove_prefix(bytes.size() - keep_);
+        chunks_.clear();
+        weight_ = 0;
+        has_forgotten_ = true;
     }
-    chunk.used += static_cast<std::uint32_t>(at - begin);
-    last_time_ = record.time;
-    last_run_ = record.run;
+    while (!bytes.empty()) {
+        Chunk& chunk = chunk_for(kLongestHeader + std::min(bytes.size(), kLeastText));
+        const std::size_t room = chunk.capacity - chunk.used - kLongestHeader;
+        const std::string_view part = bytes.substr(0, room);
+        char* at = begin_record(chunk, time, run, Line::Kind::text);
+        at = put_varint(at, part.size());
+        at = std::copy(part.begin(), part.end(), at);
+        chunk.used = static_cast<std::uint32_t>(at - chunk.bytes.get());
+        chunk.weight += static_cast<std::uint32_t>(part.size());
+        chunk.ends_in_line = part.back() != '\n';
+        weight_ += part.size();
+        bytes.remove_prefix(part.size());
+        forget_oldest();
+    }
+}
 
+void Ring::append_mark(WallTime time, std::uint32_t run, Line::Kind kind, std::uint64_t number) {
+    Chunk& chunk = chunk_for(kLongestHeader);
+    char* at = begin_record(chunk, time, run, kind);
+    std::memcpy(at, &number, sizeof number);
+    at += sizeof number;
+    chunk.used = static_cast<std::uint32_t>(at - chunk.bytes.get());
+    chunk.weight += kMarkWeight;
+    chunk.ends_in_line = false;
+    weight_ += kMarkWeight;
+    forget_oldest();
+}
+
+void Ring::forget_oldest() {
     while (chunks_.size() > 1 && weight_ - chunks_.front().weight >= keep_) {
         weight_ -= chunks_.front().weight;
+        begins_in_line_ = chunks_.front().ends_in_line;
+        has_forgotten_ = true;
         chunks_.erase(chunks_.begin());
     }
 }
@@ -87,7 +176,7 @@ Ring::Chunk& Ring::chunk_for(std::size_t bytes) {
 
     const std::size_t grown =
         chunks_.empty() ? kFirstChunk
-                        : std::min<std::size_t>(chunks_.back().capacity * 2, kLargestChunk);
+                        : std::min<std::size_t>(chunks_.back().capacity * 4, kLargestChunk);
     const std::size_t capacity = std::max(bytes, grown);
     Chunk chunk;
     chunk.bytes.reset(new char[capacity]);
@@ -129,12 +218,66 @@ void Ring::set_run_number(std::uint32_t run, std::uint64_t number) {
     }
 }
 
+void Ring::visit(std::optional<std::size_t> last_lines,
+                 const std::function<void(const Entry&)>& on_entry) const {
+    const std::size_t first = first_chunk(last_lines);
+    if (first == chunks_.size()) return;
+    Splitter splitter{first == 0 ? begins_in_line_ : chunks_[first - 1].ends_in_line, on_entry};
+    for (std::size_t index = first; index < chunks_.size(); ++index) {
+        Reader reader{chunks_[index]};
+        while (reader.next()) splitter.take(reader.record);
+    }
+    splitter.finish_all();
+}
+
+// The first of the chunks that hold the last so many newlines, and the one before those.
 std::size_t Ring::first_chunk(std::optional<std::size_t> last_lines) const {
     if (!last_lines) return 0;
+    if (*last_lines == 0) return chunks_.size();
     std::size_t index = chunks_.size();
-    std::size_t lines = 0;
-    while (index > 0 && lines < *last_lines) lines += chunks_[--index].lines;
+    std::size_t newlines = 0;
+    while (index > 0 && newlines <= *last_lines) {
+        Reader reader{chunks_[--index]};
+        while (reader.next()) {
+            newlines += static_cast<std::size_t>(
+                std::count(reader.record.text.begin(), reader.record.text.end(), '\n'));
+        }
+    }
     return index;
+}
+
+std::string Ring::unfinished() const {
+    std::string text;
+    for (auto chunk = chunks_.rbegin(); chunk != chunks_.rend(); ++chunk) {
+        std::string here;
+        bool ended = !chunk->ends_in_line && text.empty();
+        Reader reader{*chunk};
+        bool found = false;
+        while (reader.next()) {
+            if (is_mark(reader.record.kind)) {
+                here.clear();
+                found = true;
+                continue;
+            }
+            const std::size_t newline = reader.record.text.rfind('\n');
+            if (newline != std::string_view::npos) {
+                here.clear();
+                found = true;
+            }
+            here += reader.record.text.substr(newline + 1);
+        }
+        if (ended) return {};
+        text.insert(0, here);
+        if (found) break;
+    }
+    return text;
+}
+
+std::optional<WallTime> Ring::forgotten_before() const {
+    if (!has_forgotten_ || chunks_.empty()) return std::nullopt;
+    Reader reader{chunks_.front()};
+    reader.next();
+    return reader.record.time;
 }
 
 std::size_t Ring::memory() const {

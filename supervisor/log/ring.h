@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,34 +13,42 @@
 
 namespace reeve::log {
 
-// The last lines of one stream, packed: two or three bytes a line beside its text.  Holds at least
-// the last `keep` bytes, at most some 12 KiB more, and nothing while there is nothing to hold.
+// The last bytes of one stream as they came, with their times and runs: a few bytes beside each
+// stretch that a read brought.  Lines are looked for only when somebody asks.  Holds at least the
+// last `keep` bytes, at most some 12 KiB more, and nothing while there is nothing to hold.
 class Ring {
 public:
-    struct Record {
+    // What it holds, as lines.  A line has the time at which it was complete.
+    struct Entry {
         WallTime time{0};
         std::uint32_t run = 0;
-        Line::Kind kind = Line::Kind::text;
-        std::uint64_t number = 0;  // only of marks
+        Line::Kind kind = Line::Kind::text;  // never `piece`
+        std::uint64_t number = 0;            // only of marks
         std::string_view text{};
     };
 
     explicit Ring(std::size_t keep = 64 * 1024) : keep_{keep} {}
 
-    void append(const Record& record);
+    // Lines may begin and end anywhere in the bytes.
+    void append(WallTime time, std::uint32_t run, std::string_view bytes);
+
+    // An unfinished line ends here.
+    void append_mark(WallTime time, std::uint32_t run, Line::Kind kind, std::uint64_t number = 0);
 
     // Fills in the number of the last run_begin mark of that run, if it is still here.
     void set_run_number(std::uint32_t run, std::uint64_t number);
 
-    // Calls fn(const Record&), the oldest first.  With `last_lines` it may begin later, but never
-    // after the last so many.
-    template <typename Fn>
-    void visit(std::optional<std::size_t> last_lines, Fn&& fn) const {
-        for (std::size_t index = first_chunk(last_lines); index < chunks_.size(); ++index) {
-            Reader reader{chunks_[index]};
-            while (reader.next()) fn(reader.record);
-        }
-    }
+    // The oldest first; the views are gone when on_entry returns.  With `last_lines` it may begin
+    // later, but never after the last so many.  A line whose beginning has gone is left out, unless
+    // it is all there is.
+    void visit(std::optional<std::size_t> last_lines,
+               const std::function<void(const Entry&)>& on_entry) const;
+
+    // What has come since the last newline, as far as it is held.
+    std::string unfinished() const;
+
+    // The time of the oldest byte or mark that is held; nullopt when nothing has been forgotten.
+    std::optional<WallTime> forgotten_before() const;
 
     std::size_t memory() const;
 
@@ -47,18 +57,18 @@ private:
         std::unique_ptr<char[]> bytes;
         std::uint32_t capacity = 0;
         std::uint32_t used = 0;
-        std::uint32_t lines = 0;   // without marks
-        std::uint32_t weight = 0;  // of its lines: text and newline
+        std::uint32_t weight = 0;  // of what it holds: its text, and some for each mark
+        bool ends_in_line = false;
     };
 
     // A record is: kind, change of time and of run since the one before in the same chunk, for a
-    // mark its number, for a line its length and text; numbers as in LEB128.
+    // mark its number, for text its length and bytes; numbers as in LEB128.
     struct Reader {
         explicit Reader(const Chunk& chunk)
             : begin{chunk.bytes.get()}, at{begin}, end{begin + chunk.used} {}
         bool next();
 
-        Record record;
+        Entry record;
         const char* begin;
         const char* at;
         const char* end;
@@ -67,11 +77,15 @@ private:
 
     std::size_t first_chunk(std::optional<std::size_t> last_lines) const;
     Chunk& chunk_for(std::size_t bytes);
+    char* begin_record(Chunk& chunk, WallTime time, std::uint32_t run, Line::Kind kind);
+    void forget_oldest();
 
     std::size_t keep_;
     std::size_t weight_ = 0;
     std::vector<Chunk> chunks_;  // the oldest first
-    WallTime last_time_{0};      // of the last record in the last chunk
+    bool has_forgotten_ = false;
+    bool begins_in_line_ = false;  // the byte before the first one held was no newline
+    WallTime last_time_{0};        // of the last record in the last chunk
     std::uint32_t last_run_ = 0;
 };
 

@@ -10,7 +10,7 @@ namespace reeve::model {
 // `longest` comes as pieces of exactly that many bytes and a last one that ends it.
 class LineBuffer {
 public:
-    static constexpr std::size_t kLongest = 64 * 1024;
+    static constexpr std::size_t kLongest = 1024 * 1024;
 
     explicit LineBuffer(std::size_t longest = kLongest) : longest_{longest} {}
 

@@ -8,14 +8,28 @@ using namespace reeve::log;
 
 namespace {
 
-Ring::Record line(std::string_view text, WallTime time = 1'700'000'000'000ms,
-                  std::uint32_t run = 1) {
-    return {.time = time, .run = run, .kind = Line::Kind::text, .number = 0, .text = text};
+constexpr WallTime kNow = 1'700'000'000'000ms;
+
+void put_line(Ring& ring, std::string_view text, WallTime time = kNow, std::uint32_t run = 1) {
+    ring.append(time, run, std::string{text} + "\n");
 }
 
 std::vector<std::string> texts(const Ring& ring, std::optional<std::size_t> last = std::nullopt) {
     std::vector<std::string> all;
-    ring.visit(last, [&](const Ring::Record& record) { all.emplace_back(record.text); });
+    ring.visit(last, [&](const Ring::Entry& entry) { all.emplace_back(entry.text); });
+    return all;
+}
+
+// Time/run/kind/number/text of each.
+std::string seen(const Ring& ring) {
+    std::string all;
+    ring.visit(std::nullopt, [&](const Ring::Entry& entry) {
+        constexpr const char* kKinds[] = {"text",  "piece", "partial", "unended",
+                                          "begin", "end",   "missed"};
+        all += std::to_string(entry.time.count()) + "/" + std::to_string(entry.run) + "/" +
+               kKinds[static_cast<int>(entry.kind)] + "/" + std::to_string(entry.number) + "/" +
+               std::string{entry.text} + " ";
+    });
     return all;
 }
 
@@ -27,30 +41,56 @@ TEST_CASE("an empty ring holds no memory") {
 
 TEST_CASE("what was put in comes out, the oldest first, whole") {
     Ring ring;
-    ring.append(line("one", 100ms, 7));
-    ring.append(line("", 90ms, 7));  // the clock was set back
-    ring.append({.time = 200ms, .run = 8, .kind = Line::Kind::run_begin, .number = 4121});
-    ring.append({.time = 200ms, .run = 8, .kind = Line::Kind::piece, .text = "three"});
+    put_line(ring, "one", 100ms, 7);
+    put_line(ring, "", 90ms, 7);  // the clock was set back
+    ring.append_mark(200ms, 8, Line::Kind::run_begin, 4121);
+    ring.append(200ms, 8, "three\nfour");
+    CHECK(seen(ring) ==
+          "100/7/text/0/one 90/7/text/0/ 200/8/begin/4121/ 200/8/text/0/three "
+          "200/8/partial/0/four ");
+}
 
-    std::string seen;
-    ring.visit(std::nullopt, [&](const Ring::Record& record) {
-        seen += std::to_string(record.time.count()) + "/" + std::to_string(record.run) + "/" +
-                std::to_string(static_cast<int>(record.kind)) + "/" +
-                std::to_string(record.number) + "/" + std::string{record.text} + " ";
-    });
-    CHECK(seen == "100/7/0/0/one 90/7/0/0/ 200/8/3/4121/ 200/8/1/0/three ");
+TEST_CASE("a line that came in parts is one line, of the time at which it was complete") {
+    Ring ring;
+    ring.append(100ms, 1, "one\ntw");
+    ring.append(200ms, 1, "o");
+    ring.append(300ms, 1, "\nthr");
+    CHECK(seen(ring) == "100/1/text/0/one 300/1/text/0/two 300/1/partial/0/thr ");
+    CHECK(ring.unfinished() == "thr");
+    ring.append(400ms, 1, "ee\n");
+    CHECK(ring.unfinished().empty());
+}
+
+TEST_CASE("a line that a run left without its newline is told as such, and ends there") {
+    Ring ring;
+    ring.append(100ms, 1, "no newl");
+    ring.append_mark(200ms, 1, Line::Kind::run_end);
+    CHECK(ring.unfinished().empty());
+    put_line(ring, "next", 300ms, 2);
+    CHECK(seen(ring) == "100/1/unended/0/no newl 200/1/end/0/ 300/2/text/0/next ");
+}
+
+TEST_CASE("what is unfinished is known over many stretches and chunks") {
+    Ring ring;
+    std::string line;
+    put_line(ring, "before");
+    for (int count = 0; count < 3000; ++count) {
+        line += "part " + std::to_string(count) + ", ";
+        ring.append(kNow, 1, "part " + std::to_string(count) + ", ");
+    }
+    CHECK(ring.unfinished() == line);
+    CHECK(texts(ring) == std::vector<std::string>{"before", line});
 }
 
 TEST_CASE("a mark's number can be filled in later") {
     Ring ring;
-    for (const std::uint32_t run : {1u, 2u})
-        ring.append({.run = run, .kind = Line::Kind::run_begin});
-    ring.append(line("text"));
+    for (const std::uint32_t run : {1u, 2u}) ring.append_mark(kNow, run, Line::Kind::run_begin);
+    put_line(ring, "text");
     ring.set_run_number(1, 77);
     ring.set_run_number(3, 99);  // never was
 
     std::vector<std::uint64_t> numbers;
-    ring.visit(std::nullopt, [&](const Ring::Record& record) { numbers.push_back(record.number); });
+    ring.visit(std::nullopt, [&](const Ring::Entry& entry) { numbers.push_back(entry.number); });
     CHECK(numbers == std::vector<std::uint64_t>{77, 0, 0});
 }
 
@@ -61,44 +101,66 @@ TEST_CASE("the last bytes asked for are always there, and not much more") {
         constexpr std::size_t kKeep = 64 * 1024;
         Ring ring{kKeep};
         std::vector<std::string> all;
+        std::string waiting;
         for (int count = 0; count < 3000; ++count) {
             all.emplace_back(random() % (seed * 20 + 2), static_cast<char>('a' + count % 26));
-            ring.append(line(all.back()));
+            waiting += all.back() + "\n";
+            // Cut anywhere, as reads do.
+            const std::size_t cut = random() % (waiting.size() + 1);
+            ring.append(kNow, 1, waiting.substr(0, cut));
+            waiting.erase(0, cut);
         }
+        ring.append(kNow, 1, waiting);
         const auto kept = texts(ring);
+        REQUIRE(kept.size() <= all.size());
         REQUIRE(std::equal(kept.rbegin(), kept.rend(), all.rbegin()));
         std::size_t bytes = 0;
         for (const auto& text : kept) bytes += text.size() + 1;
-        if (kept.size() < all.size()) REQUIRE(bytes >= kKeep);
+        // The rest of a line whose beginning has gone is held and not shown.
+        if (kept.size() < all.size()) REQUIRE(bytes + seed * 20 + 2 >= kKeep);
         REQUIRE(bytes <= kKeep + 9 * 1024);
+        REQUIRE(ring.forgotten_before().has_value() == (kept.size() < all.size()));
     }
+}
+
+TEST_CASE("more than it keeps may come at once") {
+    Ring ring{64 * 1024};
+    put_line(ring, "gone");
+    std::string bytes;
+    for (int number = 0; number < 50'000; ++number) bytes += std::to_string(number) + "\n";
+    ring.append(kNow, 1, bytes);
+    const auto kept = texts(ring);
+    CHECK(kept.back() == "49999");
+    CHECK(kept.front() == std::to_string(50'000 - static_cast<int>(kept.size())));
+    CHECK(kept.size() * 6 > 64 * 1024 - 6);
+    CHECK(ring.memory() < 80 * 1024);
 }
 
 TEST_CASE("short lines cost little beside their text") {
     Ring ring{64 * 1024};
-    for (int count = 0; count < 20000; ++count) ring.append(line("12345678"));
+    for (int count = 0; count < 20000; ++count) put_line(ring, "12345678");
     CHECK(ring.memory() < 110 * 1024);
 }
 
-TEST_CASE("a line longer than a chunk is held, and goes in its turn") {
+TEST_CASE("of a line longer than all that is kept its end is shown, until others come") {
     Ring ring{64 * 1024};
-    ring.append(line(std::string(64 * 1024, 'x')));
-    ring.append(line("after"));
-    CHECK(texts(ring).front().size() == 64 * 1024);
-    for (int count = 0; count < 200; ++count) ring.append(line(std::string(1000, 'y')));
-    CHECK(texts(ring).front() == std::string(1000, 'y'));
+    ring.append(kNow, 1, "begins " + std::string(70'000, 'x'));
+    CHECK(texts(ring) == std::vector<std::string>{std::string(64 * 1024, 'x')});
+    ring.append(kNow, 1, "\n");
+    put_line(ring, "after");
+    CHECK(texts(ring) == std::vector<std::string>{"after"});
 }
 
 TEST_CASE("marks of a program that says nothing fill no memory") {
     Ring ring{64 * 1024};
     for (std::uint32_t run = 0; run < 100'000; ++run)
-        ring.append({.run = run, .kind = Line::Kind::run_begin});
+        ring.append_mark(kNow, run, Line::Kind::run_begin);
     CHECK(ring.memory() < 100 * 1024);
 }
 
 TEST_CASE("a visit of the last lines leaves none of them out") {
     Ring ring;
-    for (int number = 0; number < 2000; ++number) ring.append(line(std::to_string(number)));
+    for (int number = 0; number < 2000; ++number) put_line(ring, std::to_string(number));
     const auto some = texts(ring, 10);
     CHECK(some.size() >= 10);
     CHECK(some.size() < 2000);

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "supervisor/log/counters.h"
+#include "supervisor/log/line.h"
+#include "supervisor/log/outlet.h"
+#include "supervisor/log/output_pipe.h"
+#include "supervisor/log/ring.h"
+#include "supervisor/loop/fd_watch.h"
+#include "supervisor/model/line_buffer.h"
+
+namespace reeve::log {
+
+class Engine;
+
+// The log thread's side of one instance's stdout or stderr: pipe -> ring, followers, sinks.
+class Capture {
+public:
+    struct Boundary {
+        std::uint64_t position = 0;  // bytes of the pipe that come before it
+        bool begins = false;         // a run begins here; else one ends
+        std::uint32_t run = 0;
+    };
+
+    Capture(Engine& engine, InstanceId instance, StreamName name, bool has_marks, base::Fd read_end,
+            std::shared_ptr<ReadCursor> cursor);
+
+    InstanceId instance() const { return instance_; }
+    const Ring& ring() const { return ring_; }
+    const StreamCounters& counters() const { return counters_; }
+    Source source() const { return name_.source; }
+    const StreamName& name() const { return name_; }
+
+    void set_outlets(std::vector<std::unique_ptr<Outlet>> outlets);
+    const std::vector<std::unique_ptr<Outlet>>& outlets() const { return outlets_; }
+
+    // `position` nullopt: here, after what is in the pipe now.
+    void add_boundary(std::optional<std::uint64_t> position, bool begins, std::uint32_t run);
+    void set_pid(std::uint32_t run, std::uint64_t pid);
+    void set_dropping(bool dropping);
+
+    // Somebody wants its lines as they come, or no longer does.
+    void add_follower() { ++followers_; }
+    void remove_follower() { --followers_; }
+
+    // Reads what is in the pipe, `most` bytes of it, while its sinks have room.
+    void catch_up(std::size_t most);
+    // Goes on if it was held up by a sink.
+    void resume();
+    // Tries again what the kernel refused to watch.
+    void watch();
+    bool pipe_empty() const { return bytes_in_pipe(read_end_.get()) == 0; }
+    bool idle() const;
+
+    // The end of the stream: what is in the pipe is taken, the last line completed.
+    void finish();
+
+    // Says how many lines were dropped since it said so last, once that is over or has gone on for
+    // a while.  To be called about each second while it returns true.
+    bool report_dropped();
+
+    void collect(const Query& query, std::vector<Line>& lines, bool with_partial) const;
+
+private:
+    bool may_read();
+    // False when there was nothing.
+    bool read_once();
+    void grow_pipe();
+    void take(const Slice& slice);
+    void end_line();
+    void pass_boundaries();
+    void begin_splitting();
+    void on_line(std::string_view text, Record::End end);
+    void add_mark(Line::Kind kind, std::uint32_t run, std::uint64_t number);
+    void count_dropped();
+
+    Engine& engine_;
+    const InstanceId instance_;
+    const StreamName name_;
+    const bool has_marks_;
+    bool blocked_ = false;
+    bool watched_ = false;
+    bool mid_line_ = false;   // the last byte that came was no newline
+    bool splitting_ = false;  // the splitter knows what has come of the line
+    bool in_piece_ = false;
+    std::uint8_t quiet_reports_ = 0;
+    std::uint32_t followers_ = 0;
+    std::uint32_t run_ = 0;
+    WallTime now_{0};
+
+    base::Fd read_end_;
+    std::size_t pipe_size_ = kFirstPipe;
+    std::shared_ptr<ReadCursor> cursor_;
+    model::LineBuffer splitter_;
+    Ring ring_;
+    StreamCounters counters_;
+    std::uint64_t dropped_said_ = 0;
+    std::vector<Boundary> boundaries_;  // the next one first
+    std::vector<std::unique_ptr<Outlet>> outlets_;
+    loop::FdWatch watch_;
+};
+
+}  // namespace reeve::log

@@ -1,0 +1,158 @@
+#include "supervisor/log/file_sink.h"
+
+#include <algorithm>
+
+#include "supervisor/log/format.h"
+
+namespace reeve::log {
+
+namespace {
+
+// As much as a disk takes in a few milliseconds, so that its pauses are not felt.
+constexpr std::size_t kFileQueue = 1024 * 1024;
+
+}  // namespace
+
+std::shared_ptr<SharedFile> SharedFile::make(std::string path, std::optional<Owner> owner,
+                                             const conf::Rotation& rotation, Services services) {
+    std::shared_ptr<SharedFile> file{new SharedFile{std::move(services)}};
+    file->target_ = std::make_shared<FileTarget>(std::move(path), owner, rotation,
+                                                 [weak = std::weak_ptr{file}] {
+                                                     if (const auto self = weak.lock())
+                                                         self->worked();
+                                                 });
+    file->submit();  // so that the file is there, or it is said that it can't be
+    return file;
+}
+
+void SharedFile::remove(const FileSink& user) {
+    users_.erase(std::remove(users_.begin(), users_.end(), &user), users_.end());
+}
+
+bool SharedFile::has_room() {
+    if (target_->queued() < kFileQueue) return true;
+    room_wanted_ = true;
+    // It may have been written in between, and then nobody would tell.
+    return target_->queued() < kFileQueue;
+}
+
+void SharedFile::submit() {
+    services_.pool.submit(target_);
+    if (services_.pool.waiting()) services_.pool_waits();
+}
+
+void SharedFile::reopen() {
+    target_->want_reopen();
+    submit();
+}
+
+void SharedFile::retry() {
+    if (std::exchange(retry_armed_, false)) submit();
+}
+
+void SharedFile::wait_for_retry() {
+    if (!std::exchange(retry_armed_, true)) services_.retry_later();
+}
+
+// On a writing thread, after each piece of work: most need no word.
+void SharedFile::worked() {
+    const auto outcome = target_->outcome();
+    const bool failed = outcome.open_error != 0 || outcome.write_error != 0 ||
+                        outcome.rotate_error != 0 || outcome.compress_error != 0;
+    const bool had_failed = failed_.exchange(failed);
+    if (!room_wanted_.exchange(false) && !failed && !had_failed) return;
+    services_.post([weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->look_at_outcome();
+    });
+}
+
+void SharedFile::look_at_outcome() {
+    const auto outcome = target_->outcome();
+    const std::string& path = target_->path();
+    const std::string& name = services_.name;
+
+    away_ = outcome.open_error != 0;
+    if (away_) {
+        if (std::exchange(said_, outcome.open_error) != outcome.open_error) {
+            services_.own_log.warn(name + ": cannot open " + path + ": " +
+                                   base::errno_text(outcome.open_error) +
+                                   "; its output goes to reeve's stderr until it can be");
+        }
+        // What was meant for the file follows its fellows.
+        const std::string lines = target_->take_queued();
+        if (!lines.empty() && !users_.empty()) users_.front()->take_back(lines);
+    } else if (outcome.write_error != 0) {
+        if (std::exchange(said_, outcome.write_error) != outcome.write_error) {
+            services_.own_log.warn(name + ": cannot write " + path + ": " +
+                                   base::errno_text(outcome.write_error) +
+                                   "; tried again every second");
+        }
+        wait_for_retry();
+    } else {
+        if (std::exchange(said_, 0) != 0)
+            services_.own_log.info(name + ": " + path + " is written again");
+        if (std::exchange(compression_said_, outcome.compress_error) != outcome.compress_error &&
+            outcome.compress_error != 0) {
+            services_.own_log.warn(name + ": cannot compress what was rotated of " + path + ": " +
+                                   base::errno_text(outcome.compress_error) +
+                                   "; it stays as it is");
+        }
+        if (std::exchange(rotation_said_, outcome.rotate_error) != outcome.rotate_error &&
+            outcome.rotate_error != 0) {
+            services_.own_log.warn(name + ": cannot rotate " + path + ": " +
+                                   base::errno_text(outcome.rotate_error) + "; it goes on growing");
+        }
+    }
+    // Each may read on, or comes back with a wish of its own.
+    for (std::size_t index = 0; index < users_.size(); ++index) users_[index]->room();
+}
+
+FileSink::FileSink(std::shared_ptr<SharedFile> file, conf::LogFormat format,
+                   std::function<void()> room, std::unique_ptr<InheritSink> fallback)
+    : file_{std::move(file)},
+      format_{format},
+      room_{std::move(room)},
+      fallback_{std::move(fallback)} {
+    file_->add(*this);
+}
+
+FileSink::~FileSink() {
+    file_->remove(*this);
+}
+
+bool FileSink::has_room() {
+    return file_->is_away() ? fallback_->has_room() : file_->has_room();
+}
+
+bool FileSink::takes_bytes() const {
+    return format_ == conf::LogFormat::raw && !file_->is_shared() && !file_->is_away();
+}
+
+void FileSink::put_bytes(const Slice& slice) {
+    file_->queue(slice);
+}
+
+void FileSink::put(const Record& record) {
+    if (file_->is_away()) return fallback_->put(record);
+    switch (format_) {
+        case conf::LogFormat::raw:
+            return append_raw(batch_, record);
+        case conf::LogFormat::text:
+            return append_text(batch_, record);
+        case conf::LogFormat::json:
+            return append_json(batch_, record);
+    }
+}
+
+void FileSink::flush() {
+    if (file_->is_away()) {
+        fallback_->flush();
+        // Only output makes it worth a try.
+        file_->wait_for_retry();
+    }
+    if (batch_.empty()) return;
+    file_->queue(std::string_view{batch_});
+    std::string{}.swap(batch_);
+}
+
+}  // namespace reeve::log

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "conf/config.h"
+#include "supervisor/log/inherit_sink.h"
+#include "supervisor/log/own_log.h"
+#include "supervisor/log/sink.h"
+#include "supervisor/log/writer_pool.h"
+
+namespace reeve::log {
+
+class FileSink;
+
+// One log file, for all the streams that go there.  Of the log thread, but for what the writing
+// threads are told to call.
+class SharedFile : public std::enable_shared_from_this<SharedFile> {
+public:
+    struct Services {
+        WriterPool& pool;
+        OwnLog& own_log;
+        std::string name;                   // of the first instance that writes there
+        std::function<void()> retry_later;  // call retry() in a second
+        std::function<void()> pool_waits;   // call the pool's relieve() by and by
+        // Runs it on the log thread, if there still is one; from any thread.
+        std::function<void(std::function<void()>)> post;
+    };
+
+    static std::shared_ptr<SharedFile> make(std::string path, std::optional<Owner> owner,
+                                            const conf::Rotation& rotation, Services services);
+
+    void add(FileSink& user) { users_.push_back(&user); }
+    void remove(const FileSink& user);
+    bool is_shared() const { return users_.size() > 1; }
+
+    bool has_room();
+    bool idle() const { return target_->queued() == 0; }
+    // It can't be opened: output goes to reeve's stderr.
+    bool is_away() const { return away_; }
+
+    template <typename Bytes>
+    void queue(Bytes&& bytes) {
+        target_->queue(std::forward<Bytes>(bytes));
+        // After a failed write the next try is timed.
+        if (!retry_armed_) submit();
+    }
+
+    void reopen();
+    void retry();
+    void wait_for_retry();
+
+    FileTarget& target() { return *target_; }
+
+private:
+    explicit SharedFile(Services services) : services_{std::move(services)} {}
+
+    void submit();
+    void worked();
+    void look_at_outcome();
+
+    Services services_;
+    std::shared_ptr<FileTarget> target_;
+    std::vector<FileSink*> users_;
+    bool away_ = false;
+    bool retry_armed_ = false;
+    int said_ = 0;  // the errno that was last said, so that it is said once
+    int rotation_said_ = 0;
+    int compression_said_ = 0;
+
+    // What makes an end of work worth a word to the log thread.
+    std::atomic<bool> room_wanted_{false};
+    std::atomic<bool> failed_{true};  // the last time, or not yet tried
+};
+
+class FileSink final : public Sink {
+public:
+    // `fallback`: reeve's stderr, while the file can't be opened.
+    FileSink(std::shared_ptr<SharedFile> file, conf::LogFormat format, std::function<void()> room,
+             std::unique_ptr<InheritSink> fallback);
+    ~FileSink() override;
+
+    bool has_room() override;
+    // Into a file that others write to as well only whole lines go.
+    bool takes_bytes() const override;
+    void put_bytes(const Slice& slice) override;
+    void put(const Record& record) override;
+    void flush() override;
+    bool idle() const override { return file_->idle(); }
+    void reopen() override { file_->reopen(); }
+    void retry() override { file_->retry(); }
+
+    // Of the file.
+    void take_back(std::string_view lines) { fallback_->put_lines(lines); }
+    void room() { room_(); }
+
+private:
+    std::shared_ptr<SharedFile> file_;
+    conf::LogFormat format_;
+    std::function<void()> room_;
+    std::unique_ptr<InheritSink> fallback_;
+    std::string batch_;
+};
+
+}  // namespace reeve::log

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <string>
+
+#include "conf/config.h"
+#include "supervisor/log/console.h"
+#include "supervisor/log/sink.h"
+
+namespace reeve::log {
+
+// How a line on reeve's own descriptors begins; kept by the engine.
+struct Prefixing {
+    bool on = false;
+    std::size_t width = 0;
+
+    // "web     | ", or nothing.
+    std::string operator()(std::string_view name) const;
+};
+
+class InheritSink final : public Sink {
+public:
+    // `writer` tells it from all others of the console.  Only the raw format is prefixed: the
+    // others name the program anyway.
+    InheritSink(Console& console, Console::Target target, std::uint32_t writer,
+                const std::string& name, const Prefixing& prefixing, conf::LogFormat format)
+        : console_{console},
+          target_{target},
+          writer_{writer},
+          name_{name},
+          prefixing_{prefixing},
+          format_{format} {}
+
+    bool has_room() override { return console_.has_room(target_); }
+    void put(const Record& record) override;
+    void flush() override;
+
+    // Whole lines with their newlines.
+    void put_lines(std::string_view lines);
+
+private:
+    Console& console_;
+    Console::Target target_;
+    std::uint32_t writer_;
+    const std::string& name_;
+    const Prefixing& prefixing_;
+    conf::LogFormat format_;
+    std::string batch_;
+    std::string prefix_;  // of the batch
+};
+
+}  // namespace reeve::log

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "conf/config.h"
+#include "supervisor/log/sink.h"
+
+namespace reeve::log {
+
+// A sink, and what becomes of what it cannot take: the stream waits, or whole lines are dropped and
+// counted.
+class Outlet {
+public:
+    Outlet(std::unique_ptr<Sink> sink, conf::Overflow overflow)
+        : sink_{std::move(sink)}, overflow_{overflow} {}
+
+    Sink& sink() const { return *sink_; }
+    bool takes_bytes() const { return sink_->takes_bytes(); }
+
+    // While it drops, nothing waits for the sink: its program is stopping and its time is up.
+    void set_dropping(bool dropping) { dropping_ = dropping; }
+
+    // Whether the stream must not be read now for this sink's sake.
+    bool must_wait() const {
+        return overflow_ == conf::Overflow::block && !dropping_ && !sink_->has_room();
+    }
+
+    // Before what one read brought.
+    void begin() { full_ = may_drop() && !sink_->has_room(); }
+    void put_bytes(const Slice& slice);
+    void put(const Record& record);
+    void flush() { sink_->flush(); }
+
+    // Since it was asked last.
+    std::uint64_t take_dropped_lines() { return std::exchange(dropped_lines_, 0); }
+    bool drops_now() const { return skipping_; }
+
+private:
+    bool may_drop() const { return overflow_ == conf::Overflow::drop || dropping_; }
+    void skip(std::string_view bytes);
+
+    std::unique_ptr<Sink> sink_;
+    conf::Overflow overflow_;
+    bool dropping_ = false;
+    bool full_ = false;
+    bool in_line_ = false;          // the sink has the beginning of a line, and not yet its end
+    bool skipping_ = false;         // the last line, or what has come of it, was dropped
+    bool in_skipped_line_ = false;  // and its end has not come
+    std::uint64_t dropped_lines_ = 0;
+};
+
+}  // namespace reeve::log
