@@ -1,6 +1,7 @@
 #include "supervisor/log/compressor.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -187,6 +188,9 @@ int compress_file(int directory, const std::string& name, WallTime time, Compres
         ::unlinkat(directory, unfinished.c_str(), 0);
         return error;
     }
+    // The new name is to be on the disk before the old one is not.
+    const base::Fd readable{::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (readable) ::fsync(readable.get());
     if (::unlinkat(directory, original.c_str(), 0) != 0) {
         error = errno;
         // Its time had come meanwhile, or somebody has deleted it.
@@ -277,6 +281,11 @@ void Compressor::State::run() {
         const bool more = !stopping && compress_one(*files);
         lock.lock();
         if (more && !stopping) jobs.push_back({.files = files});
+        if (!jobs.empty()) continue;
+        // The compressors' megabytes would stay with us for good.
+        lock.unlock();
+        ::malloc_trim(0);
+        lock.lock();
     }
     running = false;
     changed.notify_all();
@@ -315,7 +324,8 @@ bool Compressor::State::compress_one(RotatedFiles& files) {
     const bool failed = error != 0 && error != ECANCELED;
     files.done(*time, failed);
     files.compressed(failed ? error : 0);
-    return true;
+    // What the whole disk suffers from would befall the next one too.
+    return error != ENOSPC && error != EDQUOT && error != EROFS;
 }
 
 }  // namespace reeve::log

@@ -198,7 +198,12 @@ int LogFile::make_sure_it_is_open(bool reopen, Compressor& compressor) {
         base::Fd before = std::move(file_);
         const Identity identity = identity_;
         const int error = open(compressor);
-        if (error != 0 && !(before && is_shortage(error))) return error;
+        if (error != 0 && !(before && is_shortage(error))) {
+            // What is queued goes elsewhere now, the end of a line that was begun too.
+            former_.reset();
+            at_line_start_ = true;
+            return error;
+        }
         reopen_again_ = error != 0;
         if (error != 0) {
             file_ = std::move(before);

@@ -43,6 +43,18 @@ base::OsExpected<base::Fd> open_to_read(const std::string& path) {
     return file;
 }
 
+// Looks at a log that was rotated during each.
+constexpr int kMostTries = 100;
+
+// Whether the file at the path is this one still; with nullptr, whether there is none still.
+bool is_still(const std::string& path, const FileReader* reader) {
+    struct stat now {};
+    if (::stat(path.c_str(), &now) != 0) return !reader && errno == ENOENT;
+    struct stat then {};
+    return reader && ::fstat(reader->descriptor(), &then) == 0 && now.st_dev == then.st_dev &&
+           now.st_ino == then.st_ino;
+}
+
 }  // namespace
 
 base::OsExpected<std::vector<RotatedFile>> rotated_files(const std::string& path) {
@@ -50,12 +62,16 @@ base::OsExpected<std::vector<RotatedFile>> rotated_files(const std::string& path
     if (!directory) return base::os_error("open", path);
     const std::string name = file_name(path);
     std::vector<RotatedFile> files;
-    errno =
-        scan_rotated(directory.get(), [&](std::string_view file, const model::RotatedFrom& found) {
-            if (found.name == name && !found.rotated.unfinished)
-                files.push_back({std::string{file}, found.rotated.time, found.rotated.compression});
-        });
-    if (errno != 0) return base::os_error("readdir", path);
+    const auto note = [&](std::string_view file, const model::RotatedFrom& found) {
+        if (found.name == name && !found.rotated.unfinished)
+            files.push_back({std::string{file}, found.rotated.time, found.rotated.compression});
+    };
+    // Twice: one that changes its name while it is looked for, because it is compressed, may be
+    // missed, but that happens to it only once.
+    for (int look = 0; look < 2; ++look) {
+        errno = scan_rotated(directory.get(), note);
+        if (errno != 0) return base::os_error("readdir", path);
+    }
     // The original, where it is still there, comes before what it is being compressed to.
     std::sort(files.begin(), files.end(), [](const RotatedFile& a, const RotatedFile& b) {
         return std::pair{a.time, a.compression} < std::pair{b.time, b.compression};
@@ -200,6 +216,22 @@ base::OsExpected<std::size_t> FileReader::read(std::span<char> room) {
         if (decoder_->at_boundary()) return std::size_t{0};
         errno = EBADMSG;
         return base::os_error("decompress", subject_);
+    }
+}
+
+base::OsExpected<LogFiles> look_at_log(const std::string& path) {
+    for (int tries = 1;; ++tries) {
+        // The current one first: what is rotated afterwards is in the list, twice at the worst.
+        auto current = FileReader::open(path);
+        auto rotated = rotated_files(path);
+        if (!rotated) return Unexpected<base::OsError>{rotated.error()};
+        if (!current && current.error().number != ENOENT)
+            return Unexpected<base::OsError>{current.error()};
+
+        LogFiles files{std::move(*rotated), std::nullopt};
+        if (current) files.current = std::move(*current);
+        if (tries == kMostTries || is_still(path, files.current ? &*files.current : nullptr))
+            return files;
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,8 @@ public:
     // on later.  EBADMSG: what is compressed is damaged or cut off.
     base::OsExpected<std::size_t> read(std::span<char> room);
 
+    // For whoever wants to look at the end first, or to know whether it is the same file; of a file
+    // that is not compressed.
     int descriptor() const { return file_.get(); }
 
 private:
@@ -52,5 +55,13 @@ private:
     std::string subject_;
     std::unique_ptr<Decoder> decoder_;
 };
+
+// All that there is of a log at one moment: each byte is in one of them, though the file may be
+// rotated while they are looked for.
+struct LogFiles {
+    std::vector<RotatedFile> rotated;   // the oldest first
+    std::optional<FileReader> current;  // nullopt: there is none
+};
+base::OsExpected<LogFiles> look_at_log(const std::string& path);
 
 }  // namespace reeve::log

@@ -34,15 +34,18 @@ int RotatedFiles::look(int directory, bool& leftovers) {
         if (looked_) return 0;
     }
     const std::string name = file_name(path_);
-    const int error =
-        scan_rotated(directory, [&](std::string_view, const model::RotatedFrom& file) {
-            if (file.name != name) return;
-            if (file.rotated.unfinished) {
-                leftovers = true;
-            } else {
-                found(file.rotated.time, file.rotated.compression);
-            }
-        });
+    const auto note = [&](std::string_view, const model::RotatedFrom& file) {
+        if (file.name != name) return;
+        if (file.rotated.unfinished) {
+            leftovers = true;
+        } else {
+            found(file.rotated.time, file.rotated.compression);
+        }
+    };
+    int error = scan_rotated(directory, note);
+    // One that is compressed just now may be missed under both of its names, but only once.
+    if (error == 0 && rotation_.compress != Compression::none)
+        error = scan_rotated(directory, note);
     const std::lock_guard lock{mutex_};
     looked_ = error == 0;
     return error;

@@ -65,6 +65,11 @@ void WriterPool::submit(const std::shared_ptr<FileTarget>& target) {
     }
 }
 
+bool WriterPool::has(const FileTarget& target) const {
+    const std::lock_guard lock{state_->mutex};
+    return target.in_pool_;
+}
+
 bool WriterPool::waiting() const {
     const std::lock_guard lock{state_->mutex};
     return !state_->waiting.empty();

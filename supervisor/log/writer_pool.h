@@ -21,6 +21,9 @@ public:
     // Has the target worked on soon, by one thread at a time.
     void submit(const std::shared_ptr<FileTarget>& target);
 
+    // Whether it is being worked on, or waits for that.
+    bool has(const FileTarget& target) const;
+
     // Whether targets wait for a thread: then call relieve() every kPatience.
     bool waiting() const;
     // Makes another thread when all have been busy for too long.
