@@ -226,9 +226,13 @@ Compressor::~Compressor() {
 }
 
 void Compressor::stop() {
-    std::unique_lock lock{state_->mutex};
-    if (state_->stopping.exchange(true)) return;
+    const std::lock_guard lock{state_->mutex};
+    state_->stopping = true;
     state_->jobs.clear();
+}
+
+void Compressor::wait_for_end() {
+    std::unique_lock lock{state_->mutex};
     state_->changed.wait_for(lock, kPatienceAtEnd, [this] { return !state_->running; });
 }
 

@@ -25,9 +25,11 @@ public:
 
     bool idle() const;
 
-    // Takes nothing more, and gives the thread a moment to take away what it has not finished: what
-    // is left to do is done after the next start.
+    // Takes nothing more, and has the thread take away what it has not finished; doesn't wait for
+    // that.  What is left to do is done after the next start.
     void stop();
+    // Waits a moment for it.
+    void wait_for_end();
 
 private:
     struct State;

@@ -41,12 +41,17 @@ struct WriterPool::State {
 WriterPool::WriterPool() : state_{std::make_shared<State>()} {}
 
 WriterPool::~WriterPool() {
+    state_->compressor.stop();
     std::unique_lock lock{state_->mutex};
     state_->stopping = true;
     state_->waiting.clear();
     state_->changed.notify_all();
     state_->changed.wait_for(lock, kPatienceAtEnd, [this] { return state_->threads == 0; });
     lock.unlock();
+    state_->compressor.wait_for_end();
+}
+
+void WriterPool::stop_compressing() {
     state_->compressor.stop();
 }
 
