@@ -25,6 +25,7 @@
 #include "supervisor/app/sampler.h"
 #include "supervisor/app/tracking.h"
 #include "supervisor/base/probes.h"
+#include "supervisor/control/event_json.h"
 #include "supervisor/control/log_source.h"
 #include "supervisor/control/server.h"
 #include "supervisor/core/roster.h"
@@ -302,10 +303,15 @@ int supervise(conf::Config config) {
     if (!loop) return refused(loop.error().text());
 
     log::Console::Options console_options;
-    console_options.dropped_text = log::OwnLog::dropped_text;
+    console_options.dropped_text = config.supervisor.log_format == conf::LogFormat::json
+                                       ? log::OwnLog::dropped_text_json
+                                       : log::OwnLog::dropped_text;
     auto console = log::Console::start(std::move(console_options));
     if (!console) return refused(console.error().text());
-    log::OwnLog own_log{**console, config.supervisor.log_level};
+    log::OwnLog own_log{**console,
+                        {.level = config.supervisor.log_level,
+                         .format = config.supervisor.log_format,
+                         .target = config.supervisor.log}};
     (*loop)->on_uncaught([&](std::string_view where, std::string_view what) {
         own_log.error("internal error in a " + std::string{where} + ": " + std::string{what});
     });
@@ -335,7 +341,11 @@ int supervise(conf::Config config) {
                 REEVE_PROBE_STOP(event.program.c_str(), change->run);
             }
             const auto level = level_of(core::weight_of(event));
-            if (own_log.enabled(level)) own_log.write(level, core::sentence(event));
+            if (own_log.enabled(level)) {
+                own_log.write(
+                    level, core::sentence(event),
+                    own_log.wants_objects() ? api::to_json(control::to_api(event)) : std::string{});
+            }
             fetch_last_words(roster, **output, event);
         });
 
@@ -380,7 +390,11 @@ int supervise(conf::Config config) {
         const bool all_watched =
             on(SIGTERM, [&] { roster.shut_down("SIGTERM", by_signal); }) &&
             on(SIGINT, [&] { roster.shut_down("SIGINT", by_signal); }) &&
-            on(SIGUSR1, [&] { (*output)->reopen_files(); }) &&
+            on(SIGUSR1,
+               [&] {
+                   (*output)->reopen_files();
+                   own_log.reopen();
+               }) &&
             on(SIGQUIT, [&] { dump_state(roster, own_log); }) &&
             on(SIGHUP,
                [&] {
@@ -427,6 +441,7 @@ int supervise(conf::Config config) {
         if (!os::have_children()) remove_state(machine.state_file);
         if (tracking->cgroups) tracking->cgroups->close();
         if (pid1) dismiss_guests();
+        (void)own_log.stop(kConsoleFlush);
         (void)(*console)->stop(kConsoleFlush);
         // What is left is to close, one by one, what the end of the process closes at once; and a
         // write to our own output that never returns has a thread of its own, and keeps it.
