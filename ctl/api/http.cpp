@@ -322,7 +322,7 @@ struct ResponseParser::Impl {
         phase = Phase::header;
     }
 
-    bool interim() const { return parser.status_code / 100 == 1; }
+    bool interim() const { return parser.status_code / 100 == 1 && parser.status_code != 101; }
 
     static Impl& of(http_parser* parser) { return *static_cast<Impl*>(parser->data); }
 
@@ -452,6 +452,14 @@ std::string write_error(const ErrorCode& code, std::string message, std::optiona
     const std::string body =
         to_json(ErrorBody{std::string{code.word}, std::move(message), std::move(hint)}) + "\n";
     return write_response(code.http_status, kJsonType, body, keep_alive);
+}
+
+std::string write_switch(std::string_view protocol) {
+    return write_head({.status = 101,
+                       .content_type = {},
+                       .content_length = std::nullopt,
+                       .keep_alive = true,
+                       .more = {{"Connection", "Upgrade"}, {"Upgrade", std::string{protocol}}}});
 }
 
 std::string write_chunk(std::string_view bytes) {

@@ -95,7 +95,8 @@ struct Response {
     std::optional<std::string_view> header(std::string_view lower_case_name) const;
 };
 
-// Takes one response apart; "100 Continue" and its like are skipped.
+// Takes one response apart; "100 Continue" and its like are skipped.  After "101 Switching
+// Protocols" it is complete, and what it does not take is the other protocol's.
 class ResponseParser {
 public:
     enum class Phase { header, body, complete, failed };
@@ -143,6 +144,9 @@ std::string write_response(int status, std::string_view content_type, std::strin
 // The error as its JSON body with the status that fits.
 std::string write_error(const ErrorCode& code, std::string message, std::optional<std::string> hint,
                         bool keep_alive);
+
+// "101 Switching Protocols": what comes behind it is spoken in `protocol`.
+std::string write_switch(std::string_view protocol);
 
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 

@@ -295,6 +295,7 @@ inline constexpr ErrorCode kConflict{"conflict", 409};  // not in this state
 inline constexpr ErrorCode kBodyTooLarge{"body_too_large", 413};
 inline constexpr ErrorCode kTargetTooLong{"target_too_long", 414};
 inline constexpr ErrorCode kExpectationFailed{"expectation_failed", 417};
+inline constexpr ErrorCode kUpgradeRequired{"upgrade_required", 426};  // HTTP can't do it
 inline constexpr ErrorCode kHeaderTooLarge{"header_too_large", 431};
 inline constexpr ErrorCode kInternal{"internal", 500};
 inline constexpr ErrorCode kNotInThisVersion{"not_in_this_version", 501};
@@ -303,11 +304,11 @@ inline constexpr ErrorCode kBusy{"busy", 503};  // too many connections, no memo
 inline constexpr ErrorCode kHttpVersion{"http_version_not_supported", 505};
 
 inline constexpr ErrorCode kErrorCodes[] = {
-    kBadRequest,        kBadJson,        kBadSignal,    kNotPermitted,
-    kNotFound,          kNoSuchProgram,  kNoSuchRun,    kMethodNotAllowed,
-    kRequestTimeout,    kConflict,       kBodyTooLarge, kTargetTooLong,
-    kExpectationFailed, kHeaderTooLarge, kInternal,     kNotInThisVersion,
-    kShuttingDown,      kBusy,           kHttpVersion};
+    kBadRequest,        kBadJson,         kBadSignal,      kNotPermitted,
+    kNotFound,          kNoSuchProgram,   kNoSuchRun,      kMethodNotAllowed,
+    kRequestTimeout,    kConflict,        kBodyTooLarge,   kTargetTooLong,
+    kExpectationFailed, kUpgradeRequired, kHeaderTooLarge, kInternal,
+    kNotInThisVersion,  kShuttingDown,    kBusy,           kHttpVersion};
 
 // 500 for a word that is none of ours.
 int http_status_of(std::string_view word);

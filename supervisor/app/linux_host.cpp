@@ -274,10 +274,9 @@ void LinuxHost::launch(Live& live) {
         });
     };
 
-    const auto output = output_of(live);
+    if (const auto opened = open_output(live); !opened) return lacking(opened.error());
+    const auto output = parts_.log.begin_run(live.slot, static_cast<std::uint32_t>(live.run));
     if (!output) return lacking(output.error());
-
-    parts_.log.begin_run(live.slot, static_cast<std::uint32_t>(live.run));
     auto spawned = clone(live, *output);
     if (!spawned) return lacking(spawned.error());
 
@@ -298,18 +297,25 @@ void LinuxHost::launch(Live& live) {
     watch_flight(live);
 }
 
-base::OsExpected<log::OutputFds> LinuxHost::output_of(const Live& live) {
-    if (const auto known = outputs_.find(live.slot); known != outputs_.end()) return known->second;
+base::OsExpected<void> LinuxHost::open_output(const Live& live) {
+    if (with_output_.contains(live.slot)) return {};
     const conf::Program& program = *live.program;
     std::optional<log::Owner> owner;
     if (!program.user.empty() || !program.group.empty()) {
         owner = log::Owner{live.account.uid, live.account.gid};
     }
-    auto opened = parts_.log.open_instance(live.slot, {live.name, program.name, live.instance},
-                                           of_instance(program.output, live.instance),
-                                           of_instance(program.error, live.instance), owner);
-    if (opened) outputs_.emplace(live.slot, *opened);
-    return opened;
+    log::InstanceName name{live.name, program.name, live.instance};
+    const conf::Output output = of_instance(program.output, live.instance);
+    if (program.tty) {
+        parts_.log.open_on_terminal(live.slot, std::move(name), output, owner);
+    } else if (const auto opened =
+                   parts_.log.open_instance(live.slot, std::move(name), output,
+                                            of_instance(program.error, live.instance), owner);
+               !opened) {
+        return Unexpected<base::OsError>{opened.error()};
+    }
+    with_output_.insert(live.slot);
+    return {};
 }
 
 // A run's cgroup, made for it; empty where there are none.  What it does without is told.
@@ -398,6 +404,14 @@ os::SpawnRequest LinuxHost::request_for(const Live& live, const log::OutputFds& 
             request.input = {os::SpawnRequest::Input::Kind::inherit, {}};
             request.new_session = false;
             break;
+    }
+    if (program.tty) {
+        request.input = {os::SpawnRequest::Input::Kind::terminal, {}};
+        // For those who look on it as on a terminal; it says what all of them understand.
+        if (value_of(request.environment, "TERM").empty()) {
+            std::erase(request.environment, "TERM=");
+            request.environment.push_back("TERM=xterm");
+        }
     }
     request.stdout_fd = output.out;
     request.stderr_fd = output.err;

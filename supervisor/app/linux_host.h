@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "conf/paths.h"
@@ -96,7 +97,7 @@ private:
     Live* find(RunId run);
     void prepare(Live& live);
     void queue_for_launch(Live& live);
-    base::OsExpected<log::OutputFds> output_of(const Live& live);
+    base::OsExpected<void> open_output(const Live& live);
     void pump();
     void launch(Live& live);
     base::Fd cgroup_of(Live& live);
@@ -143,8 +144,8 @@ private:
     std::mt19937 random_;
     std::unordered_map<RunId, std::unique_ptr<Live>> live_;
     std::deque<RunId> to_launch_;
-    // By slot: made at an instance's first run, and kept over all of them.
-    std::unordered_map<std::uint32_t, log::OutputFds> outputs_;
+    // By slot: those whose output the log thread has taken on, at their first run.
+    std::unordered_set<std::uint32_t> with_output_;
 
     base::Fd child_signal_;
     loop::FdWatch child_watch_;

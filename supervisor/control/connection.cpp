@@ -73,7 +73,7 @@ void Connection::on_data(std::string_view bytes) {
 
 void Connection::on_end(int error) {
     client_done_ = true;
-    if (error != 0 || has_hung_up(stream_.fd())) {
+    if (error != 0 || switched_ || has_hung_up(stream_.fd())) {
         close();
         return;
     }
@@ -137,6 +137,7 @@ void Connection::advance() {
     }
     if (closed_) return;
     input_.erase(0, taken);
+    if (switched_ && job_ && !input_.empty()) job_->on_input(std::exchange(input_, {}));
     // An idle client costs no buffer.
     if (input_.empty() || lingering_) std::string{}.swap(input_);
 
@@ -215,19 +216,25 @@ void Connection::send(std::string_view bytes) {
         afterwards_.arm();
         return;
     }
-    stream_.write(api::write_chunk(bytes));
+    stream_.write(switched_ ? std::string{bytes} : api::write_chunk(bytes));
     watch_the_clock();
 }
 
 void Connection::end_stream() {
     if (!streaming_) return;
-    stream_.write(std::string{api::kLastChunk});
+    if (!switched_) stream_.write(std::string{api::kLastChunk});
     answered();
+}
+
+void Connection::switch_protocols(std::string_view protocol) {
+    if (!busy_ || streaming_) return;
+    stream_.write(api::write_switch(protocol));
+    streaming_ = endless_ = switched_ = true;
 }
 
 // The reply is written.  We may be deep inside the job that wrote it, so that goes later.
 void Connection::answered() {
-    const bool keep = request().keep_alive;
+    const bool keep = request().keep_alive && !std::exchange(switched_, false);
     busy_ = false;
     streaming_ = false;
     endless_ = false;

@@ -66,6 +66,7 @@ private:
     void begin_stream(std::string_view content_type, Length length) override;
     void send(std::string_view bytes) override;
     void end_stream() override;
+    void switch_protocols(std::string_view protocol) override;
     bool has_room() const override { return stream_.queued_bytes() < limits_.queued; }
 
     void on_data(std::string_view bytes);
@@ -102,6 +103,7 @@ private:
     bool busy_ = false;       // a request is under way
     bool streaming_ = false;  // … and its reply has begun
     bool endless_ = false;
+    bool switched_ = false;     // … in which HTTP is not spoken any more
     bool continued_ = false;    // "100 Continue" was sent for this request
     bool client_done_ = false;  // it has closed its side
     bool gone_ = false;         // and the other one too

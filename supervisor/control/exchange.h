@@ -14,8 +14,9 @@
 // Between the connections, which know HTTP and no call, and the calls, which know no socket.
 namespace reeve::control {
 
-// One request and the answer to it: either reply() or refuse() once, or begin_stream(), send()s and
-// end_stream().  Ends when its Job is destroyed.  None of these calls back from inside.
+// One request and the answer to it: either reply() or refuse() once, or begin_stream() or
+// switch_protocols(), send()s and end_stream().  Ends when its Job is destroyed.  None of these
+// calls back from inside.
 class Exchange {
 public:
     virtual ~Exchange() = default;
@@ -33,6 +34,11 @@ public:
     virtual void send(std::string_view bytes) = 0;
     virtual void end_stream() = 0;
 
+    // From here on the connection speaks `protocol`: what is sent goes out as it is, what comes is
+    // Job::on_input()'s, and a client that closes its side has gone.  Behind end_stream() the
+    // connection is closed.
+    virtual void switch_protocols(std::string_view protocol) = 0;
+
     // Whether the client keeps up.  Once it is false, Job::resume() tells when it is true again.
     virtual bool has_room() const = 0;
 };
@@ -46,6 +52,9 @@ public:
 
     // There is room in the stream: send what is due.
     virtual void resume() {}
+
+    // What came on a connection that has switched protocols.
+    virtual void on_input(std::string_view) {}
 };
 
 // Answers at once, and returns null; or takes the exchange along in a Job.

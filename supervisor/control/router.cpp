@@ -19,6 +19,7 @@ constexpr Row kRows[] = {
     {"/v1/status", true, Call::status, Role::viewer},
     {"/v1/programs/*", true, Call::program, Role::viewer},
     {"/v1/programs/*/logs", true, Call::logs, Role::viewer},
+    {"/v1/programs/*/attach", false, Call::attach, Role::operator_},
     {"/v1/programs/*/start", false, Call::start, Role::operator_},
     {"/v1/programs/*/stop", false, Call::stop, Role::operator_},
     {"/v1/programs/*/restart", false, Call::restart, Role::operator_},

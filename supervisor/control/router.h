@@ -21,6 +21,7 @@ enum class Call {
     signal,
     reset,
     logs,
+    attach,
     tree,
     zombies,
     doctor,

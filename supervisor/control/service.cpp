@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "supervisor/control/actions.h"
+#include "supervisor/control/attach.h"
 #include "supervisor/control/event_stream.h"
 #include "supervisor/control/log_stream.h"
 #include "supervisor/control/parameters.h"
@@ -203,6 +204,8 @@ std::unique_ptr<Job> call(World& world, Exchange& exchange, const Route& route) 
     switch (route.call) {
         case Call::logs:
             return stream_logs(world, exchange, route.target);
+        case Call::attach:
+            return attach(world, exchange, route.target);
         case Call::events:
             return stream_events(world, exchange);
         case Call::livez:

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ struct World {
     LogSource& logs;
     std::vector<std::string> config_files;  // conf::Config::files
     uid_t own_uid = 0;
+    // Who types at which instance, by its slot; one at a time.
+    std::shared_ptr<std::map<std::uint32_t, core::Actor>> attached =
+        std::make_shared<std::map<std::uint32_t, core::Actor>>();
 
     Now now() const { return {host.now(), host.wall_now()}; }
 };

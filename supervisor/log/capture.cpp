@@ -1,9 +1,11 @@
 #include "supervisor/log/capture.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "supervisor/log/engine.h"
 
@@ -16,6 +18,8 @@ constexpr std::size_t kPipe = 1024 * 1024;
 constexpr std::size_t kMostBoundaries = 256;
 // A stream with more to read than this gives the others their turn.
 constexpr int kReadsATurn = 4;
+// Where a run on a terminal ends is known when there is nothing more to read.
+constexpr std::uint64_t kNotYetKnown = std::numeric_limits<std::uint64_t>::max();
 // Seconds of dropping after which it is said that it goes on.
 constexpr std::uint8_t kQuiet = 10;
 
@@ -34,18 +38,22 @@ Capture::Capture(Engine& engine, InstanceId instance, StreamName name, bool has_
       instance_{instance},
       name_{std::move(name)},
       has_marks_{has_marks},
+      is_terminal_{!read_end},
       read_end_{std::move(read_end)},
       cursor_{std::move(cursor)},
       watch_{engine.loop()} {
+    if (is_terminal_) pipe_size_ = kPipe;  // it is what it is
     watch();
 }
 
 void Capture::watch() {
-    if (watched_) return;
-    const auto watched = watch_.start(read_end_.get(), {.readable = true}, [this](auto) {
-        for (int reads = 0; reads < kReadsATurn && may_read() && read_once(); ++reads) {
-        }
-    });
+    if (watched_ || !read_end_) return;
+    const auto watched =
+        watch_.start(read_end_.get(), wanted(), [this](loop::FdWatch::Ready ready) {
+            if (ready.writable) pass_typed();
+            for (int reads = 0; reads < kReadsATurn && may_read() && read_once(); ++reads) {
+            }
+        });
     watched_ = watched.has_value();
     if (!watched_) engine_.watch_failed(name_.name, watched.error());
 }
@@ -79,6 +87,7 @@ bool Capture::read_once() {
         if (left < room.size()) room = room.first(static_cast<std::size_t>(left));
     }
     const ssize_t count = cursor_->read(read_end_.get(), room);
+    if (count <= 0 && is_terminal_) return terminal_said_nothing(errno);
     if (count <= 0) {
         // Empty, or all writers have gone, which they do only when the instance is closed.
         if (count == 0) watch_.stop();
@@ -89,7 +98,92 @@ bool Capture::read_once() {
     if (pipe_size_ < kPipe && (size >= pipe_size_ / 2 || engine_.is_busy())) grow_pipe();
     take(engine_.blocks().took(size));
     pass_boundaries();
-    return size == room.size();
+    // A terminal gives a page at a time.
+    return size == room.size() || is_terminal_;
+}
+
+// Returns whether there is more to read all the same: of the next run.
+bool Capture::terminal_said_nothing(int error) {
+    if (!boundaries_.empty()) {
+        boundaries_.front().position = cursor_->total();
+        pass_boundaries();
+        return true;
+    }
+    if (error != EIO) return false;
+    // Nobody has it open any more.  A program may have hung it up to open it anew.
+    watch_.stop();
+    watched_ = false;
+    if (in_run_) {
+        engine_.watch_later();
+    } else {
+        end_terminal();
+    }
+    return false;
+}
+
+void Capture::end_terminal() {
+    watch_.stop();
+    watched_ = false;
+    read_end_.reset();
+    pass_typed();
+}
+
+void Capture::begin_terminal(base::Fd master) {
+    end_terminal();
+    read_end_ = std::move(master);
+    watch();
+}
+
+loop::FdWatch::Events Capture::wanted() const {
+    return {.readable = true, .writable = seat_ && !seat_->typed().empty()};
+}
+
+void Capture::pass_typed() {
+    if (!seat_) return;
+    while (!seat_->typed().empty()) {
+        const std::string& typed = seat_->typed();
+        const ssize_t went = read_end_ ? ::write(read_end_.get(), typed.data(), typed.size()) : -1;
+        if (went > 0) {
+            seat_->typed_went(static_cast<std::size_t>(went));
+        } else if (read_end_ && errno == EAGAIN) {
+            break;
+        } else {
+            // There is nobody who could read it, and the next run is not whom it was for.
+            seat_->typed_went(typed.size());
+        }
+    }
+    if (watched_ && !blocked_) watch_.change(wanted());
+}
+
+void Capture::set_seat(std::unique_ptr<Seat> seat, std::size_t lines) {
+    // First what there is to read, so that it does not come twice.
+    catch_up(kPipe);
+    seat_ = std::move(seat);
+    if (seat_) seat_->offer(last_lines(lines));
+    if (watched_ && !blocked_) watch_.change(wanted());
+}
+
+// As they came, for a terminal to show.
+std::string Capture::last_lines(std::size_t count) const {
+    std::vector<std::string> lines;
+    if (count == 0) return {};
+    ring_.visit(count, [&](const Ring::Entry& entry) {
+        if (!is_line(entry.kind)) return;
+        lines.emplace_back(entry.text);
+        if (entry.kind == Line::Kind::text) lines.back() += '\n';
+        if (entry.kind == Line::Kind::unended) lines.back() += "\r\n";
+    });
+    std::string text;
+    for (std::size_t i = lines.size() - std::min(count, lines.size()); i < lines.size(); ++i) {
+        text += lines[i];
+    }
+    return text;
+}
+
+// A terminal ends lines with "\r\n", by its settings and not by the program's wish.
+std::string_view Capture::without_return(std::string_view line) const {
+    if (is_terminal_ && line.ends_with('\r')) line.remove_suffix(1);
+    return line;
 }
 
 // A writer that fills its pipe waits for us, and one that we let write for a while makes us read
@@ -120,6 +214,7 @@ void Capture::take(const Slice& slice) {
         splitting_ = in_piece_ = false;
         splitter_ = model::LineBuffer{};
     }
+    if (seat_) seat_->offer(slice.bytes);
     ring_.append(now_, run_, slice.bytes);
     mid_line_ = slice.bytes.back() != '\n';
     for (const auto& outlet : outlets_) outlet->flush();
@@ -133,6 +228,7 @@ void Capture::begin_splitting() {
 }
 
 void Capture::on_line(std::string_view text, Record::End end) {
+    if (end == Record::End::newline) text = without_return(text);
     const Record record{
         .stream = name_,
         .time = now_,
@@ -193,15 +289,27 @@ void Capture::add_boundary(std::optional<std::uint64_t> position, bool begins, s
     at = std::max(at, boundaries_.empty() ? cursor_->total() : boundaries_.back().position);
     // Only a program that dies over and over while nobody takes its output gets here.
     if (boundaries_.size() >= kMostBoundaries) boundaries_.pop_back();
-    boundaries_.push_back({at, begins, run});
-    pass_boundaries();
+    boundaries_.push_back({is_terminal_ ? kNotYetKnown : at, begins, run});
+    if (is_terminal_) {
+        catch_up(kPipe);
+    } else {
+        pass_boundaries();
+    }
+}
+
+void Capture::begin_on_terminal(base::Fd master, std::uint32_t run) {
+    if (boundaries_.size() >= kMostBoundaries) boundaries_.pop_back();
+    boundaries_.push_back({kNotYetKnown, true, run, std::move(master)});
+    catch_up(kPipe);
 }
 
 void Capture::pass_boundaries() {
     while (!boundaries_.empty() && boundaries_.front().position <= cursor_->total()) {
-        const Boundary boundary = boundaries_.front();
+        Boundary boundary = std::move(boundaries_.front());
         boundaries_.erase(boundaries_.begin());
         end_line();
+        in_run_ = boundary.begins;
+        if (boundary.terminal) begin_terminal(std::move(boundary.terminal));
         if (boundary.begins) {
             run_ = boundary.run;
             if (has_marks_) add_mark(Line::Kind::run_begin, boundary.run, 0);
@@ -284,13 +392,15 @@ void Capture::collect(const Query& query, std::vector<Line>& lines, bool with_pa
         } else if (!has_marks_) {
             return;
         }
-        lines.push_back({.time = entry.time,
-                         .instance = instance_,
-                         .run = entry.run,
-                         .source = name_.source,
-                         .kind = entry.kind,
-                         .number = entry.number,
-                         .text = std::string{entry.text}});
+        lines.push_back(
+            {.time = entry.time,
+             .instance = instance_,
+             .run = entry.run,
+             .source = name_.source,
+             .kind = entry.kind,
+             .number = entry.number,
+             .text = std::string{entry.kind == Line::Kind::text ? without_return(entry.text)
+                                                                : entry.text}});
     });
 }
 

@@ -11,6 +11,7 @@
 #include "supervisor/log/outlet.h"
 #include "supervisor/log/output_pipe.h"
 #include "supervisor/log/ring.h"
+#include "supervisor/log/seat.h"
 #include "supervisor/loop/fd_watch.h"
 #include "supervisor/model/line_buffer.h"
 
@@ -19,14 +20,19 @@ namespace reeve::log {
 class Engine;
 
 // The log thread's side of one instance's stdout or stderr: pipe -> ring, followers, sinks.
+//
+// Or of its terminal, of which each run has one of its own: then a run is over when its terminal
+// has nothing more to read, and only then the next one's is read.
 class Capture {
 public:
     struct Boundary {
         std::uint64_t position = 0;  // bytes of the pipe that come before it
         bool begins = false;         // a run begins here; else one ends
         std::uint32_t run = 0;
+        base::Fd terminal{};  // of the run that begins
     };
 
+    // Without a `read_end` it is a terminal's.
     Capture(Engine& engine, InstanceId instance, StreamName name, bool has_marks, base::Fd read_end,
             std::shared_ptr<ReadCursor> cursor);
 
@@ -41,12 +47,19 @@ public:
 
     // `position` nullopt: here, after what is in the pipe now.
     void add_boundary(std::optional<std::uint64_t> position, bool begins, std::uint32_t run);
+    void begin_on_terminal(base::Fd master, std::uint32_t run);
     void set_pid(std::uint32_t run, std::uint64_t pid);
     void set_dropping(bool dropping);
 
     // Somebody wants its lines as they come, or no longer does.
     void add_follower() { ++followers_; }
     void remove_follower() { --followers_; }
+
+    // Who sits at the terminal from now on, and is given the last `lines` lines; null: nobody.
+    void set_seat(std::unique_ptr<Seat> seat, std::size_t lines);
+    Seat* seat() const { return seat_.get(); }
+    // Brings what was typed to the terminal, as far as that takes it.
+    void pass_typed();
 
     // Reads what is in the pipe, `most` bytes of it, while its sinks have room.
     void catch_up(std::size_t most);
@@ -70,6 +83,12 @@ private:
     bool may_read();
     // False when there was nothing.
     bool read_once();
+    bool terminal_said_nothing(int error);
+    void end_terminal();
+    void begin_terminal(base::Fd master);
+    loop::FdWatch::Events wanted() const;
+    std::string last_lines(std::size_t count) const;
+    std::string_view without_return(std::string_view line) const;
     void grow_pipe();
     void take(const Slice& slice);
     void end_line();
@@ -83,6 +102,8 @@ private:
     const InstanceId instance_;
     const StreamName name_;
     const bool has_marks_;
+    const bool is_terminal_;
+    bool in_run_ = false;  // of a terminal: its run has not ended
     bool blocked_ = false;
     bool watched_ = false;
     bool mid_line_ = false;   // the last byte that came was no newline
@@ -101,6 +122,7 @@ private:
     StreamCounters counters_;
     std::uint64_t dropped_said_ = 0;
     std::vector<Boundary> boundaries_;  // the next one first
+    std::unique_ptr<Seat> seat_;
     std::vector<std::unique_ptr<Outlet>> outlets_;
     loop::FdWatch watch_;
 };

@@ -255,6 +255,13 @@ void Engine::add_boundary(InstanceId id, Positions positions, bool begins, std::
     }
 }
 
+void Engine::begin_on_terminal(InstanceId id, base::Fd master, std::uint32_t run) {
+    Capture* const capture = find(id, Source::out);
+    if (!capture) return;
+    capture->set_dropping(false);
+    capture->begin_on_terminal(std::move(master), run);
+}
+
 void Engine::set_pid(InstanceId id, std::uint32_t run, std::uint64_t pid) {
     for (const Source source : {Source::out, Source::err})
         if (Capture* const capture = find(id, source)) capture->set_pid(run, pid);
@@ -305,6 +312,7 @@ void Engine::forget_blocked(const Capture& capture) {
 void Engine::forget(Capture& capture) {
     forget_blocked(capture);
     dropping_.erase(&capture);
+    seated_.erase(std::remove(seated_.begin(), seated_.end(), &capture), seated_.end());
 }
 
 void Engine::has_dropped(Capture& capture) {
@@ -387,10 +395,44 @@ void Engine::unfollow(std::uint64_t id) {
             if (Capture* const capture = find(instance, source)) capture->remove_follower();
 }
 
+// ---- who sits at a terminal
+
+void Engine::attach(InstanceId id, std::size_t lines, TerminalListener listener) {
+    Capture* const capture = find(id, Source::out);
+    if (!capture) return;
+    capture->set_seat(std::make_unique<Seat>(std::move(listener)), lines);
+    seated_.push_back(capture);
+}
+
+void Engine::type(InstanceId id, std::string_view bytes) {
+    Capture* const capture = find(id, Source::out);
+    if (!capture || !capture->seat()) return;
+    capture->seat()->type(bytes);
+    capture->pass_typed();
+}
+
+void Engine::seat_took(InstanceId id, std::size_t bytes) {
+    const Capture* const capture = find(id, Source::out);
+    if (capture && capture->seat()) capture->seat()->took(bytes);
+}
+
+void Engine::flush_seat(InstanceId id) {
+    Capture* const capture = find(id, Source::out);
+    if (!capture || !capture->seat()) return;
+    capture->catch_up(kCatchUp);
+    capture->seat()->deliver();
+}
+
+void Engine::detach(InstanceId id) {
+    Capture* const capture = find(id, Source::out);
+    if (!capture) return;
+    seated_.erase(std::remove(seated_.begin(), seated_.end(), capture), seated_.end());
+    capture->set_seat(nullptr, 0);
+}
+
 // ---- the turn
 
 void Engine::was_read(std::size_t bytes, bool from_large_pipe) {
-    ++reads_;
     bytes_ += bytes;
     only_large_pipes_ = only_large_pipes_ && from_large_pipe;
 }
@@ -401,9 +443,11 @@ bool Engine::may_grow_pipe() {
 
 void Engine::end_of_turn() {
     followers_.deliver();
-    if (reads_ == 0) return;
+    for (Capture* const capture : seated_) capture->seat()->deliver();
+    if (bytes_ == 0) return;
     const bool large = std::exchange(only_large_pipes_, true);
-    const std::size_t average = std::exchange(bytes_, 0) / std::exchange(reads_, 0);
+    const std::size_t average =
+        std::exchange(bytes_, 0) / std::max(std::exchange(streams_, 0), std::size_t{1});
     const auto now = monotonic();
     const bool in_a_row = now - std::exchange(last_read_, now) < kInARow;
     if (!in_a_row) {

@@ -46,7 +46,7 @@ public:
     struct Opening {
         struct Stream {
             conf::Output output;
-            base::Fd read_end;
+            base::Fd read_end;  // none: of a terminal, which comes with each run
             std::shared_ptr<ReadCursor> cursor;
         };
         InstanceId id = 0;
@@ -60,6 +60,7 @@ public:
                      std::optional<Owner> owner);
     using Positions = std::array<std::optional<std::uint64_t>, 2>;
     void add_boundary(InstanceId id, Positions positions, bool begins, std::uint32_t run);
+    void begin_on_terminal(InstanceId id, base::Fd master, std::uint32_t run);
     void set_pid(InstanceId id, std::uint32_t run, std::uint64_t pid);
     void stop_waiting(InstanceId id);
     void close_instance(InstanceId id);
@@ -73,12 +74,21 @@ public:
     void took(std::uint64_t follower, std::size_t lines);
     void unfollow(std::uint64_t follower);
 
+    // The listener is called on the log thread.
+    void attach(InstanceId id, std::size_t lines, TerminalListener listener);
+    void type(InstanceId id, std::string_view bytes);
+    void seat_took(InstanceId id, std::size_t bytes);
+    // All that is written there by now is given to who sits there.
+    void flush_seat(InstanceId id);
+    void detach(InstanceId id);
+
     void drain(std::function<void()> done);
 
     // For Capture.
     loop::Loop& loop() { return *loop_; }
     BlockPool& blocks() { return blocks_; }
     OwnLog& own_log() { return own_log_; }
+    void will_read() { ++streams_; }
     void was_read(std::size_t bytes, bool from_large_pipe);
     // Streams have been read again and again lately, little by little.
     bool is_busy() const { return busy_turns_ >= kBusyTurns; }
@@ -87,6 +97,8 @@ public:
     // It wants report_dropped() to be called in a second.
     void has_dropped(Capture& capture);
     void watch_failed(const std::string& name, const base::OsError& error);
+    // It wants watch() to be called in a second.
+    void watch_later() { retry_later()(); }
     void add_blocked(Capture& capture) { blocked_.push_back(&capture); }
 
 private:
@@ -142,10 +154,11 @@ private:
     std::map<std::string, std::weak_ptr<SharedFile>> files_;
     std::map<InstanceId, std::unique_ptr<Instance>> instances_;
     Followers followers_;
+    std::vector<Capture*> seated_;  // with somebody at their terminal
 
     BlockPool blocks_;
     // Of this turn.
-    std::size_t reads_ = 0;
+    std::size_t streams_ = 0;
     std::size_t bytes_ = 0;
     bool only_large_pipes_ = true;
     std::chrono::nanoseconds last_read_{0};

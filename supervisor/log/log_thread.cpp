@@ -14,6 +14,16 @@ struct LogThread::Instance {
     std::optional<OutputPipe> err;  // none: that, or merged
     OutputFds fds;
 
+    struct OnTerminal {
+        std::optional<Owner> owner;
+        std::shared_ptr<ReadCursor> cursor;
+        // Kept open over a run, so that it is there for whoever closes all his and opens it again.
+        base::Fd slave;
+        os::WindowSize window;  // of who is attached
+        bool attached = false;
+    };
+    std::optional<OnTerminal> terminal;  // instead of the pipes
+
     template <typename Action>
     void each(Action action) const {
         if (out) action(*out, std::size_t{0});
@@ -130,14 +140,51 @@ base::OsExpected<OutputFds> LogThread::open_instance(InstanceId id, InstanceName
     return fds;
 }
 
-void LogThread::begin_run(InstanceId id, std::uint32_t run) {
+void LogThread::open_on_terminal(InstanceId id, InstanceName name, const conf::Output& out,
+                                 std::optional<Owner> owner) {
+    if (instances_.contains(id)) {
+        to_engine([=](Engine& engine) {
+            engine.set_outputs(id, out, {conf::Output::Kind::merged, {}}, owner);
+        });
+        return;
+    }
+    auto instance = std::make_unique<Instance>();
+    auto cursor = std::make_shared<ReadCursor>();
+    instance->terminal.emplace(
+        Instance::OnTerminal{.owner = owner, .cursor = cursor, .slave = {}, .window = {}});
+    instances_[id] = std::move(instance);
+
+    auto opening = std::make_shared<Engine::Opening>();
+    opening->id = id;
+    opening->name = std::move(name);
+    opening->owner = owner;
+    opening->out = Engine::Opening::Stream{out, {}, std::move(cursor)};
+    to_engine([opening](Engine& engine) { engine.open_instance(std::move(*opening)); });
+}
+
+base::OsExpected<OutputFds> LogThread::begin_run(InstanceId id, std::uint32_t run) {
     const auto found = instances_.find(id);
-    if (found == instances_.end()) return;
+    if (found == instances_.end()) return OutputFds{};
+    if (auto& terminal = found->second->terminal) {
+        const auto owner =
+            terminal->owner ? std::optional<uid_t>{terminal->owner->uid} : std::nullopt;
+        auto opened = os::open_terminal(owner);
+        if (!opened) return Unexpected<base::OsError>{opened.error()};
+        terminal->slave = std::move(opened->slave);
+        if (terminal->attached) (void)os::set_window_size(terminal->slave.get(), terminal->window);
+        // The post must be copyable.
+        auto master = std::make_shared<base::Fd>(std::move(opened->master));
+        to_engine([id, run, master](Engine& engine) {
+            engine.begin_on_terminal(id, std::move(*master), run);
+        });
+        return OutputFds{terminal->slave.get(), terminal->slave.get()};
+    }
     found->second->each(
         [](const OutputPipe& pipe, std::size_t) { make_blocking(pipe.write.get()); });
     to_engine([id, run, positions = found->second->written()](Engine& engine) {
         engine.add_boundary(id, positions, true, run);
     });
+    return found->second->fds;
 }
 
 void LogThread::set_pid(InstanceId id, std::uint32_t run, pid_t pid) {
@@ -146,6 +193,9 @@ void LogThread::set_pid(InstanceId id, std::uint32_t run, pid_t pid) {
     found->second->each([run, pid](const OutputPipe& pipe, std::size_t) {
         pipe.cursor->set_process(run, static_cast<std::uint32_t>(pid));
     });
+    if (const auto& terminal = found->second->terminal) {
+        terminal->cursor->set_process(run, static_cast<std::uint32_t>(pid));
+    }
     to_engine_soon([id, run, pid](Engine& engine) {
         engine.set_pid(id, run, static_cast<std::uint64_t>(pid));
     });
@@ -154,6 +204,7 @@ void LogThread::set_pid(InstanceId id, std::uint32_t run, pid_t pid) {
 void LogThread::end_run(InstanceId id, std::uint32_t run) {
     const auto found = instances_.find(id);
     if (found == instances_.end()) return;
+    if (auto& terminal = found->second->terminal) terminal->slave.reset();
     to_engine_soon([id, run, positions = found->second->written()](Engine& engine) {
         engine.add_boundary(id, positions, false, run);
     });
@@ -221,6 +272,96 @@ void LogThread::Follower::took(std::size_t lines) {
     const auto thread = thread_.lock();
     if (!thread) return;
     (*thread)->to_engine([id = id_, lines](Engine& engine) { engine.took(id, lines); });
+}
+
+template <typename Action>
+void LogThread::to_attached(std::uint64_t id, Action action) {
+    from_engine_.post([this, id, action = std::move(action)]() mutable {
+        const auto found = attached_.find(id);
+        if (found == attached_.end()) return;
+        // A copy: it may end the attachment.
+        const TerminalListener listener = found->second;
+        action(listener);
+    });
+}
+
+std::unique_ptr<LogThread::Attachment> LogThread::attach(InstanceId instance, os::WindowSize size,
+                                                         std::size_t lines,
+                                                         TerminalListener listener) {
+    const auto found = instances_.find(instance);
+    if (found == instances_.end()) return nullptr;
+    auto& terminal = found->second->terminal;
+    if (!terminal || std::exchange(terminal->attached, true)) return nullptr;
+
+    const std::uint64_t id = next_attachment_++;
+    attached_[id] = std::move(listener);
+    // Of the log thread: they bring it to the one who waits for it on the loop.
+    TerminalListener from_there{
+        .on_output =
+            [this, id](std::string bytes, std::uint64_t missed) {
+                to_attached(id, [bytes = std::move(bytes), missed](const TerminalListener& there) {
+                    there.on_output(bytes, missed);
+                });
+            },
+        .on_taken =
+            [this, id](std::size_t bytes) {
+                to_attached(id, [bytes](const TerminalListener& there) { there.on_taken(bytes); });
+            }};
+    to_engine([instance, lines, from_there = std::move(from_there)](Engine& engine) {
+        engine.attach(instance, lines, from_there);
+    });
+    set_window(instance, size);
+    return std::unique_ptr<Attachment>{new Attachment{self_, id, instance}};
+}
+
+void LogThread::set_window(InstanceId id, os::WindowSize size) {
+    const auto found = instances_.find(id);
+    if (found == instances_.end() || !found->second->terminal) return;
+    found->second->terminal->window = size;
+    const base::Fd& slave = found->second->terminal->slave;
+    // A program that hung it up is told nothing any more.
+    if (slave) (void)os::set_window_size(slave.get(), size);
+}
+
+LogThread::Attachment::~Attachment() {
+    const auto thread = thread_.lock();
+    if (!thread) return;
+    LogThread& log = **thread;
+    log.attached_.erase(id_);
+    const auto found = log.instances_.find(instance_);
+    if (found == log.instances_.end()) return;
+    log.set_window(instance_, {});
+    found->second->terminal->attached = false;
+    log.to_engine([instance = instance_](Engine& engine) { engine.detach(instance); });
+}
+
+void LogThread::Attachment::type(std::string bytes) {
+    const auto thread = thread_.lock();
+    if (!thread) return;
+    (*thread)->to_engine([instance = instance_, bytes = std::move(bytes)](Engine& engine) {
+        engine.type(instance, bytes);
+    });
+}
+
+void LogThread::Attachment::resize(os::WindowSize size) {
+    if (const auto thread = thread_.lock()) (*thread)->set_window(instance_, size);
+}
+
+void LogThread::Attachment::took(std::size_t bytes) {
+    const auto thread = thread_.lock();
+    if (!thread) return;
+    (*thread)->to_engine(
+        [instance = instance_, bytes](Engine& engine) { engine.seat_took(instance, bytes); });
+}
+
+void LogThread::Attachment::flush(std::function<void()> done) {
+    const auto thread = thread_.lock();
+    if (!thread) return;
+    LogThread& log = **thread;
+    log.to_engine([&log, id = id_, instance = instance_, done = std::move(done)](Engine& engine) {
+        engine.flush_seat(instance);
+        log.to_attached(id, [done](const TerminalListener&) { done(); });
+    });
 }
 
 void LogThread::drain(std::chrono::milliseconds at_most, std::function<void(bool)> done) {

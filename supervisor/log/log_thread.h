@@ -20,9 +20,11 @@
 #include "supervisor/log/log_directory.h"
 #include "supervisor/log/own_log.h"
 #include "supervisor/log/record.h"
+#include "supervisor/log/terminal_listener.h"
 #include "supervisor/loop/async.h"
 #include "supervisor/loop/loop.h"
 #include "supervisor/loop/timer.h"
+#include "supervisor/os/terminal.h"
 
 namespace reeve::log {
 
@@ -61,9 +63,14 @@ public:
                                               const conf::Output& out, const conf::Output& err,
                                               std::optional<Owner> owner);
 
+    // The same for an instance whose every run gets a terminal of its own, from begin_run().
+    void open_on_terminal(InstanceId id, InstanceName name, const conf::Output& out,
+                          std::optional<Owner> owner);
+
     // Call it before the spawn: what is in the pipe until then belongs to the run before, what
-    // comes from then on to this one.  Output waits for its sink (again).
-    void begin_run(InstanceId id, std::uint32_t run);
+    // comes from then on to this one.  Output waits for its sink (again).  What the run gets:
+    // what open_instance() gave, or a new terminal, which fails where none can be had.
+    base::OsExpected<OutputFds> begin_run(InstanceId id, std::uint32_t run);
     // After the spawn: the mark gets its pid.
     void set_pid(InstanceId id, std::uint32_t run, pid_t pid);
     // When the run's main process has been reaped, before anything new is spawned.  What is in the
@@ -111,6 +118,38 @@ public:
     };
     std::unique_ptr<Follower> follow(Query query, std::function<void(std::vector<Line>)> on_lines);
 
+    // Somebody at an instance's terminal, over all its runs.
+    class Attachment {
+    public:
+        // Leaves it, without a size.
+        ~Attachment();
+        Attachment(const Attachment&) = delete;
+        Attachment& operator=(const Attachment&) = delete;
+
+        // As if it were typed; on_taken() follows.  What is typed between two runs reaches nobody.
+        // How much is on its way is the caller's business.
+        void type(std::string bytes);
+        void resize(os::WindowSize size);
+        // So many bytes given by on_output() are dealt with.  Who doesn't say so is told what he
+        // has missed instead, and no program waits for him.
+        void took(std::size_t bytes);
+        // `done` once all that has been written so far was given to on_output().
+        void flush(std::function<void()> done);
+
+    private:
+        friend class LogThread;
+        Attachment(std::weak_ptr<LogThread*> thread, std::uint64_t id, InstanceId instance)
+            : thread_{std::move(thread)}, id_{id}, instance_{instance} {}
+
+        std::weak_ptr<LogThread*> thread_;
+        std::uint64_t id_;
+        InstanceId instance_;
+    };
+    // Null: the instance is not open, has no terminal, or somebody sits there.  The listener is
+    // first given the last `lines` lines, and is not called after the Attachment has died.
+    std::unique_ptr<Attachment> attach(InstanceId id, os::WindowSize size, std::size_t lines,
+                                       TerminalListener listener);
+
     // At shutdown, with no program left: takes what is in the pipes and brings it to the sinks.
     // `done(true)` when all is there, `done(false)` at the deadline.
     void drain(std::chrono::milliseconds at_most, std::function<void(bool complete)> done);
@@ -124,6 +163,9 @@ private:
     void to_engine(std::function<void(Engine&)> task);
     void to_engine_soon(std::function<void(Engine&)> task);
     void flush();
+    void set_window(InstanceId id, os::WindowSize size);
+    template <typename Action>
+    void to_attached(std::uint64_t id, Action action);
 
     loop::Async from_engine_;
     loop::Timer drain_deadline_;
@@ -133,6 +175,8 @@ private:
     std::map<InstanceId, std::unique_ptr<Instance>> instances_;
     std::map<std::uint64_t, std::function<void(std::vector<Line>)>> followers_;
     std::uint64_t next_follower_ = 1;
+    std::map<std::uint64_t, TerminalListener> attached_;
+    std::uint64_t next_attachment_ = 1;
     std::shared_ptr<LogThread*> self_;
 
     std::unique_ptr<Engine> engine_;  // of the log thread while that runs

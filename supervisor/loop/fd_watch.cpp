@@ -29,11 +29,14 @@ base::OsExpected<void> FdWatch::start(int fd, Events events, std::function<void(
     if (const int code = uv_poll_init(loop_.uv(), &block->uv, fd); code != 0)
         return uv_failure("epoll_ctl", code, "descriptor " + std::to_string(fd));
     handle_.reset(block.release());
+    change(events);
+    return {};
+}
 
+void FdWatch::change(Events events) {
     events_ = (events.readable ? UV_READABLE : 0) | (events.writable ? UV_WRITABLE : 0) |
               (events.priority ? UV_PRIORITIZED : 0);
-    uv_poll_start(&handle_->uv, events_, on_poll);  // cannot fail for a handle that is open
-    return {};
+    resume();
 }
 
 void FdWatch::pause() {
@@ -41,7 +44,7 @@ void FdWatch::pause() {
 }
 
 void FdWatch::resume() {
-    if (handle_) uv_poll_start(&handle_->uv, events_, on_poll);
+    if (handle_) uv_poll_start(&handle_->uv, events_, on_poll);  // cannot fail while it is open
 }
 
 }  // namespace reeve::loop

@@ -32,6 +32,9 @@ public:
     // regular file, EEXIST for a descriptor that another watch has.
     base::OsExpected<void> start(int fd, Events events, std::function<void(Ready)> on_ready);
 
+    // Listens for these from now on.
+    void change(Events events);
+
     // Keeps the descriptor and the callback, but hears nothing until resume().
     void pause();
     void resume();

@@ -120,6 +120,15 @@ public:
         return std::make_unique<FakeFollower>(*this);
     }
 
+    std::unique_ptr<Terminal> attach(log::InstanceId instance, os::WindowSize size,
+                                     std::size_t count, log::TerminalListener listener) override {
+        if (no_terminal) return nullptr;
+        seat = Seat{.instance = instance, .sizes = {size}, .lines = count};
+        listening = std::move(listener);
+        ++attached;
+        return std::make_unique<FakeTerminal>(*this);
+    }
+
     void answer_all() {
         for (auto& answer : std::exchange(answers, {})) answer(lines);
     }
@@ -131,7 +140,32 @@ public:
     std::size_t taken = 0;
     int followers = 0;
 
+    struct Seat {
+        log::InstanceId instance = 0;
+        std::vector<os::WindowSize> sizes{};
+        std::size_t lines = 0;
+        std::string typed{};
+        std::size_t taken = 0;
+    };
+    Seat seat;
+    log::TerminalListener listening;
+    int attached = 0;
+    bool no_terminal = false;
+
 private:
+    class FakeTerminal final : public Terminal {
+    public:
+        explicit FakeTerminal(FakeLogs& logs) : logs_{logs} {}
+        ~FakeTerminal() override { --logs_.attached; }
+        void type(std::string bytes) override { logs_.seat.typed += bytes; }
+        void resize(os::WindowSize size) override { logs_.seat.sizes.push_back(size); }
+        void took(std::size_t bytes) override { logs_.seat.taken += bytes; }
+        void flush(std::function<void()> done) override { done(); }
+
+    private:
+        FakeLogs& logs_;
+    };
+
     class FakeFollower final : public Follower {
     public:
         explicit FakeFollower(FakeLogs& logs) : logs_{logs} {}

@@ -268,3 +268,26 @@ TEST_CASE("percent encoding round-trips every byte but NUL") {
     CHECK(percent_decode("a+b") == "a+b");
     for (const char* wrong : {"%", "%4", "%g0", "%0g", "%00"}) CHECK_FALSE(percent_decode(wrong));
 }
+
+TEST_CASE("behind 101 Switching Protocols comes what is not HTTP any more") {
+    CHECK(write_switch("reeve-attach") ==
+          "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "
+          "reeve-attach\r\n\r\n");
+    std::string body;
+    ResponseParser parser{[&](std::string_view bytes) { body += bytes; }};
+    const std::string head = write_switch("reeve-attach");
+    CHECK(parser.feed(head + "GET me") == head.size());
+    CHECK(parser.phase() == ResponseParser::Phase::complete);
+    CHECK(parser.response().status == 101);
+    CHECK(parser.response().header("upgrade") == "reeve-attach");
+    CHECK(body.empty());
+}
+
+TEST_CASE("a request to switch protocols ends with its header") {
+    const std::string head =
+        write_request("POST", "/x", {{"Connection", "Upgrade"}, {"Upgrade", "reeve-attach"}}, "");
+    RequestParser parser;
+    CHECK(parser.feed(head + "\1\2") == head.size());
+    CHECK(parser.phase() == RequestParser::Phase::complete);
+    CHECK(parser.request().header("upgrade") == "reeve-attach");
+}
