@@ -105,8 +105,12 @@ def pss_kib(pid):
 
 
 def cpu_ns(pid):
-    """The time on a CPU of all threads that live; to the nanosecond, unlike utime and stime."""
-    return sum(int(line.split()[0]) for line in _per_task(pid, "schedstat"))
+    """The time on a CPU of all its threads, those that have ended too; to the nanosecond, unlike
+    utime and stime: by the clock that clock_getcpuclockid(3) makes of a pid."""
+    try:
+        return time.clock_gettime_ns(~pid << 3 | 2)
+    except OSError:
+        return 0
 
 
 def switches(pid):

@@ -33,12 +33,19 @@ class Column:
     statistic: str = "median"
     # Of the floor's own figure, for reeve to be met (where more is better: to be reached); or in the
     # column's unit.
-    within_ratio: float = None
+    within_ratio: float | dict = None  # one limit, or that of each by its name
     within: float = None
     goal_for: tuple = ("reeve",)
     more_is_better: bool = False
     over: str = None  # one floor by name, instead of the best of all; or QUICKEST
     ratio: bool = True  # whether a ratio to the floor means anything
+
+    def judged(self):
+        return tuple(self.within_ratio) if isinstance(self.within_ratio, dict) else self.goal_for
+
+    def within_ratio_of(self, who):
+        return self.within_ratio.get(who) if isinstance(self.within_ratio, dict) \
+            else self.within_ratio
 
     @property
     def title(self):
@@ -142,7 +149,7 @@ class Table:
 
     def goals(self):
         """(what, reached, limit, met) for each goal whose figures are there."""
-        for column, who in [(column, who) for column in self.columns for who in column.goal_for]:
+        for column, who in [(column, who) for column in self.columns for who in column.judged()]:
             value, floor = self.value(who, column), self.floor(column)
             what = f"{self.title}: {'' if who == 'reeve' else who + ', '}{column.title}"
             if value is None:
@@ -151,9 +158,10 @@ class Table:
                 limit = f"{figure(column.within)} {column.unit}"
                 yield what, f"{figure(value)} {column.unit}", limit, value / column.within \
                     if column.within else (0 if value == 0 else math.inf)
-            if column.within_ratio is not None and floor:
-                share = value / floor / column.within_ratio
-                yield what, f"{value / floor:.2f}x", f"{column.within_ratio:g}x", \
+            limit = column.within_ratio_of(who)
+            if limit is not None and floor:
+                share = value / floor / limit
+                yield what, f"{value / floor:.2f}x", f"{limit:g}x", \
                     1 / share if column.more_is_better else share
 
     def __str__(self):

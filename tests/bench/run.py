@@ -45,11 +45,14 @@ class Workshop:
 class Run:
     """with Run(workshop, supervisor, jobs, capture) as run: …
 
-    capture: "none" (output discarded), "usual" (captured the supervisor's usual way) or "files".
+    capture: "none" (output discarded), "usual" (captured the supervisor's usual way), "files" or
+    "rotated" (files that are rotated at `rotate_at` bytes, of which `keep` are kept).
     """
 
-    def __init__(self, workshop, supervisor, jobs, capture="none", subreaper=False):
+    def __init__(self, workshop, supervisor, jobs, capture="none", subreaper=False, rotate_at=0,
+                 keep=0):
         self.workshop, self.supervisor = workshop, supervisor
+        self.rotate_at, self.keep = rotate_at, keep
         self.home = workshop.new_home()
         self.notes_path = os.path.join(self.home, "notes")
         self.logs = os.path.join(self.home, "logs")
@@ -135,6 +138,10 @@ class Run:
 
     def cpu_ns(self, pids):
         return sum(map(processes.cpu_ns, pids))
+
+    def log_files(self, index):
+        """That program's, oldest first, as this supervisor names and sorts them."""
+        return self.supervisor.log_files(self, index)
 
     def kill_jobs(self, indices):
         """SIGKILL to each; answers when that began."""

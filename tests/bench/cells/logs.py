@@ -1,43 +1,93 @@
-"""One program writes 4 KiB at a time, its supervisor files it."""
+"""One program or fifty write numbered lines, their supervisor files and rotates them."""
 
 import os
 import signal
+import subprocess
 import time
 
 from report import Column, Table
-from run import FIRST_WRITE, Failed, Job, Run
+from run import FIRST_WRITE, LAST_WRITE, Failed, Job, Run
 from supervisors.floor import Cat
+from supervisors.multilog import Multilog
 
-BYTES = 128 << 20
-SECONDS = 30
+LINE = 100
+STDIO = 4096
+KEEP = 40
+QUIET = 0.3  # this long nothing has been filed: that was all
+SECONDS = 60
+# writers, lines of each, where files are rotated
+SHAPES = ((1, 2_500_000, 50 << 20), (50, 50_000, 1 << 20))
 
 
-def bytes_in(directory):
-    return sum(entry.stat().st_size if entry.is_file() else bytes_in(entry.path)
-               for entry in os.scandir(directory) if entry.name not in ("config", "lock", "state"))
+def wait_until_filed(run, writers):
+    """Until nothing is added any more; answers when the last byte was, by the files' own times."""
+    run.wait_for(lambda: len(run.notes[LAST_WRITE]) == writers, "all is written", SECONDS)
+    last, since = None, time.monotonic()
+    deadline = since + SECONDS
+    while time.monotonic() - since < QUIET:
+        now = [(os.stat(path).st_size, os.stat(path).st_mtime_ns)
+               for index in range(writers) for path in run.log_files(index)]
+        if now != last:
+            last, since = now, time.monotonic()
+        if time.monotonic() > deadline:
+            raise Failed(f"still files after {SECONDS} s")
+        time.sleep(0.02)
+    if not last:
+        raise Failed("filed nothing")
+    ahead = time.time_ns() - time.monotonic_ns()
+    return max(changed for _, changed in last) - ahead
+
+
+def bad_lines(run, writers, lines, log_format):
+    checks = [subprocess.Popen(
+        [run.workshop.tool("lines"), str(index), str(lines), log_format, *run.log_files(index)],
+        stdout=subprocess.PIPE) for index in range(writers)]
+    answers = [check.communicate()[0] for check in checks]
+    if any(check.returncode != 0 for check in checks):
+        raise Failed("its files can't be read")
+    return sum(map(int, answers))
+
+
+def one_round(bench, table, contestant, writers, lines, size, rotate_at):
+    name = contestant.name
+    jobs = [Job("emit", f"{lines}:{size}")] * writers
+    with table.attempt(name, "rate"), \
+            Run(bench.workshop, contestant, jobs, capture="rotated", rotate_at=rotate_at,
+                keep=KEEP) as run:
+        run.wait_for_lives(1)
+        time.sleep(1.3)
+        supervising = run.supervising()
+        cpu = run.cpu_ns(supervising)
+        for index in range(writers):
+            os.kill(run.job_pid(index), signal.SIGUSR1)
+        ended = wait_until_filed(run, writers)
+        cpu = run.cpu_ns(supervising) - cpu
+        began = min(note.ns for note in run.notes[FIRST_WRITE])
+        total = writers * lines * LINE
+        table.add(name, "rate", total / 1e6 / ((ended - began) / 1e9))
+        table.add(name, "CPU", cpu / 1e9 * (1 << 30) / total)
+        table.add(name, "bad lines", bad_lines(run, writers, lines, contestant.log_format))
 
 
 def measure(bench):
-    table = Table("logs", [Column("rate", "MB/s", more_is_better=True), Column("CPU", "s/GiB")])
-    contestants = [Cat(), *bench.peers, *bench.reeve()]
-    for contestant in table.rounds(contestants, "rate", bench.repeats, budget=30):
-        with table.attempt(contestant.name, "rate"), \
-                Run(bench.workshop, contestant, [Job("emit", BYTES)], capture="files") as run:
-            run.wait_for_lives(1)
-            time.sleep(1.3)
-            supervising = run.supervising()
-            cpu = run.cpu_ns(supervising)
-            os.kill(run.job_pid(), signal.SIGUSR1)
-            deadline = time.monotonic() + SECONDS
-            while (filed := bytes_in(run.logs)) < BYTES:
-                if time.monotonic() > deadline:
-                    raise Failed(f"{filed} of {BYTES} bytes filed after {SECONDS} s")
-                time.sleep(0.002)
-            ended = time.monotonic_ns()
-            cpu = run.cpu_ns(supervising) - cpu
-            run.read_notes()
-            table.add(contestant.name, "rate",
-                      BYTES / 1e6 / ((ended - run.notes[FIRST_WRITE][0].ns) / 1e9))
-            table.add(contestant.name, "CPU", cpu / 1e9 * (1 << 30) / BYTES)
-    table.note(f"{BYTES >> 20} MiB in lines of 128 bytes, files on tmpfs, nothing rotated by the peers")
-    return [table]
+    tables = []
+    for writers, lines, rotate_at in SHAPES:
+        for size in (STDIO, LINE):
+            title = f"logs: {writers} writer{'s' if writers > 1 else ''}, " \
+                    f"{'4 KiB writes' if size == STDIO else 'a write a line'}"
+            reeves = ("reeve", "reeve-text", "reeve-json")
+            table = Table(title, [
+                Column("rate", "MB/s", more_is_better=True,
+                       within_ratio={"reeve": 0.9, "reeve-text": 0.5, "reeve-json": 0.5}),
+                Column("CPU", "s/GiB", within_ratio={"reeve": 1.2}),
+                Column("bad lines", "", "max", within=0, ratio=False, goal_for=reeves)])
+            contestants = [Cat(), *bench.reeve(), *bench.reeve("text", log_format="text"),
+                           *bench.reeve("json", log_format="json"), *bench.peers]
+            if bench.peers:
+                contestants += [one for one in [Multilog()] if not one.missing()]
+            for contestant in table.rounds(contestants, "rate", bench.repeats, budget=40):
+                one_round(bench, table, contestant, writers, lines, size, rotate_at)
+            table.note(f"{lines * LINE / 1e6:g} MB each in lines of {LINE} bytes, files on tmpfs, "
+                       f"rotated at {rotate_at >> 20} MiB (multilog: at most 16), by cat not at all")
+            tables.append(table)
+    return tables

@@ -1,8 +1,14 @@
 """One file for each supervisor: how to tell it what to run, at its best for what is measured."""
 
 
+import os
+
+NOT_LOGS = ("config", "lock", "state", "newstate")  # what svlogd and multilog keep beside them
+
+
 class Supervisor:
     name = None
+    log_format = "raw"
     is_subreaper = False  # by itself; the others are lent the trait where orphans are the matter
     stop_signal = None  # what makes it stop its programs and end
 
@@ -19,12 +25,18 @@ class Supervisor:
         its command line, the first word a path."""
         raise NotImplementedError
 
+    def log_files(self, run, index):
+        """Where capture is "rotated": a directory for each program, whose file `current` is the
+        newest, and whose others sort by age."""
+        names = sorted(name for name in os.listdir(f"{run.logs}/p{index}") if name not in NOT_LOGS)
+        names.sort(key="current".__eq__)
+        return [f"{run.logs}/p{index}/{name}" for name in names]
+
     def clear(self, run):
         """Takes away what it leaves outside of run.home when it is killed."""
 
 
 def first_missing(*paths):
-    import os
     for path in paths:
         if not os.access(path, os.X_OK):
             return f"{path} is not installed"

@@ -40,5 +40,9 @@ class Cat(Supervisor):
     name = "floor (cat)"
 
     def prepare(self, run, commands, capture):
-        command, argument = commands[0]
-        return ["/bin/sh", "-c", f"{command} {argument} | cat > {run.logs}/cat.log"]
+        pipes = "".join(f"{command} {argument} | cat > {run.logs}/p{index} & "
+                        for index, (command, argument) in enumerate(commands))
+        return ["/bin/sh", "-c", pipes + "wait"]
+
+    def log_files(self, run, index):
+        return [f"{run.logs}/p{index}"]

@@ -10,8 +10,9 @@ class Reeve(Supervisor):
     is_subreaper = True
     stop_signal = signal.SIGTERM
 
-    def __init__(self, path, variant=None, capture=None, tracking=None):
+    def __init__(self, path, variant=None, capture=None, tracking=None, log_format="raw"):
         self.path = path
+        self.log_format = log_format
         self.tracking = tracking  # "cgroup", "tag" or "lineage": the most that it may use
         self.ctl = os.path.join(os.path.dirname(path), "reevectl")
         self.name = f"reeve-{variant}" if variant else "reeve"
@@ -45,16 +46,24 @@ restart = "always"
 restart_delay = "0s"
 max_failures = 0
 healthy_after = "0s"
-{'stdout = "null"' if capture == "none" else ""}
+{self.output(capture)}
 """)
             for index, command in enumerate(commands):
                 file.write(f"\n[program.p{index}]\ncommand = {json.dumps(command)}\n")
                 if capture == "files":
                     file.write(f"stdout = {json.dumps(f'{run.logs}/p{index}.log')}\n")
+                elif capture == "rotated":
+                    file.write(f"""stdout = {{ file = {json.dumps(f'{run.logs}/p{index}/current')}, \
+max_size = {run.rotate_at}, keep = {run.keep}, format = "{self.log_format}" }}
+""")
         command = [self.path, "--config", path]
         if self.tracking is None:
             return command
         return ["/usr/bin/env", f"REEVE_TRACKING={self.tracking}", *command]
+
+    @staticmethod
+    def output(capture):
+        return {"none": 'stdout = "null"', "direct": 'stdout = "direct"'}.get(capture, "")
 
     def clear(self, run):
         """It was killed, and its cgroups with nothing in them are the next reeve's to remove."""

@@ -19,7 +19,10 @@ class Runit(Supervisor):
             log = f"{run.logs}/{name}"
             os.mkdir(log)
             with open(f"{log}/config", "w") as file:
-                file.write("s0\n")  # never rotate
+                if capture == "rotated":
+                    file.write(f"s{run.rotate_at}\nn{run.keep}\n")
+                else:
+                    file.write("s0\n")  # never rotate
             return f"/usr/bin/svlogd {log}"
 
         scan = f"{run.home}/scan"

@@ -18,7 +18,8 @@ class S6(Supervisor):
         def logger(name):
             if capture == "none":
                 return None
-            return f"/usr/bin/s6-log n2 s268435455 {run.logs}/{name}"
+            keep, size = (run.keep, run.rotate_at) if capture == "rotated" else (2, 268435455)
+            return f"/usr/bin/s6-log n{keep} s{size} {run.logs}/{name}"
 
         scan = f"{run.home}/scan"
         write_services(scan, commands, logger)

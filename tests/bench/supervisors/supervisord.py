@@ -39,6 +39,13 @@ startsecs=0
 startretries=1000000
 redirect_stderr=true
 stdout_logfile={log}
-stdout_logfile_maxbytes=0
+stdout_logfile_maxbytes={run.rotate_at if capture == "rotated" else 0}
+stdout_logfile_backups={run.keep}
 """)
         return ["/usr/bin/supervisord", "-c", path]
+
+    def log_files(self, run, index):
+        """p0, p0.1 (the file before), p0.2 …"""
+        newest = f"{run.logs}/p{index}"
+        older = (f"{newest}.{number}" for number in range(run.keep, 0, -1))
+        return [path for path in (*older, newest) if os.path.exists(path)]

@@ -28,11 +28,12 @@ enum {
 };
 
 // What a job gets as its only argument, for the kernel passes no more than one on a script's first
-// line: "NOTES:INDEX" or "NOTES:INDEX:COUNT".
+// line: "NOTES:INDEX", "NOTES:INDEX:COUNT" or "NOTES:INDEX:COUNT:SIZE".
 struct job {
     char* notes;
     uint32_t index;
     unsigned long count;
+    unsigned long size;
 };
 
 static inline uint64_t now_ns(void) {
@@ -42,15 +43,16 @@ static inline uint64_t now_ns(void) {
 }
 
 static inline struct job parse_job(char* argument) {
-    struct job job = {argument, 0, 0};
+    struct job job = {argument, 0, 0, 0};
     char* colon = strchr(argument, ':');
     if (!colon) {
-        fprintf(stderr, "%s: not NOTES:INDEX[:COUNT]\n", argument);
+        fprintf(stderr, "%s: not NOTES:INDEX[:COUNT[:SIZE]]\n", argument);
         exit(64);
     }
     *colon = 0;
     job.index = (uint32_t)strtoul(colon + 1, &colon, 10);
-    if (*colon == ':') job.count = strtoul(colon + 1, NULL, 10);
+    if (*colon == ':') job.count = strtoul(colon + 1, &colon, 10);
+    if (*colon == ':') job.size = strtoul(colon + 1, &colon, 10);
     return job;
 }
 
