@@ -215,7 +215,6 @@ struct OwnLog::State final : spdlog::sinks::base_sink<std::mutex> {
     std::mutex callback_mutex;
     std::function<void()> on_line;
 
-    // Not its owner: spdlog wants to be.
     std::unique_ptr<spdlog::logger> logger;
     std::unique_ptr<OwnWriter> writer;  // none: the console
 };

@@ -42,8 +42,8 @@ public:
     struct Options {
         Level level = Level::info;
         conf::LogFormat format = conf::LogFormat::text;  // raw is text
-        // Not rotated in any other way than a program's file that says nothing about it.  While it
-        // fails the log goes to stderr.
+        // A file is rotated as a program's that says nothing about it.  While the target fails the
+        // log goes to stderr.
         conf::OwnLogTarget target{};
         std::string syslog_socket = "/dev/log";
         std::string journal_socket = "/run/systemd/journal/socket";
