@@ -51,6 +51,7 @@ void Capture::watch() {
     const auto watched =
         watch_.start(read_end_.get(), wanted(), [this](loop::FdWatch::Ready ready) {
             if (ready.writable) pass_typed();
+            engine_.will_read();
             for (int reads = 0; reads < kReadsATurn && may_read() && read_once(); ++reads) {
             }
         });

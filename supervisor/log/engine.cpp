@@ -172,7 +172,7 @@ std::unique_ptr<Sink> Engine::make_sink(const Instance& instance, Capture& captu
                                         const std::optional<Owner>& owner) {
     const auto inherit = [&](Console::Target target) {
         return std::make_unique<InheritSink>(console_, target, next_writer_++, instance.name,
-                                             prefixing_, wanted.format);
+                                             prefixing_, wanted.format, scratch_);
     };
     const auto room = [this, &capture] {
         forget_blocked(capture);
@@ -188,7 +188,7 @@ std::unique_ptr<Sink> Engine::make_sink(const Instance& instance, Capture& captu
             return std::make_unique<NullSink>();
         case conf::Sink::Kind::file:
             return std::make_unique<FileSink>(open_file(instance, wanted, owner), wanted.format,
-                                              room, inherit(Console::Target::err));
+                                              room, inherit(Console::Target::err), scratch_);
         case conf::Sink::Kind::syslog:
         case conf::Sink::Kind::journal:
             break;
@@ -464,11 +464,12 @@ void Engine::end_of_turn() {
 
 void Engine::drain(std::function<void()> done) {
     drained_ = std::move(done);
+    if (pool_) pool_->stop_compressing();
     drain_timer_.start(0ms, kDrainStep);
 }
 
 void Engine::drain_step() {
-    bool empty = true;
+    bool empty = !pool_ || pool_->compressed();
     each_capture([&empty](Capture& capture) {
         capture.catch_up(kDrainRead);
         empty = empty && capture.pipe_empty() && capture.idle();

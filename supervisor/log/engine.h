@@ -88,6 +88,7 @@ public:
     loop::Loop& loop() { return *loop_; }
     BlockPool& blocks() { return blocks_; }
     OwnLog& own_log() { return own_log_; }
+    // For each stream that is read in this turn.
     void will_read() { ++streams_; }
     void was_read(std::size_t bytes, bool from_large_pipe);
     // Streams have been read again and again lately, little by little.
@@ -151,6 +152,7 @@ private:
 
     std::unique_ptr<WriterPool> pool_;  // before the files that are submitted to it
     Prefixing prefixing_;
+    Scratch scratch_;
     std::map<std::string, std::weak_ptr<SharedFile>> files_;
     std::map<InstanceId, std::unique_ptr<Instance>> instances_;
     Followers followers_;

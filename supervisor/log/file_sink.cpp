@@ -1,8 +1,7 @@
 #include "supervisor/log/file_sink.h"
 
 #include <algorithm>
-
-#include "supervisor/log/format.h"
+#include <utility>
 
 namespace reeve::log {
 
@@ -108,9 +107,12 @@ void SharedFile::look_at_outcome() {
 }
 
 FileSink::FileSink(std::shared_ptr<SharedFile> file, conf::LogFormat format,
-                   std::function<void()> room, std::unique_ptr<InheritSink> fallback)
+                   std::function<void()> room, std::unique_ptr<InheritSink> fallback,
+                   Scratch& scratch)
     : file_{std::move(file)},
       format_{format},
+      is_raw_{format == conf::LogFormat::raw},
+      scratch_{scratch},
       room_{std::move(room)},
       fallback_{std::move(fallback)} {
     file_->add(*this);
@@ -125,7 +127,7 @@ bool FileSink::has_room() {
 }
 
 bool FileSink::takes_bytes() const {
-    return format_ == conf::LogFormat::raw && !file_->is_shared() && !file_->is_away();
+    return is_raw_ && !file_->is_shared() && !file_->is_away();
 }
 
 void FileSink::put_bytes(const Slice& slice) {
@@ -134,14 +136,8 @@ void FileSink::put_bytes(const Slice& slice) {
 
 void FileSink::put(const Record& record) {
     if (file_->is_away()) return fallback_->put(record);
-    switch (format_) {
-        case conf::LogFormat::raw:
-            return append_raw(batch_, record);
-        case conf::LogFormat::text:
-            return append_text(batch_, record);
-        case conf::LogFormat::json:
-            return append_json(batch_, record);
-    }
+    if (batch_.empty()) batch_ = scratch_.take();
+    format_.append(batch_, record);
 }
 
 void FileSink::flush() {
@@ -152,7 +148,7 @@ void FileSink::flush() {
     }
     if (batch_.empty()) return;
     file_->queue(std::string_view{batch_});
-    std::string{}.swap(batch_);
+    scratch_.give_back(std::exchange(batch_, {}));
 }
 
 }  // namespace reeve::log

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "conf/config.h"
+#include "supervisor/log/format.h"
 #include "supervisor/log/inherit_sink.h"
 #include "supervisor/log/own_log.h"
+#include "supervisor/log/scratch.h"
 #include "supervisor/log/sink.h"
 #include "supervisor/log/writer_pool.h"
 
@@ -80,7 +82,7 @@ class FileSink final : public Sink {
 public:
     // `fallback`: reeve's stderr, while the file can't be opened.
     FileSink(std::shared_ptr<SharedFile> file, conf::LogFormat format, std::function<void()> room,
-             std::unique_ptr<InheritSink> fallback);
+             std::unique_ptr<InheritSink> fallback, Scratch& scratch);
     ~FileSink() override;
 
     bool has_room() override;
@@ -99,7 +101,9 @@ public:
 
 private:
     std::shared_ptr<SharedFile> file_;
-    conf::LogFormat format_;
+    LineFormat format_;
+    const bool is_raw_;
+    Scratch& scratch_;
     std::function<void()> room_;
     std::unique_ptr<InheritSink> fallback_;
     std::string batch_;

@@ -196,20 +196,14 @@ void append_latin1(std::string& out, std::string_view bytes) {
     }
 }
 
-}  // namespace
-
-void append_raw(std::string& out, const Record& record) {
-    out += record.text;
-    if (record.end != Record::End::more) out += '\n';
+void append_text_head(std::string& out, const Record& record) {
+    out += time_text(record.time);
+    out += ' ';
+    out += record.stream.name;
+    out += record.stream.source == Source::err ? " ! " : " | ";
 }
 
-void append_text(std::string& out, const Record& record) {
-    if (record.begins) {
-        out += time_text(record.time);
-        out += ' ';
-        out += record.stream.name;
-        out += record.stream.source == Source::err ? " ! " : " | ";
-    }
+void append_text_rest(std::string& out, const Record& record) {
     out += record.text;
     switch (record.end) {
         case Record::End::newline:
@@ -223,7 +217,7 @@ void append_text(std::string& out, const Record& record) {
     }
 }
 
-void append_json(std::string& out, const Record& record) {
+void append_json_head(std::string& out, const Record& record) {
     out += R"({"time":")";
     out += time_text(record.time);
     out += R"(","program":)";
@@ -236,10 +230,55 @@ void append_json(std::string& out, const Record& record) {
     append_number_or_null(out, record.pid);
     out += record.stream.source == Source::err ? R"(,"stream":"stderr","line":)"
                                                : R"(,"stream":"stdout","line":)";
+}
+
+void append_json_rest(std::string& out, const Record& record) {
     const bool utf8 = append_json_string(out, record.text);
     if (record.end != Record::End::newline) out += R"(,"partial":true)";
     if (!utf8) out += R"(,"encoding":"latin-1")";
     out += "}\n";
+}
+
+}  // namespace
+
+void append_raw(std::string& out, const Record& record) {
+    out += record.text;
+    if (record.end != Record::End::more) out += '\n';
+}
+
+void append_text(std::string& out, const Record& record) {
+    if (record.begins) append_text_head(out, record);
+    append_text_rest(out, record);
+}
+
+void append_json(std::string& out, const Record& record) {
+    append_json_head(out, record);
+    append_json_rest(out, record);
+}
+
+void LineFormat::append(std::string& out, const Record& record) {
+    switch (format_) {
+        case conf::LogFormat::raw:
+            return append_raw(out, record);
+        case conf::LogFormat::text:
+            if (!is_like_last(record)) append_text_head(head_, record);
+            if (record.begins) out += head_;
+            return append_text_rest(out, record);
+        case conf::LogFormat::json:
+            if (!is_like_last(record)) append_json_head(head_, record);
+            out += head_;
+            return append_json_rest(out, record);
+    }
+}
+
+// If not, the head is to be made anew.
+bool LineFormat::is_like_last(const Record& record) {
+    if (record.time == time_ && record.run == run_ && record.pid == pid_) return true;
+    time_ = record.time;
+    run_ = record.run;
+    pid_ = record.pid;
+    head_.clear();
+    return false;
 }
 
 void append_time(std::string& out, WallTime time) {

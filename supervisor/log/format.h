@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "conf/config.h"
 #include "supervisor/log/record.h"
 
 // How a line looks where it goes to a file or to reeve's own descriptors.  All of it appends, and
@@ -28,6 +29,24 @@ void append_text(std::string& out, const Record& record);
 // the line); "encoding":"latin-1", the bytes are no valid UTF-8, and each of them is the character
 // of its number: to encode the string as latin-1 gives them back.
 void append_json(std::string& out, const Record& record);
+
+// The same in the format that a sink has.  For the lines of one stream, of which most begin like
+// the one before.
+class LineFormat {
+public:
+    explicit LineFormat(conf::LogFormat format) : format_{format} {}
+
+    void append(std::string& out, const Record& record);
+
+private:
+    bool is_like_last(const Record& record);
+
+    conf::LogFormat format_;
+    WallTime time_{-1};
+    std::uint32_t run_ = 0;
+    std::int64_t pid_ = 0;
+    std::string head_;  // what comes before the text
+};
 
 // 2026-11-22T10:17:00.120Z
 void append_time(std::string& out, WallTime time);

@@ -1,6 +1,7 @@
 #include "supervisor/log/inherit_sink.h"
 
-#include "supervisor/log/format.h"
+#include <algorithm>
+#include <utility>
 
 namespace reeve::log {
 
@@ -12,26 +13,20 @@ std::string Prefixing::operator()(std::string_view name) const {
 }
 
 void InheritSink::put(const Record& record) {
-    switch (format_) {
-        case conf::LogFormat::raw:
-            // The console puts the first one, which an unfinished line of ours doesn't get.
-            if (batch_.empty()) {
-                prefix_ = prefixing_(name_);
-            } else if (record.begins) {
-                batch_ += prefix_;
-            }
-            return append_raw(batch_, record);
-        case conf::LogFormat::text:
-            return append_text(batch_, record);
-        case conf::LogFormat::json:
-            return append_json(batch_, record);
+    if (batch_.empty()) {
+        batch_ = scratch_.take();
+        // The console puts the first one, which an unfinished line of ours doesn't get.
+        prefix_ = is_raw_ ? prefixing_(name_) : std::string{};
+    } else if (record.begins) {
+        batch_ += prefix_;
     }
+    format_.append(batch_, record);
 }
 
 void InheritSink::flush() {
     if (batch_.empty()) return;
     console_.program_lines(target_, writer_, prefix_, batch_);
-    std::string{}.swap(batch_);
+    scratch_.give_back(std::exchange(batch_, {}));
 }
 
 void InheritSink::put_lines(std::string_view lines) {

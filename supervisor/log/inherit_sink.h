@@ -4,6 +4,8 @@
 
 #include "conf/config.h"
 #include "supervisor/log/console.h"
+#include "supervisor/log/format.h"
+#include "supervisor/log/scratch.h"
 #include "supervisor/log/sink.h"
 
 namespace reeve::log {
@@ -22,13 +24,16 @@ public:
     // `writer` tells it from all others of the console.  Only the raw format is prefixed: the
     // others name the program anyway.
     InheritSink(Console& console, Console::Target target, std::uint32_t writer,
-                const std::string& name, const Prefixing& prefixing, conf::LogFormat format)
+                const std::string& name, const Prefixing& prefixing, conf::LogFormat format,
+                Scratch& scratch)
         : console_{console},
           target_{target},
           writer_{writer},
           name_{name},
           prefixing_{prefixing},
-          format_{format} {}
+          format_{format},
+          is_raw_{format == conf::LogFormat::raw},
+          scratch_{scratch} {}
 
     bool has_room() override { return console_.has_room(target_); }
     void put(const Record& record) override;
@@ -43,7 +48,9 @@ private:
     std::uint32_t writer_;
     const std::string& name_;
     const Prefixing& prefixing_;
-    conf::LogFormat format_;
+    LineFormat format_;
+    const bool is_raw_;
+    Scratch& scratch_;
     std::string batch_;
     std::string prefix_;  // of the batch
 };
