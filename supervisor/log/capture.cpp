@@ -329,7 +329,7 @@ void Capture::set_dropping(bool dropping) {
     if (dropping) {
         resume();
     } else {
-        report_dropped();
+        say_dropped();
     }
 }
 
@@ -342,19 +342,23 @@ void Capture::count_dropped() {
 }
 
 bool Capture::report_dropped() {
-    const std::uint64_t lines = counters_.dropped_lines - dropped_said_;
-    if (lines == 0) return false;
     const bool goes_on =
-        std::any_of(outlets_.begin(), outlets_.end(),
-                    [](const std::unique_ptr<Outlet>& outlet) { return outlet->drops_now(); });
-    if (goes_on && ++quiet_reports_ < kQuiet) return true;
-    quiet_reports_ = 0;
-    dropped_said_ = counters_.dropped_lines;
+        std::exchange(dropped_looked_, counters_.dropped_lines) != counters_.dropped_lines;
+    if (counters_.dropped_lines == dropped_said_) return false;
+    if (goes_on && ++seconds_unsaid_ < kQuiet) return true;
+    say_dropped();
+    return goes_on;
+}
+
+void Capture::say_dropped() {
+    const std::uint64_t lines =
+        counters_.dropped_lines - std::exchange(dropped_said_, counters_.dropped_lines);
+    seconds_unsaid_ = 0;
+    if (lines == 0) return;
     engine_.own_log().warn(name_.name + ": " + std::to_string(lines) +
                            (lines == 1 ? " line" : " lines") + " of its " +
                            (name_.source == Source::out ? "output" : "stderr") +
                            " dropped: what they go to did not take them in time");
-    return goes_on;
 }
 
 void Capture::catch_up(std::size_t most) {
@@ -372,9 +376,7 @@ void Capture::finish() {
     set_dropping(true);
     catch_up(kPipe);
     end_line();
-    for (const auto& outlet : outlets_) outlet->begin();
-    quiet_reports_ = kQuiet;
-    report_dropped();
+    say_dropped();
 }
 
 void Capture::collect(const Query& query, std::vector<Line>& lines, bool with_partial) const {

@@ -73,8 +73,8 @@ public:
     // The end of the stream: what is in the pipe is taken, the last line completed.
     void finish();
 
-    // Says how many lines were dropped since it said so last, once that is over or has gone on for
-    // a while.  To be called about each second while it returns true.
+    // Says how many lines were dropped since it said so last, when no more are or they have been
+    // for a while.  To be called about each second while it returns true.
     bool report_dropped();
 
     void collect(const Query& query, std::vector<Line>& lines, bool with_partial) const;
@@ -97,6 +97,7 @@ private:
     void on_line(std::string_view text, Record::End end);
     void add_mark(Line::Kind kind, std::uint32_t run, std::uint64_t number);
     void count_dropped();
+    void say_dropped();
 
     Engine& engine_;
     const InstanceId instance_;
@@ -109,7 +110,7 @@ private:
     bool mid_line_ = false;   // the last byte that came was no newline
     bool splitting_ = false;  // the splitter knows what has come of the line
     bool in_piece_ = false;
-    std::uint8_t quiet_reports_ = 0;
+    std::uint8_t seconds_unsaid_ = 0;
     std::uint32_t followers_ = 0;
     std::uint32_t run_ = 0;
     WallTime now_{0};
@@ -121,6 +122,7 @@ private:
     Ring ring_;
     StreamCounters counters_;
     std::uint64_t dropped_said_ = 0;
+    std::uint64_t dropped_looked_ = 0;  // as report_dropped() saw it last
     std::vector<Boundary> boundaries_;  // the next one first
     std::unique_ptr<Seat> seat_;
     std::vector<std::unique_ptr<Outlet>> outlets_;

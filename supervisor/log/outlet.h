@@ -35,7 +35,6 @@ public:
 
     // Since it was asked last.
     std::uint64_t take_dropped_lines() { return std::exchange(dropped_lines_, 0); }
-    bool drops_now() const { return skipping_; }
 
 private:
     bool may_drop() const { return overflow_ == conf::Overflow::drop || dropping_; }

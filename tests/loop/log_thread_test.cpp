@@ -148,8 +148,13 @@ struct House {
         return all;
     }
     std::string console_lines(int count) {
+        std::size_t looked_at = 0;
+        std::ptrdiff_t found = 0;
         return read_until(out.read.get(), [&](const std::string& all) {
-            return std::count(all.begin(), all.end(), '\n') >= count;
+            found +=
+                std::count(all.begin() + static_cast<std::ptrdiff_t>(looked_at), all.end(), '\n');
+            looked_at = all.size();
+            return found >= count;
         });
     }
     std::string error_with(std::string_view words) {
