@@ -92,6 +92,10 @@ bool Capture::read_once() {
     if (count <= 0) {
         // Empty, or all writers have gone, which they do only when the instance is closed.
         if (count == 0) watch_.stop();
+        if (cursor_->is_at_announced()) {
+            at_announced_ = true;  // add_boundary() is on its way
+            watch_.pause();
+        }
         return false;
     }
     const auto size = static_cast<std::size_t>(count);
@@ -286,6 +290,8 @@ void Capture::add_mark(Line::Kind kind, std::uint32_t run, std::uint64_t number)
 }
 
 void Capture::add_boundary(std::optional<std::uint64_t> position, bool begins, std::uint32_t run) {
+    if (!is_terminal_) cursor_->heard();
+    if (std::exchange(at_announced_, false) && !blocked_) watch_.resume();
     std::uint64_t at = position.value_or(cursor_->total() + bytes_in_pipe(read_end_.get()));
     at = std::max(at, boundaries_.empty() ? cursor_->total() : boundaries_.back().position);
     // Only a program that dies over and over while nobody takes its output gets here.

@@ -106,6 +106,7 @@ private:
     const bool is_terminal_;
     bool in_run_ = false;  // of a terminal: its run has not ended
     bool blocked_ = false;
+    bool at_announced_ = false;  // the watch pauses
     bool watched_ = false;
     bool mid_line_ = false;   // the last byte that came was no newline
     bool splitting_ = false;  // the splitter knows what has come of the line

@@ -30,10 +30,10 @@ struct LogThread::Instance {
         if (err) action(*err, std::size_t{1});
     }
 
-    Engine::Positions written() const {
+    Engine::Positions announce_boundary() const {
         Engine::Positions positions;
         each([&](const OutputPipe& pipe, std::size_t index) {
-            positions[index] = pipe.cursor->written(pipe.write.get());
+            positions[index] = pipe.cursor->announce(pipe.write.get());
         });
         return positions;
     }
@@ -181,7 +181,7 @@ base::OsExpected<OutputFds> LogThread::begin_run(InstanceId id, std::uint32_t ru
     }
     found->second->each(
         [](const OutputPipe& pipe, std::size_t) { make_blocking(pipe.write.get()); });
-    to_engine([id, run, positions = found->second->written()](Engine& engine) {
+    to_engine([id, run, positions = found->second->announce_boundary()](Engine& engine) {
         engine.add_boundary(id, positions, true, run);
     });
     return found->second->fds;
@@ -205,7 +205,7 @@ void LogThread::end_run(InstanceId id, std::uint32_t run) {
     const auto found = instances_.find(id);
     if (found == instances_.end()) return;
     if (auto& terminal = found->second->terminal) terminal->slave.reset();
-    to_engine_soon([id, run, positions = found->second->written()](Engine& engine) {
+    to_engine_soon([id, run, positions = found->second->announce_boundary()](Engine& engine) {
         engine.add_boundary(id, positions, false, run);
     });
 }

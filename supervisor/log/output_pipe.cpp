@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,7 +12,10 @@ namespace reeve::log {
 
 namespace {
 
+// A read copies what a block holds, and the thread that does it may be off its CPU meanwhile.
 constexpr int kTries = 64;
+constexpr int kTriesWithPause = 2000;
+constexpr timespec kPause{0, 50'000};
 
 }  // namespace
 
@@ -20,15 +24,33 @@ constexpr int kTries = 64;
 ssize_t ReadCursor::read(int fd, std::span<char> buffer) {
     const std::uint64_t before = state_.load();
     state_.store(before + 1);
-    const ssize_t count = ::read(fd, buffer.data(), buffer.size());
-    const int error = errno;
+    if (announced_.load() > 0) {
+        const std::uint64_t limit = limit_.load();
+        const std::uint64_t total = before >> 1;
+        const std::uint64_t left = limit > total ? limit - total : 0;
+        if (left < buffer.size()) buffer = buffer.first(static_cast<std::size_t>(left));
+    }
+    const ssize_t count = buffer.empty() ? -1 : ::read(fd, buffer.data(), buffer.size());
+    const int error = buffer.empty() ? EAGAIN : errno;
     state_.store(before + (count > 0 ? 2 * static_cast<std::uint64_t>(count) : 0));
     errno = error;
     return count;
 }
 
+std::optional<std::uint64_t> ReadCursor::announce(int fd) {
+    // Until all that was announced before is known, its first is the limit.  Should the reader hear
+    // of the last of these just now, that is behind it, and it waits for this one.
+    const bool first = announced_.load() == 0;
+    if (first) limit_.store(0);
+    announced_.fetch_add(1);
+    const auto position = written(fd);
+    if (first && position) limit_.store(*position);
+    return position;
+}
+
 std::optional<std::uint64_t> ReadCursor::written(int fd) const {
-    for (int attempt = 0; attempt < kTries; ++attempt) {
+    for (int attempt = 0; attempt < kTries + kTriesWithPause; ++attempt) {
+        if (attempt >= kTries) ::nanosleep(&kPause, nullptr);
         const std::uint64_t before = state_.load();
         if ((before & 1) != 0) continue;
         const std::size_t left = bytes_in_pipe(fd);

@@ -19,8 +19,12 @@ class ReadCursor {
 public:
     // The reader's side.
     std::uint64_t total() const { return state_.load(std::memory_order_relaxed) >> 1; }
-    // Reads what is there into the buffer; as read(2).
+    // Reads what is there into the buffer; as read(2).  Not beyond a boundary that was announced:
+    // then EAGAIN.
     ssize_t read(int fd, std::span<char> buffer);
+    bool is_at_announced() const { return announced_.load() > 0 && limit_.load() <= total(); }
+    // The reader has been told of a boundary, and heeds it itself.
+    void heard() { announced_.fetch_sub(1); }
 
     // The process of a run, 0 when it is not known; and its setting, as soon as it is, by the other
     // side.
@@ -32,13 +36,20 @@ public:
         process_.store(std::uint64_t{run} << 32 | pid, std::memory_order_relaxed);
     }
 
-    // The other side: all that has been written to the pipe so far; `fd` is either end.  nullopt
-    // when the reader was in the way each time: it doesn't wait.
-    std::optional<std::uint64_t> written(int fd) const;
+    // The other side, where a run ends or begins: all that has been written to the pipe so far;
+    // `fd` is either end.  The reader stops there until it has heard() of it, for what the next run
+    // writes may be in the pipe before it does.  nullopt when the reader was in the way for a tenth
+    // of a second: a read that is under way is waited for, as it is over in no time unless its
+    // thread has lost its CPU.
+    std::optional<std::uint64_t> announce(int fd);
 
 private:
+    std::optional<std::uint64_t> written(int fd) const;
+
     std::atomic<std::uint64_t> process_{0};  // run << 32 | pid
     std::atomic<std::uint64_t> state_{0};    // bytes read * 2, + 1 while a read is under way
+    std::atomic<std::uint32_t> announced_{0};
+    std::atomic<std::uint64_t> limit_{0};  // the first that was announced; or one that is behind us
 };
 
 // What a new pipe holds: pipe(7).
