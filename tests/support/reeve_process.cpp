@@ -148,10 +148,8 @@ bool is_installed(std::string_view program) {
     return false;
 }
 
-Directory::Directory() {
-    char name[] = "/tmp/reeve-test-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    path_ = name;
+Directory::Directory(const std::string& parent) : path_{parent + "/reeve-test-XXXXXX"} {
+    REQUIRE(::mkdtemp(path_.data()) != nullptr);
     ::chmod(path_.c_str(), 0755);
 }
 
@@ -341,19 +339,17 @@ std::vector<std::string> with_places_of_its_own(const Directory& directory) {
         std::filesystem::create_directories(directory / "places/" + place);
     }
     const std::string places = directory / "places";
-    std::vector<std::string> words{"unshare",
-                                   "--mount",
-                                   "--propagation",
-                                   "private",
-                                   "sh",
-                                   "-ec",
-                                   "instead() { if [ -e $2 ]; then mount --bind \"$1\" $2; fi; }\n"
-                                   "instead '" +
-                                       places + "/run' /run\ninstead '" + places +
-                                       "/cron.d' /etc/cron.d\ninstead '" + places +
-                                       "/crontabs' /var/spool/cron/crontabs\ninstead '" + places +
-                                       "/crontab' /etc/crontab\nexec \"$@\"",
-                                   "sh"};
+    return in_mount_namespace(
+        "instead() { if [ -e $2 ]; then mount --bind \"$1\" $2; fi; }\n"
+        "instead '" +
+        places + "/run' /run\ninstead '" + places + "/cron.d' /etc/cron.d\ninstead '" + places +
+        "/crontabs' /var/spool/cron/crontabs\ninstead '" + places + "/crontab' /etc/crontab");
+}
+
+std::vector<std::string> in_mount_namespace(const std::string& script) {
+    if (!am_root()) return {};
+    std::vector<std::string> words{"unshare", "--mount", "--propagation",          "private",
+                                   "sh",      "-ec",     script + "\nexec \"$@\"", "sh"};
     auto probe = words;
     probe.emplace_back("true");
     return run(probe).code == 0 ? words : std::vector<std::string>{};

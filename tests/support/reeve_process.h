@@ -37,7 +37,7 @@ bool is_installed(std::string_view program);
 // A directory that everybody may enter, and that goes with all that is in it.
 class Directory {
 public:
-    Directory();
+    explicit Directory(const std::string& parent = "/tmp");
     ~Directory();
     Directory(const Directory&) = delete;
     Directory& operator=(const Directory&) = delete;
@@ -120,6 +120,10 @@ Result run(std::vector<std::string> words, const CommandOptions& options = {});
 // directories of the test's: /run, /etc/cron.d and /var/spool/cron/crontabs; and no /etc/crontab.
 // Empty: that can't be had here.
 std::vector<std::string> with_places_of_its_own(const Directory& directory);
+
+// Words that run a command in a mount namespace of its own, once the script (of sh -e) has made it
+// what it should be. Empty: that can't be had here.
+std::vector<std::string> in_mount_namespace(const std::string& script);
 
 // Children of this process that it did not start: what a reeve left behind comes home to us.
 std::vector<std::string> take_strangers();

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/support/catch.h"
+#include "tests/support/reeve_process.h"
+
+namespace reeve::test {
+
+// A log file and what was rotated of it, oldest first.
+inline std::vector<std::string> log_files(const std::string& path) {
+    const std::filesystem::path live{path};
+    std::vector<std::string> found;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator{live.parent_path(), ignored}) {
+        const std::string name = entry.path().filename();
+        // What was about to be compressed is there as it was, too.
+        if (name.starts_with(live.filename().string() + ".") && !name.ends_with(".tmp"))
+            found.push_back(entry.path());
+    }
+    std::sort(found.begin(), found.end());
+    if (std::filesystem::exists(live, ignored)) found.push_back(path);
+    return found;
+}
+
+// How much a scribe's write()s of that run have been said to take.
+inline std::uint64_t taken(const std::string& notes, const std::string& program, int run = 1) {
+    const std::string note = read_file(notes + "/" + program + "." + std::to_string(run));
+    std::uint64_t bytes = 0;
+    if (note.size() == sizeof bytes) note.copy(reinterpret_cast<char*>(&bytes), sizeof bytes);
+    return bytes;
+}
+
+// tests/support/proofread.c
+inline Result proofread(const std::string& notes, const std::string& how,
+                        const std::vector<std::string>& programs,
+                        const std::vector<std::string>& files) {
+    std::vector<std::string> words{REEVE_PROOFREAD_PROGRAM, notes, how};
+    words.insert(words.end(), programs.begin(), programs.end());
+    words.emplace_back("--");
+    words.insert(words.end(), files.begin(), files.end());
+    return run(words);
+}
+
+// The number before a word in what proofread has printed.
+inline std::uint64_t count_of(const Result& reading, const std::string& word) {
+    const auto at = reading.out.find(" " + word);
+    REQUIRE(at != std::string::npos);
+    const auto begin = reading.out.find_last_of(" \n", at - 1);
+    return std::strtoull(reading.out.c_str() + (begin == std::string::npos ? 0 : begin + 1),
+                         nullptr, 10);
+}
+
+}  // namespace reeve::test
