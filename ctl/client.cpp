@@ -164,6 +164,7 @@ struct Exchange::State {
     Sink sink;
     api::ResponseParser parser;
     std::string body;
+    std::string rest;  // behind the reply, where that switched protocols
     bool too_long = false;
     std::optional<Failure> failure;
     int fd = -1;
@@ -191,7 +192,12 @@ Expected<Exchange, Failure> Exchange::begin(const std::string& socket, const Cal
         return Unexpected<Failure>{connected.error()};
     }
     std::vector<api::Header> headers;
-    headers.push_back({"Connection", "close"});
+    if (call.protocol.empty()) {
+        headers.push_back({"Connection", "close"});
+    } else {
+        headers.push_back({"Connection", "Upgrade"});
+        headers.push_back({"Upgrade", call.protocol});
+    }
     if (!call.accept.empty()) headers.push_back({"Accept", call.accept});
     if (!call.body.empty()) headers.push_back({"Content-Type", std::string{api::kJsonType}});
     if (auto sent =
@@ -217,7 +223,8 @@ Exchange::Progress Exchange::pump() {
         }
         const ssize_t got = recv(state_->fd, buffer, sizeof buffer, 0);
         if (got > 0) {
-            state_->parser.feed({buffer, static_cast<std::size_t>(got)});
+            const std::string_view bytes{buffer, static_cast<std::size_t>(got)};
+            state_->rest = bytes.substr(state_->parser.feed(bytes));
             if (state_->too_long) state_->failure = state_->broken("it is too long").value();
         } else if (got == 0 || errno == ECONNRESET) {
             state_->parser.finish();
@@ -247,6 +254,18 @@ Expected<Reply, Failure> Exchange::finish() {
                 std::move(state_->body)};
     if (reply.status / 100 != 2) return Unexpected<Failure>{refusal(reply)};
     return reply;
+}
+
+Expected<std::string, Failure> Exchange::switched() {
+    for (Progress progress = pump(); progress != Progress::ended; progress = wait()) {
+        if (progress == Progress::late) return state_->late();
+    }
+    if (state_->failure || state_->parser.response().status != 101) {
+        const auto reply = finish();
+        if (!reply) return Unexpected<Failure>{reply.error()};
+        return state_->broken("it does not speak of terminals");
+    }
+    return std::move(state_->rest);
 }
 
 int Exchange::peer_pid() const {

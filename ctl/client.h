@@ -43,6 +43,8 @@ struct Call {
     std::string target;  // path and query, encoded
     std::string body;
     std::string accept;
+    // To switch to, see Exchange::switched().
+    std::string protocol{};
     // For the whole call; nullopt: as long as it takes.
     std::optional<std::chrono::milliseconds> timeout;
 };
@@ -78,6 +80,10 @@ public:
 
     // Waits for the end.
     Expected<Reply, Failure> finish();
+
+    // Of a call with a protocol: waits until the server speaks it on fd(), and gives what has come
+    // in it already.  The call's time is over then.
+    Expected<std::string, Failure> switched();
 
     // The process at the other end, by SO_PEERCRED; 0 when it is in a PID namespace out of sight.
     int peer_pid() const;

@@ -28,7 +28,7 @@ constexpr std::string_view kWaitNotes =
     "the one that was asked for. A TARGET is a program (web), one of its instances (web@2), a\n"
     "group, or a glob ('web*').";
 
-constexpr std::array<VerbInfo, 19> kVerbs{{
+constexpr std::array<VerbInfo, 20> kVerbs{{
     {"status", Verb::status, "", "what runs, since when, and what is wrong (also: ps, ls, list)",
      "  reevectl                      all programs, one a line\n"
      "  reevectl status web           all about one: why, processes, last lines of output\n"
@@ -74,6 +74,18 @@ constexpr std::array<VerbInfo, 19> kVerbs{{
      "  reevectl events --since 0     the last 1,000 first\n"
      "  reevectl events --json | jq .\n",
      ""},
+    {"attach", Verb::attach, "", "type at a program's terminal (tty = true)",
+     "  reevectl attach game\n"
+     "  reevectl attach game --detach-key ^Q\n"
+     "  echo save | reevectl attach game\n",
+     "Ctrl-] detaches, and the program goes on. All other keys are the program's, Ctrl-C "
+     "included,\n"
+     "and its terminal gets the size of yours. You stay attached while it is restarted; when it "
+     "has\n"
+     "ended for good so does this, with 1 if it failed. One at a time is attached.\n"
+     "What comes from a pipe is typed, too; then this ends once the program has been silent for\n"
+     "half a second, after 10s or --timeout at the latest, with --no-wait as soon as all is "
+     "taken."},
     {"doctor", Verb::doctor, "", "what the machine gives reeve and withholds, and what would help",
      "  reevectl doctor\n"
      "  reevectl doctor --json | jq '.findings[] | select(.verdict != \"ok\")'\n",
@@ -115,9 +127,9 @@ constexpr std::array<VerbInfo, 19> kVerbs{{
 }};
 
 // Promised for later; saying so is better than taking them for a slip.
-constexpr std::array<std::string_view, 16> kLaterVerbs{
-    "run",  "top",  "history", "explain", "why",    "attach",  "reload",  "scale",
-    "wait", "diff", "apply",   "update",  "health", "metrics", "upgrade", "completion"};
+constexpr std::array<std::string_view, 15> kLaterVerbs{
+    "run",  "top",   "history", "explain", "why",     "reload",  "scale",     "wait",
+    "diff", "apply", "update",  "health",  "metrics", "upgrade", "completion"};
 
 constexpr std::int64_t kDefaultLines = 100;
 
@@ -234,6 +246,7 @@ struct Raw {
     std::string timeout;
     std::string colour = "auto";
     std::string lines;  // empty: 100, or all since a time
+    std::string detach_key;
 };
 
 void add_common(CLI::App& app, Options& options, Raw& raw, bool s_is_socket) {
@@ -311,6 +324,12 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
             app.add_option("--run", logs.run, "that run alone")->type_name("N");
             break;
         }
+        case Verb::attach:
+            add_targets(app, options, raw, false);
+            app.add_option("--detach-key", raw.detach_key, "^X, Ctrl-X or none [Ctrl-]]")
+                ->type_name("KEY")
+                ->take_last();
+            break;
         case Verb::events:
             app.add_option("--since", options.since_event, "first those after number SEQ")
                 ->type_name("SEQ");
@@ -336,6 +355,8 @@ std::string usage_line(const VerbInfo& info) {
         case Verb::restart:
         case Verb::reset:
             return line + " TARGET... | --all";
+        case Verb::attach:
+            return line + " NAME";
         case Verb::signal:
             return line + (info.name == "kill" ? " -s SIGNAL" : " SIGNAL") + " TARGET... | --all";
         case Verb::events:
@@ -390,6 +411,7 @@ bool needs_target(Verb verb) {
         case Verb::restart:
         case Verb::signal:
         case Verb::reset:
+        case Verb::attach:
             return true;
         case Verb::status:
         case Verb::logs:
@@ -402,6 +424,17 @@ bool needs_target(Verb verb) {
             return false;
     }
     return false;
+}
+
+// "^X" and "Ctrl-X" are one; nullopt: neither.
+std::optional<char> parse_control_key(std::string_view text) {
+    const bool is_long =
+        text.size() == 6 && (text.starts_with("Ctrl-") || text.starts_with("ctrl-"));
+    if (!is_long && (text.size() != 2 || text[0] != '^')) return std::nullopt;
+    char key = text.back();
+    if (key >= 'a' && key <= 'z') key = static_cast<char>(key - 'a' + 'A');
+    if (key < '@' || key > '_') return std::nullopt;
+    return static_cast<char>(key - '@');
 }
 
 // What is wrong with values that CLI11 takes as text; empty when nothing is.
@@ -438,6 +471,21 @@ std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
                "new";
     }
     if (options.logs.run && *options.logs.run < 1) return "--run counts from 1";
+
+    if (raw.detach_key == "none") {
+        options.attach.detach_key.reset();
+    } else if (!raw.detach_key.empty()) {
+        options.attach.detach_key = parse_control_key(raw.detach_key);
+        if (!options.attach.detach_key) {
+            return "--detach-key is a key such as ^Q or Ctrl-Q, or 'none', not " +
+                   join_quoted(raw.detach_key);
+        }
+        const auto letter = static_cast<char>(*options.attach.detach_key + '@');
+        options.attach.detach_key_name = std::string{"Ctrl-"} + letter;
+    }
+    if (info.verb == Verb::attach && options.targets.size() != 1) {
+        return "'attach' needs the name of one program or instance";
+    }
 
     if (info.verb == Verb::signal) {
         if (options.signal.empty()) {

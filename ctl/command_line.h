@@ -20,6 +20,7 @@ enum class Verb {
     tree,
     zombies,
     events,
+    attach,
     doctor,
     start,
     stop,
@@ -55,6 +56,11 @@ struct Options {
         std::string until;
         std::string grep;
     } logs;
+
+    struct Attach {
+        std::optional<char> detach_key = '\x1d';  // nullopt: none
+        std::string detach_key_name = "Ctrl-]";
+    } attach;
 
     std::string signal;                        // for Verb::signal, never empty there
     std::optional<std::uint64_t> since_event;  // for Verb::events

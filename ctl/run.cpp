@@ -31,6 +31,8 @@ Exit dispatch(const Session& session) {
             return doctor_verb(session);
         case Verb::events:
             return events_verb(session);
+        case Verb::attach:
+            return attach_verb(session);
         case Verb::start:
         case Verb::stop:
         case Verb::restart:

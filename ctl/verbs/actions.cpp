@@ -34,6 +34,7 @@ std::string_view path_of(Verb verb) {
         case Verb::zombies:
         case Verb::doctor:
         case Verb::events:
+        case Verb::attach:
         case Verb::shutdown:
         case Verb::version:
             break;

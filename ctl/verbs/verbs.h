@@ -35,6 +35,7 @@ Exit show_verb(const Session& session);
 Exit logs_verb(const Session& session);
 Exit tree_verb(const Session& session);
 Exit events_verb(const Session& session);
+Exit attach_verb(const Session& session);
 Exit action_verb(const Session& session);  // start, stop, restart, signal, reset
 Exit shutdown_verb(const Session& session);
 Exit zombies_verb(const Session& session);
