@@ -206,27 +206,29 @@ std::shared_ptr<SharedFile> Engine::open_file(const Instance& instance, const co
     std::weak_ptr<SharedFile>& known = files_[wanted.path];
     if (auto file = known.lock()) return file;
 
-    if (!pool_) pool_ = std::make_unique<WriterPool>();
-    auto file = SharedFile::make(wanted.path, owner, wanted.rotation,
-                                 {
-                                     .pool = *pool_,
-                                     .own_log = own_log_,
-                                     .name = instance.name,
-                                     .retry_later = retry_later(),
-                                     .pool_waits =
-                                         [this] {
-                                             if (!pool_timer_.active())
-                                                 pool_timer_.start(WriterPool::kPatience,
-                                                                   WriterPool::kPatience);
-                                         },
-                                     .post =
-                                         [door = door_](std::function<void()> task) {
-                                             const std::lock_guard lock{door->mutex};
-                                             if (door->engine) door->engine->post(std::move(task));
-                                         },
-                                 });
+    if (!pool_) open_pool();
+    auto file =
+        SharedFile::make(instance.name, wanted.path, owner, wanted.rotation, *file_services_);
     known = file;
     return file;
+}
+
+void Engine::open_pool() {
+    pool_ = std::make_unique<WriterPool>();
+    auto wait_for_pool = [this] {
+        if (!pool_timer_.active()) pool_timer_.start(WriterPool::kPatience, WriterPool::kPatience);
+    };
+    auto post = [door = door_](std::function<void()> task) {
+        const std::lock_guard lock{door->mutex};
+        if (door->engine) door->engine->post(std::move(task));
+    };
+    file_services_ = std::make_unique<const SharedFile::Services>(SharedFile::Services{
+        .pool = *pool_,
+        .own_log = own_log_,
+        .retry_later = retry_later(),
+        .pool_waits = std::move(wait_for_pool),
+        .post = std::make_shared<const SharedFile::Post>(std::move(post)),
+    });
 }
 
 std::function<void()> Engine::retry_later() {
@@ -280,6 +282,7 @@ void Engine::close_instance(InstanceId id) {
         forget(*capture);
     }
     instances_.erase(id);
+    std::erase_if(files_, [](const auto& file) { return file.second.expired(); });
     update_width();
 }
 

@@ -121,6 +121,7 @@ private:
                                     const conf::Sink& wanted, const std::optional<Owner>& owner);
     std::shared_ptr<SharedFile> open_file(const Instance& instance, const conf::Sink& wanted,
                                           const std::optional<Owner>& owner);
+    void open_pool();
     std::function<void()> retry_later();
     void retry();
     void resume_blocked();
@@ -153,6 +154,7 @@ private:
     std::unique_ptr<WriterPool> pool_;  // before the files that are submitted to it
     Prefixing prefixing_;
     Scratch scratch_;
+    std::unique_ptr<const SharedFile::Services> file_services_;
     std::map<std::string, std::weak_ptr<SharedFile>> files_;
     std::map<InstanceId, std::unique_ptr<Instance>> instances_;
     Followers followers_;

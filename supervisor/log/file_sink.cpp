@@ -12,9 +12,11 @@ constexpr std::size_t kFileQueue = 1024 * 1024;
 
 }  // namespace
 
-std::shared_ptr<SharedFile> SharedFile::make(std::string path, std::optional<Owner> owner,
-                                             const conf::Rotation& rotation, Services services) {
-    std::shared_ptr<SharedFile> file{new SharedFile{std::move(services)}};
+std::shared_ptr<SharedFile> SharedFile::make(std::string name, std::string path,
+                                             std::optional<Owner> owner,
+                                             const conf::Rotation& rotation,
+                                             const Services& services) {
+    std::shared_ptr<SharedFile> file{new SharedFile{std::move(name), services}};
     file->target_ = std::make_shared<FileTarget>(std::move(path), owner, rotation,
                                                  [weak = std::weak_ptr{file}] {
                                                      if (const auto self = weak.lock())
@@ -60,7 +62,7 @@ void SharedFile::worked() {
                         outcome.rotate_error != 0 || outcome.compress_error != 0;
     const bool had_failed = failed_.exchange(failed);
     if (!room_wanted_.exchange(false) && !failed && !had_failed) return;
-    services_.post([weak = weak_from_this()] {
+    (*post_)([weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->look_at_outcome();
     });
 }
@@ -68,12 +70,11 @@ void SharedFile::worked() {
 void SharedFile::look_at_outcome() {
     const auto outcome = target_->outcome();
     const std::string& path = target_->path();
-    const std::string& name = services_.name;
 
     away_ = outcome.open_error != 0;
     if (away_) {
         if (std::exchange(said_, outcome.open_error) != outcome.open_error) {
-            services_.own_log.warn(name + ": cannot open " + path + ": " +
+            services_.own_log.warn(name_ + ": cannot open " + path + ": " +
                                    base::errno_text(outcome.open_error) +
                                    "; its output goes to reeve's stderr until it can be");
         }
@@ -82,23 +83,23 @@ void SharedFile::look_at_outcome() {
         if (!lines.empty() && !users_.empty()) users_.front()->take_back(lines);
     } else if (outcome.write_error != 0) {
         if (std::exchange(said_, outcome.write_error) != outcome.write_error) {
-            services_.own_log.warn(name + ": cannot write " + path + ": " +
+            services_.own_log.warn(name_ + ": cannot write " + path + ": " +
                                    base::errno_text(outcome.write_error) +
                                    "; tried again every second");
         }
         wait_for_retry();
     } else {
         if (std::exchange(said_, 0) != 0)
-            services_.own_log.info(name + ": " + path + " is written again");
+            services_.own_log.info(name_ + ": " + path + " is written again");
         if (std::exchange(compression_said_, outcome.compress_error) != outcome.compress_error &&
             outcome.compress_error != 0) {
-            services_.own_log.warn(name + ": cannot compress what was rotated of " + path + ": " +
+            services_.own_log.warn(name_ + ": cannot compress what was rotated of " + path + ": " +
                                    base::errno_text(outcome.compress_error) +
                                    "; it stays as it is");
         }
         if (std::exchange(rotation_said_, outcome.rotate_error) != outcome.rotate_error &&
             outcome.rotate_error != 0) {
-            services_.own_log.warn(name + ": cannot rotate " + path + ": " +
+            services_.own_log.warn(name_ + ": cannot rotate " + path + ": " +
                                    base::errno_text(outcome.rotate_error) + "; it goes on growing");
         }
     }

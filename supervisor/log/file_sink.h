@@ -22,18 +22,22 @@ class FileSink;
 // threads are told to call.
 class SharedFile : public std::enable_shared_from_this<SharedFile> {
 public:
+    // Runs it on the log thread, if there still is one; from any thread.
+    using Post = std::function<void(std::function<void()>)>;
+
     struct Services {
         WriterPool& pool;
         OwnLog& own_log;
-        std::string name;                   // of the first instance that writes there
         std::function<void()> retry_later;  // call retry() in a second
         std::function<void()> pool_waits;   // call the pool's relieve() by and by
-        // Runs it on the log thread, if there still is one; from any thread.
-        std::function<void(std::function<void()>)> post;
+        std::shared_ptr<const Post> post;
     };
 
-    static std::shared_ptr<SharedFile> make(std::string path, std::optional<Owner> owner,
-                                            const conf::Rotation& rotation, Services services);
+    // `name`: of the first instance that writes there.  The services outlive the file's users.
+    static std::shared_ptr<SharedFile> make(std::string name, std::string path,
+                                            std::optional<Owner> owner,
+                                            const conf::Rotation& rotation,
+                                            const Services& services);
 
     void add(FileSink& user) { users_.push_back(&user); }
     void remove(const FileSink& user);
@@ -58,13 +62,16 @@ public:
     FileTarget& target() { return *target_; }
 
 private:
-    explicit SharedFile(Services services) : services_{std::move(services)} {}
+    SharedFile(std::string name, const Services& services)
+        : services_{services}, post_{services.post}, name_{std::move(name)} {}
 
     void submit();
     void worked();
     void look_at_outcome();
 
-    Services services_;
+    const Services& services_;
+    const std::shared_ptr<const Post> post_;  // may outlive the engine
+    const std::string name_;
     std::shared_ptr<FileTarget> target_;
     std::vector<FileSink*> users_;
     bool away_ = false;

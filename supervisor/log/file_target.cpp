@@ -5,12 +5,10 @@
 namespace reeve::log {
 
 FileTarget::FileTarget(std::string path, std::optional<Owner> owner, conf::Rotation rotation,
-                       std::function<void()> on_outcome, FileClock clock)
-    : path_{std::move(path)},
-      owner_{owner},
-      rotation_{rotation},
-      on_outcome_{std::move(on_outcome)},
-      clock_{std::move(clock)} {}
+                       std::function<void()> on_outcome, std::shared_ptr<const FileClock> clock)
+    : plan_{std::make_shared<const FilePlan>(
+          FilePlan{std::move(path), owner, rotation, std::move(clock)})},
+      on_outcome_{std::move(on_outcome)} {}
 
 void FileTarget::queue(Slice slice) {
     const std::lock_guard lock{mutex_};
@@ -65,12 +63,9 @@ void FileTarget::compressed(int error) {
 bool FileTarget::work(Compressor& compressor) {
     if (!file_) {
         // Made here, because nobody has a weak_ptr of what is still being constructed.
-        file_ = std::make_unique<LogFile>(
-            path_, owner_, rotation_,
-            [target = weak_from_this()](int error) {
-                if (const auto self = target.lock()) self->compressed(error);
-            },
-            clock_);
+        file_ = std::make_unique<LogFile>(plan_, [target = weak_from_this()](int error) {
+            if (const auto self = target.lock()) self->compressed(error);
+        });
     }
     Batch batch;
     bool reopen = false;

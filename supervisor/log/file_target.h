@@ -32,9 +32,10 @@ public:
     // Directories that are missing are made with `owner`, and so is the file.  `on_outcome` is
     // called from a thread of the pool after each piece of work, or the compressor's.
     FileTarget(std::string path, std::optional<Owner> owner, conf::Rotation rotation,
-               std::function<void()> on_outcome, FileClock clock = FileClock::real());
+               std::function<void()> on_outcome,
+               std::shared_ptr<const FileClock> clock = FileClock::real());
 
-    const std::string& path() const { return path_; }
+    const std::string& path() const { return plan_->path; }
 
     // A large slice is held on to until it is written; what is small is copied.  Then submit it to
     // the pool.
@@ -62,11 +63,8 @@ private:
     bool work(Compressor& compressor);
     void compressed(int error);
 
-    const std::string path_;
-    const std::optional<Owner> owner_;
-    const conf::Rotation rotation_;
+    const std::shared_ptr<const FilePlan> plan_;
     const std::function<void()> on_outcome_;
-    const FileClock clock_;
 
     mutable std::mutex mutex_;
     Batch queue_;

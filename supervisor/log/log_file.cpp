@@ -94,8 +94,8 @@ bool is_shortage(int error) {
 
 }  // namespace
 
-FileClock FileClock::real() {
-    return {
+std::shared_ptr<const FileClock> FileClock::real() {
+    static const auto clock = std::make_shared<const FileClock>(FileClock{
         .wall =
             [] {
                 return std::chrono::duration_cast<WallTime>(
@@ -106,16 +106,12 @@ FileClock FileClock::real() {
                 return std::chrono::duration_cast<milliseconds>(
                     std::chrono::steady_clock::now().time_since_epoch());
             },
-    };
+    });
+    return clock;
 }
 
-LogFile::LogFile(std::string path, std::optional<Owner> owner, conf::Rotation rotation,
-                 std::function<void(int)> on_compressed, FileClock clock)
-    : path_{std::move(path)},
-      owner_{owner},
-      rotation_{rotation},
-      on_compressed_{std::move(on_compressed)},
-      clock_{std::move(clock)} {}
+LogFile::LogFile(std::shared_ptr<const FilePlan> plan, std::function<void(int)> on_compressed)
+    : plan_{std::move(plan)}, on_compressed_{std::move(on_compressed)} {}
 
 LogFile::Errors LogFile::write(Batch& batch, bool reopen, Compressor& compressor) {
     Errors errors;
@@ -128,14 +124,14 @@ LogFile::Errors LogFile::write(Batch& batch, bool reopen, Compressor& compressor
         Cut cut{batch.size(), false};
         if (may_rotate()) cut = next_cut(batch, state());
         if (cut.bytes > 0) {
-            if (size_ == 0) began_ = clock_.wall();
+            if (size_ == 0) began_ = plan_->clock->wall();
             const std::size_t before = batch.size();
             errors.write = write_out(file_, batch, cut.bytes);
             size_ += before - batch.size();
         }
         if (errors.write == 0 && cut.then_rotate) {
             rotate_error_ = rotate(compressor);
-            if (rotate_error_ != 0) rotation_failed_ = clock_.monotonic();
+            if (rotate_error_ != 0) rotation_failed_ = plan_->clock->monotonic();
         }
     }
     errors.rotate = rotate_error_;
@@ -143,16 +139,16 @@ LogFile::Errors LogFile::write(Batch& batch, bool reopen, Compressor& compressor
 }
 
 bool LogFile::may_rotate() const {
-    return regular_ &&
-           (!rotation_failed_ || clock_.monotonic() - *rotation_failed_ >= kRotateAgainAfter);
+    return regular_ && (!rotation_failed_ ||
+                        plan_->clock->monotonic() - *rotation_failed_ >= kRotateAgainAfter);
 }
 
 FileState LogFile::state() const {
-    return {
-        .size = size_,
-        .max_size = rotation_.max_size_bytes,
-        .too_old = rotation_.max_age && size_ > 0 && clock_.wall() - began_ >= *rotation_.max_age,
-        .at_line_start = at_line_start_};
+    return {.size = size_,
+            .max_size = plan_->rotation.max_size_bytes,
+            .too_old = plan_->rotation.max_age && size_ > 0 &&
+                       plan_->clock->wall() - began_ >= *plan_->rotation.max_age,
+            .at_line_start = at_line_start_};
 }
 
 // 0 or an errno.
@@ -190,7 +186,7 @@ int LogFile::make_sure_it_is_open(bool reopen, Compressor& compressor) {
             // Nobody would ever read what goes to a file without a name.
             if (status.st_nlink == 0) file_.reset();
             const auto size = static_cast<std::uint64_t>(status.st_size);
-            if (size < size_) began_ = clock_.wall();  // truncated: it begins anew
+            if (size < size_) began_ = plan_->clock->wall();  // truncated: it begins anew
             size_ = size;
         }
     }
@@ -216,23 +212,23 @@ int LogFile::make_sure_it_is_open(bool reopen, Compressor& compressor) {
 
 // Whether the path leads elsewhere now, or nowhere.
 bool LogFile::was_moved() {
-    const milliseconds now = clock_.monotonic();
+    const milliseconds now = plan_->clock->monotonic();
     if (now - looked_at_path_ < kLookAtPathEvery) return false;
     looked_at_path_ = now;
     struct stat status {};
-    if (::stat(path_.c_str(), &status) != 0) return errno == ENOENT;
+    if (::stat(plan_->path.c_str(), &status) != 0) return errno == ENOENT;
     return Identity{status.st_dev, status.st_ino} != identity_;
 }
 
 // 0 or an errno, and then nothing has changed.
 int LogFile::open(Compressor& compressor) {
-    const base::Fd directory = make_directory(path_, owner_);
+    const base::Fd directory = make_directory(plan_->path, plan_->owner);
     if (!directory) return errno;
-    Opened opened = open_at(directory.get(), file_name(path_), owner_);
+    Opened opened = open_at(directory.get(), file_name(plan_->path), plan_->owner);
     if (opened.error != 0) return opened.error;
     take_up(std::move(opened.file));
 
-    if (regular_ && rotation_.compress != conf::Compression::none && !rotated_)
+    if (regular_ && plan_->rotation.compress != conf::Compression::none && !rotated_)
         compressor.submit_with_leftovers(rotated_at(real_path()));
     return 0;
 }
@@ -244,30 +240,31 @@ void LogFile::take_up(base::Fd file) {
     identity_ = {status.st_dev, status.st_ino};
     regular_ = S_ISREG(status.st_mode);
     size_ = static_cast<std::uint64_t>(status.st_size);
-    began_ = clock_.wall();
+    began_ = plan_->clock->wall();
     if (size_ > 0) began_ = birth(file_.get()).value_or(began_);
-    looked_at_path_ = clock_.monotonic();
+    looked_at_path_ = plan_->clock->monotonic();
     rotation_failed_.reset();
     rotate_error_ = 0;
 }
 
 // Where the file lies, when a link at the path leads there.
 std::string LogFile::real_path() const {
-    const base::Fd directory = open_directory(path_);
+    const base::Fd directory = open_directory(plan_->path);
     struct stat status {};
     if (!directory ||
-        ::fstatat(directory.get(), file_name(path_).c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        ::fstatat(directory.get(), file_name(plan_->path).c_str(), &status, AT_SYMLINK_NOFOLLOW) !=
+            0 ||
         !S_ISLNK(status.st_mode))
-        return path_;
+        return plan_->path;
     std::array<char, PATH_MAX> path;
     const std::string link = "/proc/self/fd/" + std::to_string(file_.get());
     const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
-    return size > 0 ? std::string{path.data(), static_cast<std::size_t>(size)} : path_;
+    return size > 0 ? std::string{path.data(), static_cast<std::size_t>(size)} : plan_->path;
 }
 
 const std::shared_ptr<RotatedFiles>& LogFile::rotated_at(const std::string& path) {
     if (!rotated_ || rotated_->path() != path)
-        rotated_ = std::make_shared<RotatedFiles>(path, rotation_, on_compressed_);
+        rotated_ = std::make_shared<RotatedFiles>(path, plan_->rotation, on_compressed_);
     return rotated_;
 }
 
@@ -293,7 +290,7 @@ int LogFile::rotate(Compressor& compressor) {
     bool leftovers = false;
     if (const int error = rotated->look(directory.get(), leftovers)) return error;
 
-    WallTime time = rotated->next_time(clock_.wall());
+    WallTime time = rotated->next_time(plan_->clock->wall());
     std::string aside;
     int error = EEXIST;
     for (int tries = 0; error == EEXIST && tries < kMostTries; ++tries, time += 1ms) {
@@ -303,7 +300,7 @@ int LogFile::rotate(Compressor& compressor) {
     if (error != 0) return error;
     time -= 1ms;
 
-    Opened next = open_at(directory.get(), name, owner_);
+    Opened next = open_at(directory.get(), name, plan_->owner);
     if (next.error != 0) {
         rename_to_free_name(directory.get(), aside, name);
         return next.error;
@@ -320,7 +317,7 @@ int LogFile::rotate(Compressor& compressor) {
     rotated->prune(directory.get());
     if (leftovers) {
         compressor.submit_with_leftovers(rotated);
-    } else if (rotation_.compress != conf::Compression::none) {
+    } else if (plan_->rotation.compress != conf::Compression::none) {
         compressor.submit(rotated);
     }
     return 0;

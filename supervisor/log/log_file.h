@@ -25,7 +25,15 @@ struct FileClock {
     std::function<WallTime()> wall;
     std::function<std::chrono::milliseconds()> monotonic;
 
-    static FileClock real();
+    static std::shared_ptr<const FileClock> real();
+};
+
+// What is said about a log file; shared by all who work for it.
+struct FilePlan {
+    std::string path;
+    std::optional<Owner> owner;
+    conf::Rotation rotation;
+    std::shared_ptr<const FileClock> clock;
 };
 
 // A log file as the thread that writes it sees it: opened, rotated, opened again when it was moved
@@ -38,8 +46,7 @@ public:
         int rotate = 0;
     };
 
-    LogFile(std::string path, std::optional<Owner> owner, conf::Rotation rotation,
-            std::function<void(int)> on_compressed, FileClock clock);
+    LogFile(std::shared_ptr<const FilePlan> plan, std::function<void(int)> on_compressed);
 
     // Opens it where it isn't open, or anew where that is asked for, and writes the batch, of which
     // it leaves what could not be written.
@@ -66,11 +73,8 @@ private:
     std::string real_path() const;
     const std::shared_ptr<RotatedFiles>& rotated_at(const std::string& path);
 
-    const std::string path_;
-    const std::optional<Owner> owner_;
-    const conf::Rotation rotation_;
+    const std::shared_ptr<const FilePlan> plan_;
     const std::function<void(int)> on_compressed_;
-    const FileClock clock_;
 
     base::Fd file_;
     // Was moved or is to be left while a line is on its way: the line's end belongs to it.

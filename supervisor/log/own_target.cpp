@@ -37,7 +37,9 @@ class FileOwnTarget final : public OwnTarget {
 public:
     explicit FileOwnTarget(std::string path)
         : path_{std::move(path)},
-          file_{path_, std::nullopt, conf::Rotation{}, [](int) {}, FileClock::real()} {}
+          file_{std::make_shared<const FilePlan>(
+                    FilePlan{path_, std::nullopt, conf::Rotation{}, FileClock::real()}),
+                [](int) {}} {}
 
     Result deliver(std::deque<OwnEntry>& entries) override {
         // After a failed write the first line in there may be the rest of one.

@@ -73,8 +73,9 @@ struct Desk {
                 const std::lock_guard lock{shared->mutex};
                 shared->changed.notify_all();
             },
-            FileClock{.wall = [shared = shared] { return shared->wall.load(); },
-                      .monotonic = [shared = shared] { return shared->monotonic.load(); }});
+            std::make_shared<const FileClock>(
+                FileClock{.wall = [shared = shared] { return shared->wall.load(); },
+                          .monotonic = [shared = shared] { return shared->monotonic.load(); }}));
         look(target);
         return target;
     }
