@@ -275,6 +275,10 @@ void LinuxHost::launch(Live& live) {
     };
 
     if (const auto opened = open_output(live); !opened) return lacking(opened.error());
+    if (termios settings{}; live.program->input.kind == conf::Input::Kind::inherit &&
+                            !terminal_before_ && ::tcgetattr(STDIN_FILENO, &settings) == 0) {
+        terminal_before_ = settings;
+    }
     const auto output = parts_.log.begin_run(live.slot, static_cast<std::uint32_t>(live.run));
     if (!output) return lacking(output.error());
     auto spawned = clone(live, *output);
@@ -504,7 +508,7 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
     if (!live) return;
     REEVE_PROBE_EXIT(live->name.c_str(), live->run, live->pid, reaped.status.code,
                      reaped.status.signal);
-    live->pid = 0;
+    const pid_t main = std::exchange(live->pid, 0);
     if (live->flight) {
         // Dead before its status pipe was looked at.
         live->landing.stop();
@@ -512,8 +516,7 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
         live->flight = {};
     }
     if (live->program->input.kind == conf::Input::Kind::inherit) {
-        // It had the foreground of our terminal; without it ^C would reach nobody.
-        (void)::tcsetpgrp(STDIN_FILENO, ::getpgrp());
+        take_terminal_back(run, main);
     }
     // Its place in the air is free by now, whoever looked at its pipe.
     pump();
@@ -536,6 +539,18 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
         roster_->on_main_exited(run, reaped.status,
                                 Usage{cpu, reaped.max_rss_bytes, remark_on(*live, reaped.status)});
     }
+}
+
+// It had the foreground of our terminal; without it ^C would reach nobody.  But a shell that has
+// taken it meanwhile keeps it.
+void LinuxHost::take_terminal_back(RunId run, pid_t main) {
+    const pid_t foreground = ::tcgetpgrp(STDIN_FILENO);
+    if (foreground <= 0 || foreground == ::getpgrp()) return;
+    const bool is_left = ::kill(-foreground, 0) != 0 && errno == ESRCH;
+    if (foreground != main && !is_left && tracker_.run_of(foreground) != run) return;
+    (void)::tcsetpgrp(STDIN_FILENO, ::getpgrp());
+    // As it was before: it may have died while it read key by key.
+    if (terminal_before_) (void)::tcsetattr(STDIN_FILENO, TCSANOW, &*terminal_before_);
 }
 
 // A SIGKILL may have been the kernel's, for want of memory: its counters tell.

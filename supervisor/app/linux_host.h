@@ -1,5 +1,7 @@
 #pragma once
 
+#include <termios.h>
+
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -113,6 +115,7 @@ private:
     void reap();
     void ended(const track::Reaper::Death& death);
     void main_ended(RunId run, const os::Reaped& reaped);
+    void take_terminal_back(RunId run, pid_t main);
     void orphan_ended(std::optional<RunId> run);
     std::string remark_on(const Live& live, const base::ExitStatus& status);
     void tell_orphans();
@@ -146,6 +149,8 @@ private:
     std::deque<RunId> to_launch_;
     // By slot: those whose output the log thread has taken on, at their first run.
     std::unordered_set<std::uint32_t> with_output_;
+    // Our own, before the program with stdin = "inherit" had it.
+    std::optional<termios> terminal_before_;
 
     base::Fd child_signal_;
     loop::FdWatch child_watch_;

@@ -111,10 +111,23 @@ TEST_CASE("zombies may be asked for by name, the doctor looks at the machine") {
     CHECK(refused({"zombie"}) == "reevectl: there is no verb 'zombie'; did you mean 'zombies'?");
 }
 
+TEST_CASE("attach takes one name, and a key to leave by") {
+    CHECK(parsed({"attach", "game"}).targets == Names{"game"});
+    CHECK(parsed({"attach", "game"}).attach.detach_key == '\x1d');
+    CHECK(parsed({"attach", "game", "--detach-key", "^q"}).attach.detach_key == '\x11');
+    CHECK(parsed({"attach", "--detach-key=Ctrl-Q", "game"}).attach.detach_key_name == "Ctrl-Q");
+    CHECK(parsed({"attach", "game", "--detach-key", "none"}).attach.detach_key == std::nullopt);
+    CHECK(refused({"attach"}) == "reevectl: 'attach' needs the name of one program or instance");
+    CHECK(refused({"attach", "a", "b"}) ==
+          "reevectl: 'attach' needs the name of one program or instance");
+    CHECK(refused({"attach", "game", "--detach-key", "q"}) ==
+          "reevectl: --detach-key is a key such as ^Q or Ctrl-Q, or 'none', not 'q'");
+}
+
 TEST_CASE("what is promised for later says so") {
     for (const char* verb :
-         {"top", "attach", "explain", "why", "apply", "update", "run", "history", "reload", "scale",
-          "wait", "diff", "health", "metrics", "upgrade", "completion"}) {
+         {"top", "explain", "why", "apply", "update", "run", "history", "reload", "scale", "wait",
+          "diff", "health", "metrics", "upgrade", "completion"}) {
         CHECK(refused({verb, "x", "--flag"}) ==
               "reevectl: '" + std::string{verb} + "' is not in this version");
     }
