@@ -77,7 +77,7 @@ bool Capture::may_read() {
 }
 
 void Capture::resume() {
-    if (std::exchange(blocked_, false)) watch_.resume();
+    if (std::exchange(blocked_, false)) watch_.change(wanted());
 }
 
 bool Capture::read_once() {
@@ -205,8 +205,9 @@ void Capture::take(const Slice& slice) {
     for (const auto& outlet : outlets_) {
         outlet->begin();
         if (outlet->takes_bytes()) {
-            outlet->put_bytes(slice);
+            put_bytes(*outlet, slice);
         } else {
+            outlet->is_given_lines(true);
             any_lines = true;
         }
     }
@@ -224,6 +225,18 @@ void Capture::take(const Slice& slice) {
     mid_line_ = slice.bytes.back() != '\n';
     for (const auto& outlet : outlets_) outlet->flush();
     count_dropped();
+}
+
+void Capture::put_bytes(Outlet& outlet, const Slice& slice) {
+    const std::string_view pending = splitter_.pending();
+    if (outlet.is_given_lines(false) && !pending.empty()) {
+        // Its file can be opened now, and the line that is on its way has gone nowhere yet.
+        auto copy = std::make_shared<char[]>(pending.size());
+        pending.copy(copy.get(), pending.size());
+        const std::string_view bytes{copy.get(), pending.size()};
+        outlet.put_bytes({std::move(copy), bytes});
+    }
+    outlet.put_bytes(slice);
 }
 
 // Who begins to look in the middle of a line is told its beginning too, as far as it is known.
@@ -268,7 +281,7 @@ void Capture::end_line() {
     for (const auto& outlet : outlets_) {
         outlet->begin();
         // The bytes are static: nobody has to keep them.
-        if (outlet->takes_bytes()) outlet->put_bytes({nullptr, kNewline});
+        if (outlet->takes_bytes()) put_bytes(*outlet, {nullptr, kNewline});
     }
     if (splitting_) {
         splitter_.finish([this](std::string_view text, bool) { on_line(text, Record::End::none); });
