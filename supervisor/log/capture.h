@@ -93,6 +93,7 @@ private:
     void take(const Slice& slice);
     void end_line();
     void pass_boundaries();
+    void put_bytes(Outlet& outlet, const Slice& slice);
     void begin_splitting();
     void on_line(std::string_view text, Record::End end);
     void add_mark(Line::Kind kind, std::uint32_t run, std::uint64_t number);

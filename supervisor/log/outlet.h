@@ -32,6 +32,8 @@ public:
     void put_bytes(const Slice& slice);
     void put(const Record& record);
     void flush() { sink_->flush(); }
+    // Whether lines are what it is given from now on; answers with what it was before.
+    bool is_given_lines(bool now) { return std::exchange(given_lines_, now); }
 
     // Since it was asked last.
     std::uint64_t take_dropped_lines() { return std::exchange(dropped_lines_, 0); }
@@ -44,6 +46,7 @@ private:
     conf::Overflow overflow_;
     bool dropping_ = false;
     bool full_ = false;
+    bool given_lines_ = false;
     bool in_line_ = false;          // the sink has the beginning of a line, and not yet its end
     bool skipping_ = false;         // the last line, or what has come of it, was dropped
     bool in_skipped_line_ = false;  // and its end has not come
