@@ -55,4 +55,41 @@ inline std::uint64_t count_of(const Result& reading, const std::string& word) {
                          nullptr, 10);
 }
 
+inline constexpr const char* kNoNamespace = "a mount namespace of its own can't be had: needs root";
+
+// A /dev for a mount namespace that is the machine's but for /dev/log, which leads to `path`.
+inline std::string with_dev_log(const Directory& directory, const std::string& path) {
+    const std::string dev = directory / "dev";
+    std::filesystem::create_directory(dev);
+    return "cd '" + dev +
+           "'\n"
+           "mount -t tmpfs none .\ncd '" +
+           dev +
+           "'\n"
+           "for node in null zero full random urandom tty; do\n"
+           "  touch $node; mount --bind /dev/$node $node\n"
+           "done\n"
+           "mkdir shm pts\n"
+           "mount --bind /dev/shm shm; mount --bind /dev/pts pts\n"
+           "ln -s /proc/self/fd fd; ln -s fd/1 stdout; ln -s fd/2 stderr\n"
+           "ln -s '" +
+           path + "' log\ncd /\nmount --rbind '" + dev + "' /dev";
+}
+
+// A path as reeve sees it in its mount namespace.
+inline std::string seen_by(const Reeve& reeve, const std::string& path) {
+    return "/proc/" + std::to_string(reeve.pid()) + "/root" + path;
+}
+
+inline Result in_namespace_of(const Reeve& reeve, std::vector<std::string> words) {
+    words.insert(words.begin(), {"nsenter", "--mount", "--target", std::to_string(reeve.pid())});
+    return run(words);
+}
+
+inline std::size_t count(const std::string& text, const std::string& part) {
+    std::size_t found = 0;
+    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+    return found;
+}
+
 }  // namespace reeve::test

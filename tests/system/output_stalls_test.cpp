@@ -130,48 +130,6 @@ std::string receive_until(int socket, const std::string& text) {
     return all;
 }
 
-// A /dev for a mount namespace that is the machine's but for /dev/log, which leads to `path`.
-std::string with_dev_log(const Directory& directory, const std::string& path) {
-    const std::string dev = directory / "dev";
-    std::filesystem::create_directory(dev);
-    return "mount -t tmpfs none '" + dev +
-           "'\n"
-           "for node in null zero full random urandom tty; do\n"
-           "  touch '" +
-           dev + "'/$node; mount --bind /dev/$node '" + dev +
-           "'/$node\n"
-           "done\n"
-           "mkdir '" +
-           dev + "/shm' '" + dev +
-           "/pts'\n"
-           "mount --bind /dev/shm '" +
-           dev + "/shm'; mount --bind /dev/pts '" + dev +
-           "/pts'\n"
-           "ln -s /proc/self/fd '" +
-           dev + "/fd'; ln -s fd/1 '" + dev + "/stdout'; ln -s fd/2 '" + dev +
-           "/stderr'\n"
-           "ln -s '" +
-           path + "' '" + dev + "/log'\nmount --rbind '" + dev + "' /dev";
-}
-
-// A path as reeve sees it in its mount namespace.
-std::string seen_by(const Reeve& reeve, const std::string& path) {
-    return "/proc/" + std::to_string(reeve.pid()) + "/root" + path;
-}
-
-Result in_namespace_of(const Reeve& reeve, std::vector<std::string> words) {
-    words.insert(words.begin(), {"nsenter", "--mount", "--target", std::to_string(reeve.pid())});
-    return run(words);
-}
-
-std::size_t count(const std::string& text, const std::string& part) {
-    std::size_t found = 0;
-    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-    return found;
-}
-
-constexpr const char* kNoNamespace = "a mount namespace of its own can't be had: needs root";
-
 }  // namespace
 
 TEST_CASE("a FIFO that nobody reads stalls nothing but its program, and loses nothing") {
