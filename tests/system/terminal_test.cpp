@@ -315,7 +315,8 @@ environment = { PS1 = "ready> ", ENV = "" }
     // It is the shell's, and reeve goes on: in the background, and with TOSTOP.
     user.type("\x03");
     user.sees("ready> ");
-    user.sees("sh: running");
+    CHECK(run({REEVECTL_PROGRAM, "--socket", directory / "s", "signal", "URG", "sh"}).code == 0);
+    user.sees("asked for by uid");
     user.type("exit 0\n");
     user.sees("exited");
     wait_until("reeve's foreground", [&] { return user.foreground() == user.pid(); });
