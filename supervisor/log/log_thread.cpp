@@ -21,6 +21,7 @@ struct LogThread::Instance {
         base::Fd slave;
         os::WindowSize window;  // of who is attached
         bool attached = false;
+        std::string typed{};  // since the last run, for the next one
     };
     std::optional<OnTerminal> terminal;  // instead of the pipes
 
@@ -177,6 +178,11 @@ base::OsExpected<OutputFds> LogThread::begin_run(InstanceId id, std::uint32_t ru
         to_engine([id, run, master](Engine& engine) {
             engine.begin_on_terminal(id, std::move(*master), run);
         });
+        if (!terminal->typed.empty()) {
+            to_engine([id, typed = std::exchange(terminal->typed, {})](Engine& engine) {
+                engine.type(id, typed);
+            });
+        }
         return OutputFds{terminal->slave.get(), terminal->slave.get()};
     }
     found->second->each(
@@ -332,12 +338,19 @@ LogThread::Attachment::~Attachment() {
     if (found == log.instances_.end()) return;
     log.set_window(instance_, {});
     found->second->terminal->attached = false;
+    found->second->terminal->typed.clear();
     log.to_engine([instance = instance_](Engine& engine) { engine.detach(instance); });
 }
 
 void LogThread::Attachment::type(std::string bytes) {
     const auto thread = thread_.lock();
     if (!thread) return;
+    const auto found = (*thread)->instances_.find(instance_);
+    if (found == (*thread)->instances_.end()) return;
+    if (auto& terminal = found->second->terminal; !terminal->slave) {
+        terminal->typed += bytes;
+        return;
+    }
     (*thread)->to_engine([instance = instance_, bytes = std::move(bytes)](Engine& engine) {
         engine.type(instance, bytes);
     });

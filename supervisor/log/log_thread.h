@@ -126,8 +126,8 @@ public:
         Attachment(const Attachment&) = delete;
         Attachment& operator=(const Attachment&) = delete;
 
-        // As if it were typed; on_taken() follows.  What is typed between two runs reaches nobody.
-        // How much is on its way is the caller's business.
+        // As if it were typed; on_taken() follows.  What is typed between two runs is the next
+        // one's. How much is on its way is the caller's business.
         void type(std::string bytes);
         void resize(os::WindowSize size);
         // So many bytes given by on_output() are dealt with.  Who doesn't say so is told what he
