@@ -51,6 +51,9 @@ constexpr std::array<VerbInfo, 20> kVerbs{{
      "  reevectl logs -f              follow all programs\n"
      "  reevectl logs web -p          the run before: why did it crash?\n"
      "  reevectl logs web -n all --stderr -t\n"
+     "  reevectl logs -S 10:00 -U 10:30 web db\n"
+     "  reevectl logs web -n all --raw > web.log\n"
+     "  reevectl logs --reeve -f      what reeve itself has to say\n"
      "  reevectl logs -g 'error|fatal' --since 5m\n",
      "Each stream of each instance is kept in memory, its last 64 KiB, over its runs."},
     {"tree", Verb::tree, "", "every process, below the program it belongs to",
@@ -309,7 +312,7 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
                 ->type_name("N")
                 ->take_last();
             app.add_option("-S,--since", logs.since,
-                           "not older than 5m, or than 2026-11-22T10:17:00Z")
+                           "not older than 5m, 10:17, yesterday or 2026-11-22T10:17:00Z (UTC)")
                 ->type_name("TIME");
             app.add_option("-U,--until", logs.until, "not younger than that")->type_name("TIME");
             app.add_option("-g,--grep", logs.grep,
@@ -322,6 +325,8 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
                          "neither names before the lines nor marks between runs");
             app.add_flag("-p,--previous", logs.previous, "the run that ended last, alone");
             app.add_option("--run", logs.run, "that run alone")->type_name("N");
+            app.add_flag("--raw", logs.raw, "bytes as they came, and nothing else");
+            app.add_flag("--reeve", logs.reeve, "reeve's own log");
             break;
         }
         case Verb::attach:
@@ -471,6 +476,13 @@ std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
                "new";
     }
     if (options.logs.run && *options.logs.run < 1) return "--run counts from 1";
+    if (options.logs.raw && (options.json || options.logs.timestamps))
+        return "--raw does not go with --json or --timestamps";
+    if (options.logs.reeve &&
+        (!options.targets.empty() || options.logs.previous || options.logs.run ||
+         options.logs.only_stdout || options.logs.only_stderr || options.logs.raw)) {
+        return "--reeve does not go with targets, --previous, --run, --stdout, --stderr or --raw";
+    }
 
     if (raw.detach_key == "none") {
         options.attach.detach_key.reset();

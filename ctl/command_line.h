@@ -55,6 +55,8 @@ struct Options {
         std::string since;
         std::string until;
         std::string grep;
+        bool raw = false;
+        bool reeve = false;
     } logs;
 
     struct Attach {

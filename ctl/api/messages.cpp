@@ -242,6 +242,14 @@ void walk(V& visit, T& value) {
     visit("line", value.line);
 }
 
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, OwnLogLine>
+void walk(V& visit, T& value) {
+    visit("time", value.time);
+    visit("level", value.level);
+    visit("message", value.message);
+}
+
 // An event's data is JSON already and goes through as it is.
 struct Raw {
     std::string& text;
@@ -585,6 +593,64 @@ int http_status_of(std::string_view word) {
     return kInternal.http_status;
 }
 
+namespace {
+
+// Unicode, table 3-7.
+bool is_utf8(std::string_view text) {
+    const auto byte = [text](std::size_t at) -> unsigned {
+        return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
+    };
+    for (std::size_t at = 0; at < text.size();) {
+        const unsigned first = byte(at);
+        const unsigned second = byte(at + 1);
+        std::size_t size = 1;
+        if (first >= 0x80) {
+            if (first < 0xc2 || first > 0xf4) return false;
+            size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+            const unsigned from = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+            const unsigned to = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+            if (second < from || second > to) return false;
+            for (std::size_t more = 2; more < size; ++more)
+                if ((byte(at + more) & 0xc0) != 0x80) return false;
+        }
+        at += size;
+    }
+    return true;
+}
+
+// Each byte as the character of its number, in UTF-8.
+std::string from_latin1(std::string_view bytes) {
+    std::string text;
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x80) {
+            text += c;
+        } else {
+            text += static_cast<char>(0xc0 | (byte >> 6));
+            text += static_cast<char>(0x80 | (byte & 0x3f));
+        }
+    }
+    return text;
+}
+
+// The inverse; false where there are other characters.
+bool to_latin1(std::string& text) {
+    std::size_t out = 0;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        auto byte = static_cast<unsigned char>(text[at]);
+        if (byte >= 0x80) {
+            if ((byte != 0xc2 && byte != 0xc3) || at + 1 == text.size()) return false;
+            byte = static_cast<unsigned char>((byte << 6) |
+                                              (static_cast<unsigned char>(text[++at]) & 0x3f));
+        }
+        text[out++] = static_cast<char>(byte);
+    }
+    text.resize(out);
+    return true;
+}
+
+}  // namespace
+
 std::string to_json(const Status& value) {
     return encode(value);
 }
@@ -613,6 +679,17 @@ std::string to_json(const Doctor& value) {
     return encode(value);
 }
 std::string to_json(const LogLine& value) {
+    const bool utf8 = is_utf8(value.line);
+    LogLine shown = value;
+    if (!utf8) shown.line = from_latin1(value.line);
+    std::string text = encode(shown);
+    text.pop_back();
+    if (value.partial) text += R"(,"partial":true)";
+    if (!utf8) text += R"(,"encoding":"latin-1")";
+    if (!value.event.empty()) text += R"(,"event":)" + to_json_string(value.event);
+    return text + "}";
+}
+std::string to_json(const OwnLogLine& value) {
     return encode(value);
 }
 std::string to_json(const Event& value) {
@@ -652,7 +729,31 @@ Expected<Doctor, DecodeError> from_json<Doctor>(std::string_view text) {
 }
 template <>
 Expected<LogLine, DecodeError> from_json<LogLine>(std::string_view text) {
-    return decode_reply<LogLine>(text);
+    auto line = decode_reply<LogLine>(text);
+    if (!line) return line;
+    // A line that has none of these is not looked at twice.
+    const std::string_view behind =
+        text.substr(text.size() - std::min<std::size_t>(text.size(), 96));
+    const auto may_have = [behind](std::string_view name) {
+        return behind.find(name) != std::string_view::npos;
+    };
+    if (!may_have("\"partial\"") && !may_have("\"encoding\"") && !may_have("\"event\""))
+        return line;
+    const auto json = parse_object(text);
+    const auto flag = json->find("partial");
+    line->partial = flag != json->end() && flag->is_boolean() && flag->get<bool>();
+    const auto event = json->find("event");
+    if (event != json->end() && event->is_string()) line->event = event->get<std::string>();
+    const auto encoding = json->find("encoding");
+    if (encoding == json->end()) return line;
+    if (*encoding != "latin-1") return Unexpected<DecodeError>{{"encoding is not \"latin-1\""}};
+    if (!to_latin1(line->line))
+        return Unexpected<DecodeError>{{"line has characters that are not of its encoding"}};
+    return line;
+}
+template <>
+Expected<OwnLogLine, DecodeError> from_json<OwnLogLine>(std::string_view text) {
+    return decode_reply<OwnLogLine>(text);
 }
 template <>
 Expected<Event, DecodeError> from_json<Event>(std::string_view text) {

@@ -245,6 +245,10 @@ struct Doctor {
 //   follow=true        and then whatever comes, until the client closes
 //   stream=stdout      or stderr; both
 //   run=N              that run alone; not with follow
+//   previous=true      of each instance the run before the present one, or its last; not with
+//   follow marks=true         where runs begin and end there is a line of the stream "reeve"
+//
+// TARGET may be several, with commas between them.  Their lines come in the order of time.
 
 struct LogLine {
     std::optional<Timestamp> time;  // when reeve read it; null when that is not known any more
@@ -254,8 +258,27 @@ struct LogLine {
     std::int64_t run = 0;
     std::optional<std::int64_t> pid;  // of the run's main process
     std::string stream;               // "stdout", "stderr"; "reeve": what it has to say itself
-    std::string line;                 // without its newline; bytes that are not UTF-8 become U+FFFD
+    // Without its newline; bytes as they came.  In JSON a line that is no valid UTF-8 has each byte
+    // as the character of that number, and "encoding":"latin-1" behind it.
+    std::string line;
+    // No newline came after this text: the run ended, or it hasn't come yet, or the line is longer
+    // than kLongestLine and the next message goes on with it.  Only there where it applies.
+    bool partial = false;
+    // "run_begin" and "run_end" for these marks; only there where it applies.
+    std::string event{};
     bool operator==(const LogLine&) const = default;
+};
+
+inline constexpr std::size_t kLongestLine = 1024 * 1024;
+
+// ---- GET /v1/logs, Accept: application/x-ndjson ----------------------------------------------
+
+// reeve's own log, as far as memory has it.  lines=, since=, until= and follow= as above.
+struct OwnLogLine {
+    std::optional<Timestamp> time;
+    std::string level;  // "trace", "debug", "info", "warn", "error"
+    std::string message;
+    bool operator==(const OwnLogLine&) const = default;
 };
 
 // ---- GET /v1/events ------------------------------------------------------------------------
@@ -334,6 +357,7 @@ std::string to_json(const Tree& value);
 std::string to_json(const Zombies& value);
 std::string to_json(const Doctor& value);
 std::string to_json(const LogLine& value);
+std::string to_json(const OwnLogLine& value);
 std::string to_json(const Event& value);
 std::string to_json(const ErrorBody& value);
 
@@ -366,6 +390,8 @@ template <>
 Expected<Doctor, DecodeError> from_json<Doctor>(std::string_view text);
 template <>
 Expected<LogLine, DecodeError> from_json<LogLine>(std::string_view text);
+template <>
+Expected<OwnLogLine, DecodeError> from_json<OwnLogLine>(std::string_view text);
 template <>
 Expected<Event, DecodeError> from_json<Event>(std::string_view text);
 template <>

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ctl/api/messages.h"
@@ -55,17 +57,35 @@ public:
         std::size_t name_width = 0;
         bool timestamps = false;
         bool marks = true;
+        bool raw = false;  // bytes as they came, and nothing else
     };
 
     LogScreen(Settings settings, Style style) : settings_{settings}, style_{style} {}
 
     // The line and what comes before it, with newlines.
     std::string line(const api::LogLine& line);
+    // What was held back, when nothing more comes for now.
+    std::string finish();
 
 private:
+    struct Ended {
+        std::string name;
+        std::string text;
+    };
+
+    std::string mark(const std::string& name, const std::string& text) const;
+    std::string begin_of_run(const api::LogLine& line);
+    std::string end_piece(const api::LogLine& line);
+    std::string head_of(const api::LogLine& line) const;
+
     Settings settings_;
     Style style_;
     std::map<std::string, std::int64_t> last_run_;  // by instance
+    Ended ended_;                                   // of which nothing has been said yet
+    // Whose line it is that goes on.
+    std::optional<std::pair<std::string, std::string>> goes_on_;
 };
+
+std::string own_log_line(const api::OwnLogLine& line, const Style& style);
 
 }  // namespace reeve::ctl

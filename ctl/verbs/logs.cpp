@@ -1,10 +1,9 @@
-#include <poll.h>
 #include <regex.h>
 
 #include <algorithm>
 #include <deque>
-#include <list>
 #include <memory>
+#include <optional>
 
 #include "conf/units.h"
 #include "ctl/screens/screens.h"
@@ -42,14 +41,42 @@ private:
     std::unique_ptr<regex_t> compiled_;
 };
 
-// "5m" before now, or a time with or without its milliseconds.
-std::optional<api::Timestamp> parse_moment(const std::string& text, api::Timestamp now) {
+// Two digits each, with colons between them: hours, minutes and perhaps seconds.
+std::optional<std::chrono::seconds> parse_clock(std::string_view text) {
+    if (text.size() != 5 && text.size() != 8) return std::nullopt;
+    constexpr std::string_view kForm = "00:00:00";
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const bool digit = text[at] >= '0' && text[at] <= '9';
+        if (kForm[at] == '0' ? !digit : text[at] != kForm[at]) return std::nullopt;
+    }
+    const auto number = [text](std::size_t at) {
+        return at < text.size() ? (text[at] - '0') * 10 + (text[at + 1] - '0') : 0;
+    };
+    if (number(0) > 23 || number(3) > 59 || number(6) > 59) return std::nullopt;
+    return std::chrono::hours{number(0)} + std::chrono::minutes{number(3)} +
+           std::chrono::seconds{number(6)};
+}
+
+// "5m" and "5m ago", "now", "today", "yesterday", "10:17", "2026-11-22", "2026-11-22 10:17", and
+// what reeve itself writes, with or without milliseconds and Z.  UTC, like all times that it shows.
+std::optional<api::Timestamp> parse_moment(std::string text, api::Timestamp now) {
+    const auto midnight = std::chrono::floor<std::chrono::days>(now);
+    if (text == "now") return now;
+    if (text == "today") return midnight;
+    if (text == "yesterday") return midnight - std::chrono::days{1};
+    if (text.ends_with(" ago")) text.resize(text.size() - 4);
     if (const auto ago = conf::parse_duration(text)) return now - *ago;
     if (const auto time = api::parse_timestamp(text)) return time;
-    if (!text.empty() && text.back() == 'Z') {
-        return api::parse_timestamp(text.substr(0, text.size() - 1) + ".000Z");
-    }
-    return std::nullopt;
+    if (const auto clock = parse_clock(text)) return midnight + *clock;
+
+    constexpr std::size_t kDate = 10;
+    const auto day = api::parse_timestamp(text.substr(0, kDate) + "T00:00:00.000Z");
+    if (!day || text.size() == kDate) return day;
+    if (text[kDate] != ' ' && text[kDate] != 'T') return std::nullopt;
+    std::string_view rest = std::string_view{text}.substr(kDate + 1);
+    if (rest.ends_with('Z')) rest.remove_suffix(1);
+    if (const auto clock = parse_clock(rest)) return *day + *clock;
+    return api::parse_timestamp(text.substr(0, kDate) + "T" + std::string{rest} + "Z");
 }
 
 // The times that the flags name.
@@ -58,7 +85,8 @@ struct Span {
     std::optional<api::Timestamp> until;
 };
 
-std::string query(const Options::Logs& logs, const Span& span, std::optional<std::int64_t> run) {
+std::string query(const Options& options, const Span& span) {
+    const Options::Logs& logs = options.logs;
     std::string text = "?lines=";
     // What does not match must not count: then all is asked for and the last are taken here.
     const bool all = !logs.lines || (!logs.grep.empty() && !logs.follow);
@@ -68,46 +96,40 @@ std::string query(const Options::Logs& logs, const Span& span, std::optional<std
     if (logs.follow) text += "&follow=true";
     if (logs.only_stdout) text += "&stream=stdout";
     if (logs.only_stderr) text += "&stream=stderr";
-    if (run) text += "&run=" + std::to_string(*run);
+    if (logs.run) text += "&run=" + std::to_string(*logs.run);
+    if (logs.previous) text += "&previous=true";
+    if (!options.json && !logs.raw && !logs.reeve && !logs.no_prefix) text += "&marks=true";
     return text;
 }
 
-// A line as it came and what it says.
-struct Received {
-    std::string json;
-    api::LogLine line;
-};
-
+// Turns what comes into what is printed.
 class LogReader {
 public:
     LogReader(const Session& session, LogScreen screen, std::optional<Pattern> pattern)
-        : session_{session}, screen_{std::move(screen)}, pattern_{std::move(pattern)} {}
-
-    // Bytes of JSON lines from one of the connections, whose unfinished line is kept in `rest`.
-    void feed(std::string& rest, std::string_view bytes) {
-        rest += bytes;
-        std::size_t begin = 0;
-        for (std::size_t end = 0; (end = rest.find('\n', begin)) != std::string::npos;
-             begin = end + 1) {
-            if (end > begin) take(std::string_view{rest}.substr(begin, end - begin));
-        }
-        rest.erase(0, begin);
-        flush();
+        : session_{session}, screen_{std::move(screen)}, pattern_{std::move(pattern)} {
+        const Options::Logs& logs = session.options.logs;
+        if (pattern_ && !logs.follow) wanted_ = logs.lines;
     }
 
-    // The lines of several connections in the order of time, and of these the last that were asked
-    // for.
-    void print_kept() {
-        std::stable_sort(kept_.begin(), kept_.end(), [](const Received& a, const Received& b) {
-            return a.line.time && b.line.time && *a.line.time < *b.line.time;
-        });
-        const std::optional<std::int64_t> wanted = session_.options.logs.lines;
-        std::size_t first = 0;
-        if (wanted && kept_.size() > static_cast<std::size_t>(*wanted)) {
-            first = kept_.size() - static_cast<std::size_t>(*wanted);
+    void feed(std::string_view bytes) {
+        rest_ += bytes;
+        std::size_t begin = 0;
+        for (std::size_t end = 0; (end = rest_.find('\n', begin)) != std::string::npos;
+             begin = end + 1) {
+            if (end > begin) take(std::string_view{rest_}.substr(begin, end - begin));
         }
-        for (std::size_t i = first; i < kept_.size(); ++i) print(kept_[i]);
+        rest_.erase(0, begin);
+        if (!wanted_) {
+            out_ += screen_.finish();
+            flush();
+        }
+    }
+
+    // The last that matched, where only so many are wanted.
+    void finish() {
+        for (const Received& received : kept_) print(received);
         kept_.clear();
+        out_ += screen_.finish();
         flush();
     }
 
@@ -115,18 +137,44 @@ public:
     const std::string& undecodable() const { return undecodable_; }
 
 private:
+    // A line as it came and what it says.
+    struct Received {
+        std::string json;
+        api::LogLine line;
+        bool counts = false;
+    };
+
     void take(std::string_view json) {
+        if (session_.options.logs.reeve) return take_own(json);
         auto line = api::from_json<api::LogLine>(json);
         if (!line) {
             undecodable_ = line.error().text;
             return;
         }
-        if (pattern_ && !pattern_->matches(line->line)) return;
-        Received received{std::string{json}, *std::move(line)};
-        if (session_.options.logs.follow)
-            print(received);
-        else
-            kept_.push_back(std::move(received));
+        const bool is_mark = line->stream == "reeve";
+        // Between the few lines that match, marks of runs would be in the way.
+        if (pattern_ && (!line->event.empty() || (!is_mark && !pattern_->matches(line->line))))
+            return;
+        Received received{session_.options.json ? std::string{json} : std::string{},
+                          *std::move(line), !is_mark};
+        if (!wanted_) return print(received);
+        kept_.push_back(std::move(received));
+        if (!is_mark) ++kept_lines_;
+        while (kept_lines_ > *wanted_) {
+            if (kept_.front().counts) --kept_lines_;
+            kept_.pop_front();
+        }
+    }
+
+    void take_own(std::string_view json) {
+        auto line = api::from_json<api::OwnLogLine>(json);
+        if (!line) {
+            undecodable_ = line.error().text;
+            return;
+        }
+        if (pattern_ && !pattern_->matches(line->message)) return;
+        out_ +=
+            session_.options.json ? std::string{json} + "\n" : own_log_line(*line, session_.style);
     }
 
     void print(const Received& received) {
@@ -142,66 +190,19 @@ private:
     const Session& session_;
     LogScreen screen_;
     std::optional<Pattern> pattern_;
-    std::vector<Received> kept_;
+    std::optional<std::int64_t> wanted_;  // the last so many of those that match
+    std::deque<Received> kept_;
+    std::int64_t kept_lines_ = 0;
+    std::string rest_;  // of the input: a line whose end has not come
     std::string out_;
     bool has_reader_ = true;
     std::string undecodable_;
 };
 
-// One connection and the beginning of the line that is still to come.
-struct Source {
-    std::string rest;
-    std::optional<Exchange> exchange;
-    bool ended = false;
-};
-
-// Waits until any of them has something and takes it.  False: the time is over.
-bool pump_any(std::list<Source>& sources) {
-    std::vector<pollfd> polled;
-    int timeout = -1;
-    for (const Source& source : sources) {
-        if (source.ended) continue;
-        polled.push_back({source.exchange->fd(), POLLIN, 0});
-        timeout = source.exchange->time_left();  // all began together
-    }
-    if (polled.empty()) return true;
-    if (poll(polled.data(), polled.size(), timeout) == 0) return false;
-    for (Source& source : sources) {
-        if (!source.ended) source.ended = source.exchange->pump() == Exchange::Progress::ended;
-    }
-    return true;
-}
-
 Failure no_time(const std::string& flag, const std::string& text) {
     return {Exit::usage, flag + ": '" + text + "' is no time",
-            "write a duration such as 5m, or a time such as 2026-11-22T10:17:00Z"};
-}
-
-struct Wanted {
-    std::string target;
-    std::optional<std::int64_t> run;
-};
-
-// What to ask for.  With --previous each instance has a run of its own: of one that is up the run
-// before, of one that is down its last.
-Expected<std::vector<Wanted>, Failure> requests(const Options& options,
-                                                const std::vector<api::ProgramStatus>& selected) {
-    std::vector<Wanted> wanted;
-    if (!options.logs.previous) {
-        for (const std::string& target : options.targets) {
-            wanted.push_back({target, options.logs.run});
-        }
-        if (wanted.empty()) wanted.push_back({"*", options.logs.run});
-        return wanted;
-    }
-    for (const api::ProgramStatus& instance : selected) {
-        if (!instance.run) continue;
-        const std::int64_t run = *instance.run - (instance.pid ? 1 : 0);
-        if (run >= 1) wanted.push_back({instance.name, run});
-    }
-    if (!wanted.empty() || selected.empty()) return wanted;
-    return Unexpected<Failure>{{Exit::no_such_name, "no run has ended yet",
-                                "'reevectl logs' without --previous shows the present one"}};
+            "write a duration such as 5m, or a time in UTC such as 10:17, yesterday or "
+            "2026-11-22T10:17:00Z"};
 }
 
 // Where `stderr` is merged into `stdout`, the default, there is nothing to see under --stderr: says
@@ -253,58 +254,48 @@ Exit logs_verb(const Session& session) {
         pattern = *std::move(compiled);
     }
 
-    const auto status = session.client.ask<api::Status>(session.question("/v1/status"));
-    if (!status) return session.fail(status.error());
-    const auto selected = select(*status, session.options.targets);
-    if (!selected) return session.fail(selected.error());
-    if (logs.only_stderr && !session.options.quiet) explain_merged(session, *selected);
-    std::size_t name_width = 0;
-    for (const api::ProgramStatus& instance : *selected) {
-        name_width = std::max(name_width, display_width(instance.name));
+    std::string path = "/v1/logs";
+    LogScreen::Settings settings{
+        .timestamps = logs.timestamps, .marks = !logs.no_prefix, .raw = logs.raw};
+    if (!logs.reeve) {
+        const auto status = session.client.ask<api::Status>(session.question("/v1/status"));
+        if (!status) return session.fail(status.error());
+        const auto selected = select(*status, session.options.targets);
+        if (!selected) return session.fail(selected.error());
+        if (logs.only_stderr && !session.options.quiet) explain_merged(session, *selected);
+        for (const api::ProgramStatus& instance : *selected)
+            settings.name_width = std::max(settings.name_width, display_width(instance.name));
+        settings.prefix = selected->size() > 1 && !logs.no_prefix;
+        std::string targets;
+        for (const std::string& target : session.options.targets)
+            targets += (targets.empty() ? "" : ",") + target;
+        path = program_path(targets.empty() ? "*" : targets) + "/logs";
     }
-    LogReader reader{session,
-                     LogScreen{{.prefix = selected->size() > 1 && !logs.no_prefix,
-                                .name_width = name_width,
-                                .timestamps = logs.timestamps,
-                                .marks = !logs.no_prefix},
-                               session.style},
-                     std::move(pattern)};
+    LogReader reader{session, LogScreen{settings, session.style}, std::move(pattern)};
 
-    const auto wanted = requests(session.options, *selected);
-    if (!wanted) return session.fail(wanted.error());
-    std::list<Source> sources;
-    for (const auto& [target, run] : *wanted) {
-        Call call;
-        call.target = program_path(target) + "/logs" + query(logs, span, run);
-        call.accept = api::kNdjsonType;
-        if (logs.follow)
-            call.timeout = session.options.timeout;
-        else
-            call.timeout = session.patience();
-        Source& source = sources.emplace_back();
-        auto exchange = session.client.begin(
-            call, [&reader, &source](std::string_view bytes) { reader.feed(source.rest, bytes); });
-        if (!exchange) return session.fail(exchange.error());
-        source.exchange = *std::move(exchange);
-    }
-
-    const auto any_under_way = [&] {
-        return std::any_of(sources.begin(), sources.end(),
-                           [](const Source& source) { return !source.ended; });
-    };
-    while (any_under_way()) {
-        const bool in_time = pump_any(sources);
+    Call call;
+    call.target = path + query(session.options, span);
+    call.accept = api::kNdjsonType;
+    // A history of gigabytes takes its time.
+    call.timeout = session.options.timeout;
+    auto exchange =
+        session.client.begin(call, [&reader](std::string_view bytes) { reader.feed(bytes); });
+    if (!exchange) return session.fail(exchange.error());
+    for (;;) {
+        const auto progress = exchange->wait();
         if (!reader.has_reader()) return Exit::done;
-        if (!reader.undecodable().empty()) {
+        if (!reader.undecodable().empty())
             return session.fail(session.client.unreadable(reader.undecodable()));
-        }
-        if (!in_time && logs.follow) return Exit::done;  // --timeout: that long, no longer
-        if (!in_time) break;
+        if (progress == Exchange::Progress::ended) break;
+        // --timeout: that long, no longer.
+        if (progress == Exchange::Progress::late && logs.follow) return Exit::done;
+        if (progress == Exchange::Progress::late) break;
     }
-    reader.print_kept();
-    for (Source& source : sources) {
-        const auto reply = source.exchange->finish();
-        if (!reply) return session.fail(reply.error());
+    reader.finish();
+    const auto reply = exchange->finish();
+    if (!reply) return session.fail(reply.error());
+    if (logs.follow) {
+        return session.fail({Exit::failed, "the connection has ended: reeve is going down", ""});
     }
     return Exit::done;
 }

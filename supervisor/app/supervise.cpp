@@ -365,7 +365,7 @@ int supervise(conf::Config config) {
                  }}};
         host.on_unexamined([&] { sampler.sample([](const control::Sample&) {}); });
         GuardWatch guards{**loop, host, roster, sampler};
-        control::ThreadLogSource logs{**output};
+        control::ThreadLogSource logs{**loop, **output, own_log};
         control::Server server{{.loop = **loop,
                                 .roster = roster,
                                 .host = host,

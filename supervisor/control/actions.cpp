@@ -169,6 +169,7 @@ private:
             case Call::status:
             case Call::program:
             case Call::logs:
+            case Call::own_logs:
             case Call::attach:
             case Call::tree:
             case Call::zombies:

@@ -7,11 +7,17 @@
 #include <vector>
 
 #include "supervisor/log/line.h"
+#include "supervisor/log/look.h"
+#include "supervisor/log/own_log.h"
 #include "supervisor/log/terminal_listener.h"
 #include "supervisor/os/terminal.h"
 
 namespace reeve::log {
 class LogThread;
+}
+
+namespace reeve::loop {
+class Loop;
 }
 
 namespace reeve::control {
@@ -34,6 +40,20 @@ public:
     virtual std::unique_ptr<Follower> follow(
         log::Query query, std::function<void(std::vector<log::Line>)> on_lines) = 0;
 
+    // As LogThread::look().  A source that knows no files answers with what memory has.
+    virtual std::unique_ptr<Follower> look(log::LookRequest request,
+                                           std::function<void(log::Look)> answer,
+                                           std::function<void(std::vector<log::Line>)> on_lines);
+
+    // reeve's own log, as OwnLog::lines_after().
+    virtual std::vector<log::OwnLine> own_lines(std::uint64_t after);
+    // `on_line` is called on the loop when there are more, until the watch dies.
+    class OwnWatch {
+    public:
+        virtual ~OwnWatch() = default;
+    };
+    virtual std::unique_ptr<OwnWatch> watch_own(std::function<void()> on_line);
+
     // As LogThread::Attachment.
     class Terminal {
     public:
@@ -51,16 +71,27 @@ public:
 // The real one.
 class ThreadLogSource final : public LogSource {
 public:
-    explicit ThreadLogSource(log::LogThread& thread) : thread_{thread} {}
+    ThreadLogSource(loop::Loop& loop, log::LogThread& thread, log::OwnLog& own_log);
+    ~ThreadLogSource() override;
 
     void query(log::Query query, std::function<void(std::vector<log::Line>)> answer) override;
     std::unique_ptr<Follower> follow(log::Query query,
                                      std::function<void(std::vector<log::Line>)> on_lines) override;
+    std::unique_ptr<Follower> look(log::LookRequest request, std::function<void(log::Look)> answer,
+                                   std::function<void(std::vector<log::Line>)> on_lines) override;
+    std::vector<log::OwnLine> own_lines(std::uint64_t after) override;
+    std::unique_ptr<OwnWatch> watch_own(std::function<void()> on_line) override;
     std::unique_ptr<Terminal> attach(log::InstanceId instance, os::WindowSize size,
                                      std::size_t lines, log::TerminalListener listener) override;
 
 private:
+    class Watch;
+    struct Watches;
+
+    loop::Loop& loop_;
     log::LogThread& thread_;
+    log::OwnLog& own_log_;
+    std::shared_ptr<Watches> watches_;
 };
 
 }  // namespace reeve::control

@@ -3,160 +3,82 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
-#include <map>
+#include <optional>
 
 #include "ctl/api/messages.h"
+#include "supervisor/control/line_writer.h"
 #include "supervisor/control/parameters.h"
+#include "supervisor/log/history.h"
+#include "supervisor/loop/timer.h"
+#include "supervisor/loop/work.h"
 
 namespace reeve::control {
 
 namespace {
 
-std::string missing(std::uint64_t count) {
-    return std::to_string(count) + (count == 1 ? " line is" : " lines are") + " missing here";
-}
+// How long a reading of files may come to nothing before it is given up.
+constexpr std::chrono::seconds kPatience{5};
+// So much of the history is made ready at a time.
+constexpr std::size_t kStep = 256 * 1024;
+// So often it is tried to come near enough to the present for following.
+constexpr int kMostLooks = 8;
 
-// Turns lines into what is sent.
-class LineWriter {
-public:
-    enum class Format { text, ndjson };
-
-    LineWriter(const core::Roster& roster, Format format, bool several)
-        : roster_{roster}, format_{format}, several_{several} {}
-
-    void append(std::string& out, const log::Line& line) {
-        if (line.instance >= roster_.instances().size()) return;
-        if (line.kind == log::Line::Kind::run_begin) {
-            pids_[line.instance] = {line.run, static_cast<std::int64_t>(line.number)};
-        }
-        format_ == Format::text ? append_text(out, line) : append_json(out, line);
-    }
-
-private:
-    const core::Instance& instance_of(const log::Line& line) const {
-        return *roster_.instances()[line.instance];
-    }
-
-    void append_text(std::string& out, const log::Line& line) {
-        const auto prefix = [&] { return several_ ? instance_of(line).name() + " | " : ""; };
-        switch (line.kind) {
-            case log::Line::Kind::text:
-            case log::Line::Kind::piece:
-            case log::Line::Kind::partial:
-            case log::Line::Kind::unended: {
-                // A long line comes in pieces, and no other may come between them.
-                const Unfinished self{line.instance, line.source};
-                if (unfinished_ && *unfinished_ != self) out += '\n';
-                if (!unfinished_ || *unfinished_ != self) out += prefix();
-                out += line.text;
-                unfinished_.reset();
-                if (line.kind == log::Line::Kind::piece) {
-                    unfinished_ = self;
-                } else {
-                    out += '\n';
-                }
-                break;
-            }
-            case log::Line::Kind::missed:
-                if (unfinished_) out += '\n';
-                unfinished_.reset();
-                out += prefix() + "--- " + missing(line.number) + " ---\n";
-                break;
-            case log::Line::Kind::run_begin:
-            case log::Line::Kind::run_end:
-                break;
-        }
-    }
-
-    void append_json(std::string& out, const log::Line& line) {
-        api::LogLine message;
-        switch (line.kind) {
-            case log::Line::Kind::text:
-            case log::Line::Kind::piece:
-            case log::Line::Kind::partial:
-            case log::Line::Kind::unended:
-                message.stream = line.source == log::Source::out ? "stdout" : "stderr";
-                message.line = line.text;
-                break;
-            case log::Line::Kind::missed:
-                message.stream = "reeve";
-                message.line = missing(line.number);
-                break;
-            case log::Line::Kind::run_begin:
-            case log::Line::Kind::run_end:
-                return;
-        }
-        const core::Instance& instance = instance_of(line);
-        if (line.time.count() != 0) message.time = api::Timestamp{line.time};
-        message.name = instance.name();
-        message.program = instance.program().name;
-        message.instance = instance.number();
-        message.run = line.run;
-        message.pid = pid_of(instance, line.run);
-        out += api::to_json(message);
-        out += '\n';
-    }
-
-    std::optional<std::int64_t> pid_of(const core::Instance& instance, std::uint32_t run) const {
-        const auto known = pids_.find(instance.slot());
-        if (known != pids_.end() && known->second.run == run && known->second.pid != 0) {
-            return known->second.pid;
-        }
-        if (instance.run() && instance.run()->number == run && instance.run()->pid != 0) {
-            return instance.run()->pid;
-        }
-        return std::nullopt;
-    }
-
-    struct RunPid {
-        std::uint32_t run;
-        std::int64_t pid;
-    };
-    struct Unfinished {
-        log::InstanceId instance;
-        log::Source source;
-        bool operator==(const Unfinished&) const = default;
-    };
-
-    const core::Roster& roster_;
-    Format format_;
-    bool several_;
-    std::map<log::InstanceId, RunPid> pids_;  // of the last run that began in this stream
-    std::optional<Unfinished> unfinished_;
+struct Wish {
+    log::LookRequest request;
+    std::optional<std::uint32_t> run;
+    bool previous = false;
+    bool marks = false;
 };
 
+// Lines on their way to a client: of memory as they are; of files read and written out on another
+// thread, a piece whenever the client has taken the one before; and then those that come.
 class LogJob final : public Job {
 public:
-    LogJob(Exchange& exchange, LineWriter writer) : exchange_{exchange}, writer_{writer} {}
-
-    void query(LogSource& logs, log::Query query) {
-        logs.query(std::move(query), lifeline_.tie([this](std::vector<log::Line> lines) {
-            take(std::move(lines));
-            complete_ = true;
-            resume();
-        }));
+    LogJob(World& world, Exchange& exchange, Wish wish, const LineWriter::Settings& settings)
+        : world_{world},
+          exchange_{exchange},
+          wish_{std::move(wish)},
+          settings_{settings},
+          watchdog_{world.loop, [this] { watch_the_reader(); }} {
+        renew_writer();
+    }
+    ~LogJob() override {
+        if (history_) history_->cancel();
     }
 
-    void follow(LogSource& logs, log::Query query) {
-        follower_ = logs.follow(std::move(query), [this](std::vector<log::Line> lines) {
-            take(std::move(lines));
-            resume();
-        });
+    void look() {
+        ++looks_;
+        wish_.request.last = looks_ >= kMostLooks;
+        follower_ = world_.logs.look(
+            wish_.request, lifeline_.tie([this](log::Look found) { take_look(std::move(found)); }),
+            [this](std::vector<log::Line> lines) {
+                take(std::move(lines));
+                resume();
+            });
     }
 
     // Only what is sent is reported as taken, so that what waits here is bounded by the follower's
     // own limit.
     void resume() override {
+        if (history_) {
+            send_history();
+            if (history_) return;
+        }
         while (exchange_.has_room() && !lines_.empty()) {
             std::string text;
             std::size_t count = 0;
+            writer_->refresh();
             while (!lines_.empty() && text.size() < kBatch) {
-                writer_.append(text, lines_.front());
+                writer_->append(text, lines_.front());
                 lines_.pop_front();
-                ++count;
+                if (not_followed_ > 0) {
+                    --not_followed_;
+                } else {
+                    ++count;
+                }
             }
-            exchange_.send(text);
-            if (follower_) follower_->took(count);
+            if (!text.empty()) exchange_.send(text);
+            if (follower_ && count > 0) follower_->took(count);
         }
         if (complete_ && lines_.empty()) {
             complete_ = false;
@@ -165,103 +87,237 @@ public:
     }
 
 private:
+    // What is made of the history at one go, on another thread.
+    struct Step {
+        std::shared_ptr<log::History> history;
+        std::shared_ptr<LineWriter> writer;
+        std::string text;
+        bool more = true;
+    };
+
+    void renew_writer() {
+        writer_ =
+            std::make_shared<LineWriter>(world_.roster, wish_.request.query.instances, settings_);
+    }
+
     void take(std::vector<log::Line> lines) {
         lines_.insert(lines_.end(), std::make_move_iterator(lines.begin()),
                       std::make_move_iterator(lines.end()));
     }
 
+    void take_look(log::Look found) {
+        following_ = found.following;
+        seen_ = found.seen;
+        if (found.files.empty()) {
+            not_followed_ += found.lines.size();
+            take(std::move(found.lines));
+            complete_ = !wish_.request.follow;
+            return resume();
+        }
+        in_memory_ = found.lines;
+        in_memory_.insert(in_memory_.end(), found.instead.begin(), found.instead.end());
+        std::ranges::stable_sort(in_memory_, {}, &log::Line::time);
+        const log::Query& query = wish_.request.query;
+        const bool is_first = wish_.request.after.empty();
+        history_ = std::make_shared<log::History>(
+            std::move(found), log::History::Options{
+                                  .last_lines = is_first ? query.last_lines : std::nullopt,
+                                  .since = query.since,
+                                  .until = query.until,
+                                  .with_partial = !wish_.request.follow,
+                              });
+        read_on();
+    }
+
+    void send_history() {
+        if (text_.empty() || !exchange_.has_room()) return;
+        exchange_.send(std::exchange(text_, {}));
+        more_ ? read_on() : history_is_over(history_->seen());
+    }
+
+    void read_on() {
+        writer_->refresh();
+        auto step = std::make_shared<Step>();
+        step->history = history_;
+        step->writer = writer_;
+        work_.emplace(world_.loop, loop::Work::Lane::logs);
+        quiet_ = 0;
+        watchdog_.start(std::chrono::seconds{1}, std::chrono::seconds{1});
+        const bool started = work_->start(
+            [step] {
+                std::vector<log::Line> lines;
+                step->more = step->history->next(kStep, lines);
+                for (const log::Line& line : lines) step->writer->append(step->text, line);
+            },
+            [this, step] {
+                watchdog_.stop();
+                in_memory_.clear();
+                in_memory_.shrink_to_fit();
+                text_ = std::move(step->text);
+                more_ = step->more;
+                if (!text_.empty()) return resume();
+                if (more_) return read_on();
+                history_is_over(history_->seen());
+                resume();
+            });
+        if (!started) give_up("there is no thread to read log files with");
+    }
+
+    void history_is_over(std::vector<log::Seen> seen) {
+        history_.reset();
+        if (!wish_.request.follow) {
+            complete_ = true;
+        } else if (!following_) {
+            look_again(std::move(seen));
+        }
+    }
+
+    // For what came meanwhile, all of it.
+    void look_again(std::vector<log::Seen> seen) {
+        wish_.request.after = std::move(seen);
+        wish_.request.query.last_lines = std::nullopt;
+        look();
+    }
+
+    void watch_the_reader() {
+        const std::uint64_t progress = history_->progress();
+        quiet_ = progress == std::exchange(progress_, progress) ? quiet_ + 1 : 0;
+        if (std::chrono::seconds{quiet_} < kPatience) return;
+        give_up("log files could not be read for " + std::to_string(kPatience.count()) +
+                " seconds");
+    }
+
+    // The reader may hang for ever, with its history and its writer.
+    void give_up(const std::string& why) {
+        watchdog_.stop();
+        history_->cancel();
+        work_.reset();
+        history_.reset();
+        renew_writer();
+        std::vector<log::Line> lines = std::exchange(in_memory_, {});
+        if (const auto& wanted = wish_.request.query.last_lines; wanted && lines.size() > *wanted)
+            lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(*wanted));
+        lines.insert(lines.begin(), {.instance = wish_.request.query.instances.front(),
+                                     .kind = log::Line::Kind::note,
+                                     .text = why + ": only what memory has is shown"});
+        const std::size_t count = lines.size();
+        lines_.insert(lines_.begin(), std::make_move_iterator(lines.begin()),
+                      std::make_move_iterator(lines.end()));
+        not_followed_ += count;
+        wish_.request.memory_only = true;
+        if (!wish_.request.follow) {
+            complete_ = true;
+        } else if (!following_) {
+            look_again(std::move(seen_));
+        }
+        resume();
+    }
+
     static constexpr std::size_t kBatch = 64 * 1024;
 
+    World& world_;
     Exchange& exchange_;
-    LineWriter writer_;
+    Wish wish_;
+    LineWriter::Settings settings_;
+    std::shared_ptr<LineWriter> writer_;
     std::deque<log::Line> lines_;
+    std::size_t not_followed_ = 0;  // so many of them, at the front, did not come to the follower
     bool complete_ = false;
+    bool following_ = false;
+    int looks_ = 0;
+
+    std::shared_ptr<log::History> history_;
+    std::string text_;  // of it, ready to be sent
+    bool more_ = false;
+    std::vector<log::Line> in_memory_;  // for when no file can be read
+    std::vector<log::Seen> seen_;
+    std::uint64_t progress_ = 0;
+    int quiet_ = 0;  // seconds
+    loop::Timer watchdog_;
+    std::optional<loop::Work> work_;
+
     Lifeline lifeline_;
     std::unique_ptr<LogSource::Follower> follower_;
-};
-
-struct Wish {
-    log::Query query;
-    bool follow = false;
 };
 
 Expected<Wish, Refusal> read_parameters(const api::Request& request, model::WallTime now) {
     const auto bad = [](std::string_view name, std::string_view value, std::string_view expected) {
         return Unexpected<Refusal>{bad_parameter(name, value, expected)};
     };
-    if (auto refusal =
-            check_parameters(request, {"lines", "since", "until", "follow", "stream", "run"})) {
-        return Unexpected<Refusal>{*refusal};
-    }
+    const auto window = read_log_window(
+        request, {"lines", "since", "until", "follow", "stream", "run", "previous", "marks"}, now);
+    if (!window) return Unexpected<Refusal>{window.error()};
 
     Wish wish;
-    if (const auto lines = request.parameter("lines")) {
-        const auto number = parse_number(*lines);
-        if (*lines == "all") {
-            wish.query.last_lines = std::nullopt;
-        } else if (number) {
-            wish.query.last_lines = static_cast<std::size_t>(*number);
-        } else {
-            return bad("lines", *lines, "a number, or \"all\"");
-        }
-    }
-    constexpr std::string_view kMoment =
-        "a time such as 2026-11-22T10:17:00Z, or how long ago: 10m";
-    if (const auto since = request.parameter("since")) {
-        const auto moment = parse_moment(*since, now);
-        if (!moment) return bad("since", *since, kMoment);
-        wish.query.since = moment->time_since_epoch();
-        // All of it, unless a number was named.
-        if (!request.parameter("lines")) wish.query.last_lines = std::nullopt;
-    }
-    if (const auto until = request.parameter("until")) {
-        const auto moment = parse_moment(*until, now);
-        if (!moment) return bad("until", *until, kMoment);
-        wish.query.until = moment->time_since_epoch();
-    }
-    if (const auto follow = request.parameter("follow")) {
-        const auto value = parse_bool(*follow);
-        if (!value) return bad("follow", *follow, "\"true\" or \"false\"");
-        wish.follow = *value;
-    }
+    log::Query& query = wish.request.query;
+    query.last_lines = window->lines;
+    if (window->since) query.since = window->since->time_since_epoch();
+    if (window->until) query.until = window->until->time_since_epoch();
+    wish.request.follow = window->follow;
     if (const auto stream = request.parameter("stream")) {
         if (*stream != "stdout" && *stream != "stderr") {
             return bad("stream", *stream, "\"stdout\" or \"stderr\"");
         }
-        wish.query.source = *stream == "stdout" ? log::Source::out : log::Source::err;
+        query.source = *stream == "stdout" ? log::Source::out : log::Source::err;
     }
     if (const auto run = request.parameter("run")) {
         const auto number = parse_number(*run);
         if (!number || *number == 0 || *number > std::numeric_limits<std::uint32_t>::max()) {
             return bad("run", *run, "the number of a run, from 1");
         }
-        wish.query.run = static_cast<std::uint32_t>(*number);
+        wish.run = static_cast<std::uint32_t>(*number);
     }
-    if (wish.follow && (wish.query.run || wish.query.until)) {
+    for (const auto& [name, value] :
+         {std::pair{"previous", &wish.previous}, std::pair{"marks", &wish.marks}}) {
+        const auto text = request.parameter(name);
+        if (!text) continue;
+        const auto truth = parse_bool(*text);
+        if (!truth) return bad(name, *text, "\"true\" or \"false\"");
+        *value = *truth;
+    }
+    if (wish.run && wish.previous) {
+        return Unexpected<Refusal>{
+            Refusal{api::kBadRequest, "run and previous exclude each other", std::nullopt, {}}};
+    }
+    if (window->follow && (wish.run || wish.previous || window->until)) {
         return Unexpected<Refusal>{
             Refusal{api::kBadRequest,
-                    "follow does not go with run or until",
+                    "follow does not go with run, previous or until",
                     "a run that is over, or a time that is past, brings nothing new",
                     {}}};
     }
     return wish;
 }
 
+// Of several targets, with commas between them; each instance once.
+Expected<std::vector<core::Instance*>, Refusal> select_all(const World& world,
+                                                           std::string_view targets) {
+    std::vector<core::Instance*> all;
+    for (;;) {
+        const std::size_t comma = targets.find(',');
+        auto some = select(world, std::string{targets.substr(0, comma)});
+        if (!some) return some;
+        for (core::Instance* const instance : *some)
+            if (std::ranges::find(all, instance) == all.end()) all.push_back(instance);
+        if (comma == std::string_view::npos) return all;
+        targets.remove_prefix(comma + 1);
+    }
+}
+
 }  // namespace
 
 std::unique_ptr<Job> stream_logs(World& world, Exchange& exchange, const std::string& target) {
-    const api::Request& request = exchange.request();
-    auto wish = read_parameters(request, world.host.wall_now());
+    auto wish = read_parameters(exchange.request(), world.host.wall_now());
     if (!wish) {
         exchange.refuse(wish.error());
         return nullptr;
     }
-    const auto instances = select(world, target);
+    const auto instances = select_all(world, target);
     if (!instances) {
         exchange.refuse(instances.error());
         return nullptr;
     }
-    const auto& run = wish->query.run;
+    const auto& run = wish->run;
     if (run && std::ranges::all_of(*instances, [&](const core::Instance* instance) {
             return instance->run_number() < *run;
         })) {
@@ -271,22 +327,36 @@ std::unique_ptr<Job> stream_logs(World& world, Exchange& exchange, const std::st
                          {}});
         return nullptr;
     }
+    log::LookRequest& request = wish->request;
     for (const core::Instance* instance : *instances) {
-        wish->query.instances.push_back(instance->slot());
+        std::uint64_t its = run.value_or(0);
+        if (wish->previous) {
+            // Of one that is up the run before, of one that is down its last.
+            const bool is_up = instance->run() && instance->run()->pid != 0;
+            its = instance->run_number() - (is_up ? 1 : 0);
+            if (instance->run_number() == 0 || its == 0) continue;
+        }
+        request.query.instances.push_back(instance->slot());
+        if (its != 0) request.runs.push_back(static_cast<std::uint32_t>(its));
+    }
+    if (request.query.instances.empty()) {
+        exchange.refuse({api::kNoSuchRun,
+                         "no run of " + target + " has ended yet",
+                         "without previous there is the present one",
+                         {}});
+        return nullptr;
     }
 
-    const auto accept = request.header("accept");
+    const auto accept = exchange.request().header("accept");
     const bool ndjson = accept && accept->find(api::kNdjsonType) != std::string_view::npos;
-    const auto format = ndjson ? LineWriter::Format::ndjson : LineWriter::Format::text;
-    auto job =
-        std::make_unique<LogJob>(exchange, LineWriter{world.roster, format, instances->size() > 1});
+    const LineWriter::Settings settings{
+        .format = ndjson ? LineWriter::Format::ndjson : LineWriter::Format::text,
+        .prefix = instances->size() > 1,
+        .marks = wish->marks};
     exchange.begin_stream(ndjson ? api::kNdjsonType : api::kTextType,
-                          wish->follow ? Exchange::Length::endless : Exchange::Length::finite);
-    if (wish->follow) {
-        job->follow(world.logs, std::move(wish->query));
-    } else {
-        job->query(world.logs, std::move(wish->query));
-    }
+                          request.follow ? Exchange::Length::endless : Exchange::Length::finite);
+    auto job = std::make_unique<LogJob>(world, exchange, *std::move(wish), settings);
+    job->look();
     return job;
 }
 

@@ -60,4 +60,43 @@ std::optional<model::WallTime> parse_moment(std::string_view text, model::WallTi
     return std::nullopt;
 }
 
+Expected<LogWindow, Refusal> read_log_window(const api::Request& request,
+                                             std::initializer_list<std::string_view> known,
+                                             model::WallTime now) {
+    const auto bad = [](std::string_view name, std::string_view value, std::string_view expected) {
+        return Unexpected<Refusal>{bad_parameter(name, value, expected)};
+    };
+    if (auto refusal = check_parameters(request, known)) return Unexpected<Refusal>{*refusal};
+
+    LogWindow window;
+    if (const auto lines = request.parameter("lines")) {
+        const auto number = parse_number(*lines);
+        if (*lines == "all") {
+            window.lines = std::nullopt;
+        } else if (number) {
+            window.lines = static_cast<std::size_t>(*number);
+        } else {
+            return bad("lines", *lines, "a number, or \"all\"");
+        }
+    }
+    constexpr std::string_view kMoment =
+        "a time such as 2026-11-22T10:17:00Z, or how long ago: 10m";
+    if (const auto since = request.parameter("since")) {
+        window.since = parse_moment(*since, now);
+        if (!window.since) return bad("since", *since, kMoment);
+        // All of it, unless a number was named.
+        if (!request.parameter("lines")) window.lines = std::nullopt;
+    }
+    if (const auto until = request.parameter("until")) {
+        window.until = parse_moment(*until, now);
+        if (!window.until) return bad("until", *until, kMoment);
+    }
+    if (const auto follow = request.parameter("follow")) {
+        const auto value = parse_bool(*follow);
+        if (!value) return bad("follow", *follow, "\"true\" or \"false\"");
+        window.follow = *value;
+    }
+    return window;
+}
+
 }  // namespace reeve::control

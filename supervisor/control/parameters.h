@@ -30,4 +30,17 @@ std::optional<bool> parse_bool(std::string_view text);
 // long ago, "10m".
 std::optional<model::WallTime> parse_moment(std::string_view text, model::WallTime now);
 
+// Which lines of a log are wanted, by the parameters of these names.
+struct LogWindow {
+    std::optional<std::size_t> lines = 100;  // the last so many; nullopt: all
+    std::optional<model::WallTime> since{};
+    std::optional<model::WallTime> until{};
+    bool follow = false;
+};
+
+// `known`: what the call takes.
+Expected<LogWindow, Refusal> read_log_window(const api::Request& request,
+                                             std::initializer_list<std::string_view> known,
+                                             model::WallTime now);
+
 }  // namespace reeve::control

@@ -27,6 +27,7 @@ constexpr Row kRows[] = {
     {"/v1/programs/*/reset", false, Call::reset, Role::operator_},
     {"/v1/programs/*/reload", false, std::nullopt, Role::operator_},
     {"/v1/programs/*/scale", false, std::nullopt, Role::operator_},
+    {"/v1/logs", true, Call::own_logs, Role::viewer},
     {"/v1/tree", true, Call::tree, Role::viewer},
     {"/v1/zombies", true, Call::zombies, Role::viewer},
     {"/v1/doctor", true, Call::doctor, Role::viewer},

@@ -21,6 +21,7 @@ enum class Call {
     signal,
     reset,
     logs,
+    own_logs,
     attach,
     tree,
     zombies,

@@ -8,6 +8,7 @@
 #include "supervisor/control/attach.h"
 #include "supervisor/control/event_stream.h"
 #include "supervisor/control/log_stream.h"
+#include "supervisor/control/own_log_stream.h"
 #include "supervisor/control/parameters.h"
 #include "supervisor/loop/timer.h"
 
@@ -204,6 +205,8 @@ std::unique_ptr<Job> call(World& world, Exchange& exchange, const Route& route) 
     switch (route.call) {
         case Call::logs:
             return stream_logs(world, exchange, route.target);
+        case Call::own_logs:
+            return stream_own_log(world, exchange);
         case Call::attach:
             return attach(world, exchange, route.target);
         case Call::events:

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "supervisor/log/engine.h"
+#include "supervisor/log/file_sink.h"
 
 namespace reeve::log {
 
@@ -40,6 +41,7 @@ Capture::Capture(Engine& engine, InstanceId instance, StreamName name, bool has_
       has_marks_{has_marks},
       is_terminal_{!read_end},
       read_end_{std::move(read_end)},
+      opened_{wall_time()},
       cursor_{std::move(cursor)},
       watch_{engine.loop()} {
     if (is_terminal_) pipe_size_ = kPipe;  // it is what it is
@@ -204,6 +206,7 @@ void Capture::take(const Slice& slice) {
     bool any_lines = followers_ > 0;
     for (const auto& outlet : outlets_) {
         outlet->begin();
+        outlet->sink().note(now_, run_);
         if (outlet->takes_bytes()) {
             put_bytes(*outlet, slice);
         } else {
@@ -280,8 +283,11 @@ void Capture::end_line() {
     static constexpr std::string_view kNewline = "\n";
     for (const auto& outlet : outlets_) {
         outlet->begin();
+        outlet->sink().note(now_, run_);
+        if (!outlet->takes_bytes()) continue;
+        outlet->sink().mark(now_, run_, LineIndex::Kind::unended);
         // The bytes are static: nobody has to keep them.
-        if (outlet->takes_bytes()) put_bytes(*outlet, {nullptr, kNewline});
+        put_bytes(*outlet, {nullptr, kNewline});
     }
     if (splitting_) {
         splitter_.finish([this](std::string_view text, bool) { on_line(text, Record::End::none); });
@@ -293,6 +299,9 @@ void Capture::end_line() {
 void Capture::add_mark(Line::Kind kind, std::uint32_t run, std::uint64_t number) {
     now_ = wall_time();
     ring_.append_mark(now_, run, kind, number);
+    const auto mark =
+        kind == Line::Kind::run_begin ? LineIndex::Kind::run_begin : LineIndex::Kind::run_end;
+    for (const auto& outlet : outlets_) outlet->sink().mark(now_, run, mark);
     if (followers_ == 0) return;
     engine_.to_followers({.time = now_,
                           .instance = instance_,
@@ -340,7 +349,9 @@ void Capture::pass_boundaries() {
 }
 
 void Capture::set_pid(std::uint32_t run, std::uint64_t pid) {
-    if (has_marks_) ring_.set_run_number(run, pid);
+    if (!has_marks_) return;
+    ring_.set_run_number(run, pid);
+    for (const auto& outlet : outlets_) outlet->sink().set_run_number(run, pid);
 }
 
 void Capture::set_dropping(bool dropping) {
@@ -398,13 +409,32 @@ void Capture::finish() {
     say_dropped();
 }
 
-void Capture::collect(const Query& query, std::vector<Line>& lines, bool with_partial) const {
+WallTime Capture::reaches_back_to() const {
+    return ring_.forgotten_before().value_or(opened_);
+}
+
+FileSink* Capture::file() const {
+    // JSON tells most, raw least.
+    constexpr auto rank = [](conf::LogFormat format) {
+        return format == conf::LogFormat::json ? 2 : format == conf::LogFormat::text ? 1 : 0;
+    };
+    FileSink* best = nullptr;
+    for (const auto& outlet : outlets_) {
+        FileSink* const sink = outlet->sink().as_file();
+        if (sink && (!best || rank(sink->format()) > rank(best->format()))) best = sink;
+    }
+    return best;
+}
+
+void Capture::collect(const Query& query, std::vector<Line>& lines, bool with_partial,
+                      const std::optional<Ring::Position>& after) const {
     if (query.source && *query.source != name_.source && !has_marks_) return;
 
     // Where lines are left out by another rule, the last so many can't be known in advance.
     const bool all_count =
-        !query.until && !query.run && !(query.source && *query.source != name_.source);
+        !after && !query.until && !query.run && !(query.source && *query.source != name_.source);
     ring_.visit(all_count ? query.last_lines : std::nullopt, [&](const Ring::Entry& entry) {
+        if (after && entry.bytes <= after->bytes && entry.marks <= after->marks) return;
         if (query.since && entry.time < *query.since) return;
         if (query.until && entry.time > *query.until) return;
         if (query.run && entry.run != *query.run) return;

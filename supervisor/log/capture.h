@@ -77,7 +77,14 @@ public:
     // for a while.  To be called about each second while it returns true.
     bool report_dropped();
 
-    void collect(const Query& query, std::vector<Line>& lines, bool with_partial) const;
+    // `after`: only what came since.
+    void collect(const Query& query, std::vector<Line>& lines, bool with_partial,
+                 const std::optional<Ring::Position>& after = {}) const;
+    // Of what was written before that memory may have nothing.
+    WallTime reaches_back_to() const;
+    // Where more of it is to be found than in memory; of several the one that tells most.
+    FileSink* file() const;
+    bool has_marks() const { return has_marks_; }
 
 private:
     bool may_read();
@@ -119,6 +126,7 @@ private:
 
     base::Fd read_end_;
     std::size_t pipe_size_ = kFirstPipe;
+    const WallTime opened_;
     std::shared_ptr<ReadCursor> cursor_;
     model::LineBuffer splitter_;
     Ring ring_;

@@ -19,6 +19,7 @@
 #include "supervisor/log/followers.h"
 #include "supervisor/log/inherit_sink.h"
 #include "supervisor/log/line.h"
+#include "supervisor/log/look.h"
 #include "supervisor/log/output_pipe.h"
 #include "supervisor/log/own_log.h"
 #include "supervisor/loop/async.h"
@@ -68,6 +69,8 @@ public:
     void set_prefix(bool prefix);
 
     std::vector<Line> query(const Query& query);
+    // As follow(), when `look.following` says so.
+    Look look(std::uint64_t follower, const LookRequest& request, const OnLines& on_lines);
     std::vector<InstanceCounters> counters();
 
     void follow(std::uint64_t follower, Query query, OnLines on_lines);
@@ -130,6 +133,11 @@ private:
     void each_capture(Action action);
     Capture* find(InstanceId id, Source source);
     std::vector<Line> collect(const Query& query, bool with_partial);
+    struct Looked;
+    void look_at(const Capture& capture, const LookRequest& request,
+                 std::optional<std::uint32_t> run, Looked& looked);
+    bool needs_file(const Looked& looked, const LookRequest& request,
+                    std::optional<WallTime> oldest_wanted) const;
     void forget_blocked(const Capture& capture);
     void forget(Capture& capture);
     void report_dropped();

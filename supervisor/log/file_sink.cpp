@@ -28,6 +28,10 @@ std::shared_ptr<SharedFile> SharedFile::make(std::string name, std::string path,
 
 void SharedFile::remove(const FileSink& user) {
     users_.erase(std::remove(users_.begin(), users_.end(), &user), users_.end());
+    const bool is_left = std::any_of(users_.begin(), users_.end(), [&user](const FileSink* other) {
+        return other->stream() == user.stream();
+    });
+    if (!is_left) indexes_.erase(user.stream());
 }
 
 bool SharedFile::has_room() {
@@ -107,12 +111,13 @@ void SharedFile::look_at_outcome() {
     for (std::size_t index = 0; index < users_.size(); ++index) users_[index]->room();
 }
 
-FileSink::FileSink(std::shared_ptr<SharedFile> file, conf::LogFormat format,
+FileSink::FileSink(std::shared_ptr<SharedFile> file, StreamKey stream, conf::LogFormat format,
                    std::function<void()> room, std::unique_ptr<InheritSink> fallback,
                    Scratch& scratch)
     : file_{std::move(file)},
+      stream_{stream},
       format_{format},
-      is_raw_{format == conf::LogFormat::raw},
+      kind_{format},
       scratch_{scratch},
       room_{std::move(room)},
       fallback_{std::move(fallback)} {
@@ -128,11 +133,26 @@ bool FileSink::has_room() {
 }
 
 bool FileSink::takes_bytes() const {
-    return is_raw_ && !file_->is_shared() && !file_->is_away();
+    return kind_ == conf::LogFormat::raw && !file_->is_shared() && !file_->is_away();
 }
 
 void FileSink::put_bytes(const Slice& slice) {
+    file_->index(stream_).add_text(file_->position(), time_, run_);
     file_->queue(slice);
+}
+
+void FileSink::note(WallTime time, std::uint32_t run) {
+    time_ = time;
+    run_ = run;
+}
+
+void FileSink::mark(WallTime time, std::uint32_t run, LineIndex::Kind kind) {
+    file_->index(stream_).add_mark(
+        {.position = file_->position(), .time = time, .run = run, .kind = kind});
+}
+
+void FileSink::set_run_number(std::uint32_t run, std::uint64_t number) {
+    file_->index(stream_).set_run_number(run, number);
 }
 
 void FileSink::put(const Record& record) {
@@ -148,6 +168,7 @@ void FileSink::flush() {
         file_->wait_for_retry();
     }
     if (batch_.empty()) return;
+    file_->index(stream_).add_text(file_->position(), time_, run_);
     file_->queue(std::string_view{batch_});
     scratch_.give_back(std::exchange(batch_, {}));
 }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -59,7 +60,10 @@ public:
     void retry();
     void wait_for_retry();
 
-    FileTarget& target() { return *target_; }
+    const std::shared_ptr<FileTarget>& target() { return target_; }
+    // Of what that stream has written there.
+    LineIndex& index(StreamKey stream) { return indexes_[stream]; }
+    std::int64_t position() const { return static_cast<std::int64_t>(target_->ever_queued()); }
 
 private:
     SharedFile(std::string name, const Services& services)
@@ -74,6 +78,7 @@ private:
     const std::string name_;
     std::shared_ptr<FileTarget> target_;
     std::vector<FileSink*> users_;
+    std::map<StreamKey, LineIndex> indexes_;
     bool away_ = false;
     bool retry_armed_ = false;
     int said_ = 0;  // the errno that was last said, so that it is said once
@@ -88,8 +93,8 @@ private:
 class FileSink final : public Sink {
 public:
     // `fallback`: reeve's stderr, while the file can't be opened.
-    FileSink(std::shared_ptr<SharedFile> file, conf::LogFormat format, std::function<void()> room,
-             std::unique_ptr<InheritSink> fallback, Scratch& scratch);
+    FileSink(std::shared_ptr<SharedFile> file, StreamKey stream, conf::LogFormat format,
+             std::function<void()> room, std::unique_ptr<InheritSink> fallback, Scratch& scratch);
     ~FileSink() override;
 
     bool has_room() override;
@@ -97,23 +102,36 @@ public:
     bool takes_bytes() const override;
     void put_bytes(const Slice& slice) override;
     void put(const Record& record) override;
+    void note(WallTime time, std::uint32_t run) override;
+    void mark(WallTime time, std::uint32_t run, LineIndex::Kind kind) override;
+    void set_run_number(std::uint32_t run, std::uint64_t number) override;
     void flush() override;
     bool idle() const override { return file_->idle(); }
     void reopen() override { file_->reopen(); }
     void retry() override { file_->retry(); }
+    FileSink* as_file() override { return this; }
 
     // Of the file.
     void take_back(std::string_view lines) { fallback_->put_lines(lines); }
     void room() { room_(); }
+    StreamKey stream() const { return stream_; }
+
+    // For who reads it.
+    SharedFile& file() const { return *file_; }
+    conf::LogFormat format() const { return kind_; }
 
 private:
     std::shared_ptr<SharedFile> file_;
+    StreamKey stream_;
     LineFormat format_;
-    const bool is_raw_;
+    const conf::LogFormat kind_;
     Scratch& scratch_;
     std::function<void()> room_;
     std::unique_ptr<InheritSink> fallback_;
     std::string batch_;
+    // Of what comes next.
+    WallTime time_{0};
+    std::uint32_t run_ = 0;
 };
 
 }  // namespace reeve::log

@@ -66,16 +66,19 @@ bool FileTarget::work(Compressor& compressor) {
         file_ = std::make_unique<LogFile>(plan_, [target = weak_from_this()](int error) {
             if (const auto self = target.lock()) self->compressed(error);
         });
+        file_->report_to(spans_);
     }
     Batch batch;
     bool reopen = false;
+    std::int64_t position = 0;
     {
         const std::lock_guard lock{mutex_};
         reopen = std::exchange(reopen_, false);
         batch = std::exchange(queue_, {});
         writing_ = batch.size();
+        position = static_cast<std::int64_t>(ever_queued_ - writing_);
     }
-    const auto errors = file_->write(batch, reopen, compressor);
+    const auto errors = file_->write(batch, reopen, compressor, position);
 
     bool more = false;
     {

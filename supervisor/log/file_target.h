@@ -50,6 +50,9 @@ public:
     std::uint64_t ever_queued() const;
     std::uint64_t written() const;
 
+    // Which of them are in which file.
+    FileSpans::State spans() const { return spans_->state(); }
+
     // Takes back what is queued and not being written.
     std::string take_queued();
 
@@ -65,6 +68,7 @@ private:
 
     const std::shared_ptr<const FilePlan> plan_;
     const std::function<void()> on_outcome_;
+    const std::shared_ptr<FileSpans> spans_ = std::make_shared<FileSpans>();
 
     mutable std::mutex mutex_;
     Batch queue_;

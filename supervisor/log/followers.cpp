@@ -28,7 +28,10 @@ struct Followers::Follower {
 
     void add_missed(WallTime time) {
         if (missed == 0 || held >= kMost / 2) return;
-        push({.time = time, .kind = Line::Kind::missed, .number = std::exchange(missed, 0)});
+        push({.time = time,
+              .instance = query.instances.empty() ? 0 : query.instances.front(),
+              .kind = Line::Kind::missed,
+              .number = std::exchange(missed, 0)});
     }
 
     void push(Line line) {

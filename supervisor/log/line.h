@@ -26,6 +26,7 @@ struct Line {
         run_begin,  // a mark: run `run` begins, with process `number`
         run_end,    // a mark: run `run` has ended
         missed,     // a mark: `number` lines were here that the asker could not be given
+        note,       // a mark: `text` is what there is to be said of the history
     };
 
     WallTime time{0};
@@ -33,8 +34,8 @@ struct Line {
     std::uint32_t run = 0;
     Source source = Source::out;
     Kind kind = Kind::text;
-    std::uint64_t number = 0;
-    std::string text{};  // bytes as they came: any encoding, NULs and escapes included
+    std::uint64_t number = 0;  // of a line: the process, where it is known; else 0
+    std::string text{};        // bytes as they came: any encoding, NULs and escapes included
 };
 
 // Lines and what there is of them; the others are marks.
@@ -42,6 +43,14 @@ constexpr bool is_line(Line::Kind kind) {
     return kind == Line::Kind::text || kind == Line::Kind::piece || kind == Line::Kind::partial ||
            kind == Line::Kind::unended;
 }
+
+// One stream of one instance.
+struct StreamKey {
+    InstanceId instance = 0;
+    Source source = Source::out;
+
+    auto operator<=>(const StreamKey&) const = default;
+};
 
 // What it takes in memory.
 inline std::size_t cost(const Line& line) {

@@ -113,8 +113,10 @@ std::shared_ptr<const FileClock> FileClock::real() {
 LogFile::LogFile(std::shared_ptr<const FilePlan> plan, std::function<void(int)> on_compressed)
     : plan_{std::move(plan)}, on_compressed_{std::move(on_compressed)} {}
 
-LogFile::Errors LogFile::write(Batch& batch, bool reopen, Compressor& compressor) {
+LogFile::Errors LogFile::write(Batch& batch, bool reopen, Compressor& compressor,
+                               std::int64_t position) {
     Errors errors;
+    position_ = position;
     errors.open = make_sure_it_is_open(reopen, compressor);
     while (errors.open == 0 && errors.write == 0 && !batch.empty()) {
         if (former_) {
@@ -160,6 +162,7 @@ int LogFile::write_out(const base::Fd& file, Batch& batch, std::size_t count) {
         if (written > 0) {
             count -= static_cast<std::size_t>(written);
             at_line_start_ = batch.advance(static_cast<std::size_t>(written)) == '\n';
+            position_ += written;
         } else if (written == 0) {
             return EIO;  // nothing that takes bytes does that
         } else if (errno != EINTR) {
@@ -176,6 +179,7 @@ void LogFile::finish_line_in_former(Batch& batch) {
     const bool gone = ::fstat(former_.get(), &status) == 0 && status.st_nlink == 0;
     if (gone || write_out(former_, batch, line != 0 ? line : batch.size()) != 0 || line != 0)
         former_.reset();
+    tell_begin();
 }
 
 int LogFile::make_sure_it_is_open(bool reopen, Compressor& compressor) {
@@ -187,7 +191,8 @@ int LogFile::make_sure_it_is_open(bool reopen, Compressor& compressor) {
             if (status.st_nlink == 0) file_.reset();
             const auto size = static_cast<std::uint64_t>(status.st_size);
             if (size < size_) began_ = plan_->clock->wall();  // truncated: it begins anew
-            size_ = size;
+            const bool as_we_left_it = size == std::exchange(size_, size);
+            if (file_ && !as_we_left_it) tell_begin();
         }
     }
     if (!file_ || reopen_again_ || was_moved()) {
@@ -245,6 +250,11 @@ void LogFile::take_up(base::Fd file) {
     looked_at_path_ = plan_->clock->monotonic();
     rotation_failed_.reset();
     rotate_error_ = 0;
+    tell_begin();
+}
+
+void LogFile::tell_begin() const {
+    if (spans_) spans_->opened(position_, size_, identity_.device, identity_.inode);
 }
 
 // Where the file lies, when a link at the path leads there.
@@ -311,6 +321,7 @@ int LogFile::rotate(Compressor& compressor) {
         give_to(next.file.get(), Owner{status.st_uid, status.st_gid});
         ::fchmod(next.file.get(), status.st_mode & 0777);
     }
+    if (spans_) spans_->rotated(time, position_);
     take_up(std::move(next.file));
 
     rotated->add(time);

@@ -12,6 +12,7 @@
 #include "conf/config.h"
 #include "supervisor/base/fd.h"
 #include "supervisor/log/batch.h"
+#include "supervisor/log/file_spans.h"
 #include "supervisor/log/line.h"
 #include "supervisor/log/log_directory.h"
 #include "supervisor/log/rotated_files.h"
@@ -49,8 +50,11 @@ public:
     LogFile(std::shared_ptr<const FilePlan> plan, std::function<void(int)> on_compressed);
 
     // Opens it where it isn't open, or anew where that is asked for, and writes the batch, of which
-    // it leaves what could not be written.
-    Errors write(Batch& batch, bool reopen, Compressor& compressor);
+    // it leaves what could not be written.  `position`: so many bytes of the stream come before it.
+    Errors write(Batch& batch, bool reopen, Compressor& compressor, std::int64_t position = 0);
+
+    // Which bytes are in which file.
+    void report_to(std::shared_ptr<FileSpans> spans) { spans_ = std::move(spans); }
 
 private:
     struct Identity {
@@ -65,6 +69,7 @@ private:
     void take_up(base::Fd file);
     int write_out(const base::Fd& file, Batch& batch, std::size_t count);
     void finish_line_in_former(Batch& batch);
+    void tell_begin() const;
 
     bool may_rotate() const;
     FileState state() const;
@@ -87,7 +92,9 @@ private:
     std::chrono::milliseconds looked_at_path_{0};  // by the monotonic clock
     std::optional<std::chrono::milliseconds> rotation_failed_{};
     int rotate_error_ = 0;
-    bool at_line_start_ = true;  // of the stream
+    bool at_line_start_ = true;         // of the stream
+    std::int64_t position_ = 0;         // in the stream, of what is written next
+    std::shared_ptr<FileSpans> spans_;  // who wants to know, if anybody
 
     std::shared_ptr<RotatedFiles> rotated_;
 };

@@ -201,6 +201,10 @@ base::OsExpected<std::size_t> FileReader::read_file(std::span<char> room) const 
     }
 }
 
+bool FileReader::seek(std::uint64_t position) {
+    return !decoder_ && ::lseek(file_.get(), static_cast<off_t>(position), SEEK_SET) >= 0;
+}
+
 base::OsExpected<std::size_t> FileReader::read(std::span<char> room) {
     if (!decoder_ || room.empty()) return read_file(room);
     for (;;) {

@@ -42,6 +42,10 @@ public:
     // on later.  EBADMSG: what is compressed is damaged or cut off.
     base::OsExpected<std::size_t> read(std::span<char> room);
 
+    bool is_compressed() const { return decoder_ != nullptr; }
+    // The next byte read is that one.  False for a compressed file: nothing was done.
+    bool seek(std::uint64_t position);
+
     // For whoever wants to look at the end first, or to know whether it is the same file; of a file
     // that is not compressed.
     int descriptor() const { return file_.get(); }

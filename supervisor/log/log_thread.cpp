@@ -250,18 +250,35 @@ std::unique_ptr<LogThread::Follower> LogThread::follow(
     Query query, std::function<void(std::vector<Line>)> on_lines) {
     const std::uint64_t id = next_follower_++;
     followers_[id] = std::move(on_lines);
-    // On the log thread: brings them to the one who waits for them on the loop.
-    auto deliver = [this, id](std::vector<Line> batch) {
-        from_engine_.post([this, id, lines = std::move(batch)]() mutable {
-            const auto found = followers_.find(id);
+    to_engine([id, query = std::move(query), deliver = deliver_to(id)](Engine& engine) {
+        engine.follow(id, query, deliver);
+    });
+    return std::unique_ptr<Follower>{new Follower{self_, id}};
+}
+
+// On the log thread: brings them to the one who waits for them on the loop.
+std::function<void(std::vector<Line>)> LogThread::deliver_to(std::uint64_t follower) {
+    return [this, follower](std::vector<Line> batch) {
+        from_engine_.post([this, follower, lines = std::move(batch)]() mutable {
+            const auto found = followers_.find(follower);
             if (found == followers_.end()) return;
             // Called from a copy: it may end the following.
             const auto callback = found->second;
             callback(std::move(lines));
         });
     };
-    to_engine([id, query = std::move(query), deliver = std::move(deliver)](Engine& engine) {
-        engine.follow(id, query, deliver);
+}
+
+std::unique_ptr<LogThread::Follower> LogThread::look(
+    LookRequest request, std::function<void(Look)> answer,
+    std::function<void(std::vector<Line>)> on_lines) {
+    const std::uint64_t id = next_follower_++;
+    if (request.follow) followers_[id] = std::move(on_lines);
+    to_engine([this, id, request = std::move(request), answer = std::move(answer),
+               deliver = deliver_to(id)](Engine& engine) {
+        from_engine_.post([answer, look = engine.look(id, request, deliver)]() mutable {
+            answer(std::move(look));
+        });
     });
     return std::unique_ptr<Follower>{new Follower{self_, id}};
 }

@@ -18,6 +18,7 @@
 #include "supervisor/log/counters.h"
 #include "supervisor/log/line.h"
 #include "supervisor/log/log_directory.h"
+#include "supervisor/log/look.h"
 #include "supervisor/log/own_log.h"
 #include "supervisor/log/record.h"
 #include "supervisor/log/terminal_listener.h"
@@ -118,6 +119,11 @@ public:
     };
     std::unique_ptr<Follower> follow(Query query, std::function<void(std::vector<Line>)> on_lines);
 
+    // What memory has, and which files have more.  With request.follow, and when `answer` says
+    // so, the follower gets what comes from that moment on.
+    std::unique_ptr<Follower> look(LookRequest request, std::function<void(Look)> answer,
+                                   std::function<void(std::vector<Line>)> on_lines);
+
     // Somebody at an instance's terminal, over all its runs.
     class Attachment {
     public:
@@ -173,6 +179,8 @@ private:
     std::vector<std::function<void(Engine&)>> held_;
     std::function<void(bool)> drain_done_;
     std::map<InstanceId, std::unique_ptr<Instance>> instances_;
+    std::function<void(std::vector<Line>)> deliver_to(std::uint64_t follower);
+
     std::map<std::uint64_t, std::function<void(std::vector<Line>)>> followers_;
     std::uint64_t next_follower_ = 1;
     std::map<std::uint64_t, TerminalListener> attached_;

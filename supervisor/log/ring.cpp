@@ -50,12 +50,16 @@ std::int64_t unzigzag(std::uint64_t value) {
 // Puts stretches of bytes together to lines again.
 class Splitter {
 public:
-    Splitter(bool begins_in_line, const std::function<void(const Ring::Entry&)>& on_entry)
-        : in_cut_line_{begins_in_line}, on_entry_{on_entry} {}
+    Splitter(bool begins_in_line, Ring::Position begin,
+             const std::function<void(const Ring::Entry&)>& on_entry)
+        : in_cut_line_{begins_in_line}, at_{begin}, on_entry_{on_entry} {}
 
-    void take(const Ring::Entry& record) {
+    void take(Ring::Entry record) {
         if (is_mark(record.kind)) {
+            ++at_.marks;
             finish(Line::Kind::unended);
+            record.bytes = at_.bytes;
+            record.marks = at_.marks;
             on_entry_(record);
             return;
         }
@@ -64,10 +68,12 @@ public:
         for (;;) {
             const std::size_t newline = rest.find('\n');
             if (newline == std::string_view::npos) break;
+            at_.bytes += newline + 1;
             end_line(rest.substr(0, newline), Line::Kind::text);
             rest.remove_prefix(newline + 1);
         }
         pending_ += rest;
+        at_.bytes += rest.size();
     }
 
     void finish(Line::Kind kind) {
@@ -97,10 +103,13 @@ private:
         any_ = true;
         last_.kind = kind;
         last_.text = text;
+        last_.bytes = at_.bytes;
+        last_.marks = at_.marks;
         on_entry_(last_);
     }
 
     bool in_cut_line_;
+    Ring::Position at_;
     bool any_ = false;
     std::string pending_;
     std::optional<std::string> cut_;  // the rest of a line whose beginning has been forgotten
@@ -125,6 +134,7 @@ char* Ring::begin_record(Chunk& chunk, WallTime time, std::uint32_t run, Line::K
 }
 
 void Ring::append(WallTime time, std::uint32_t run, std::string_view bytes) {
+    bytes_ += bytes.size();
     if (bytes.size() > keep_) {
         // All that is held would go anyway.
         begins_in_line_ = bytes[bytes.size() - keep_ - 1] != '\n';
@@ -156,6 +166,8 @@ void Ring::append_mark(WallTime time, std::uint32_t run, Line::Kind kind, std::u
     at += sizeof number;
     chunk.used = static_cast<std::uint32_t>(at - chunk.bytes.get());
     chunk.weight += kMarkWeight;
+    ++chunk.marks;
+    ++marks_;
     chunk.ends_in_line = false;
     weight_ += kMarkWeight;
     forget_oldest();
@@ -222,7 +234,8 @@ void Ring::visit(std::optional<std::size_t> last_lines,
                  const std::function<void(const Entry&)>& on_entry) const {
     const std::size_t first = first_chunk(last_lines);
     if (first == chunks_.size()) return;
-    Splitter splitter{first == 0 ? begins_in_line_ : chunks_[first - 1].ends_in_line, on_entry};
+    Splitter splitter{first == 0 ? begins_in_line_ : chunks_[first - 1].ends_in_line,
+                      begin_of(first), on_entry};
     for (std::size_t index = first; index < chunks_.size(); ++index) {
         Reader reader{chunks_[index]};
         while (reader.next()) splitter.take(reader.record);
@@ -278,6 +291,43 @@ std::optional<WallTime> Ring::forgotten_before() const {
     Reader reader{chunks_.front()};
     reader.next();
     return reader.record.time;
+}
+
+Ring::Position Ring::begin_of(std::size_t chunk) const {
+    Position begin = position();
+    for (; chunk < chunks_.size(); ++chunk) {
+        begin.marks -= chunks_[chunk].marks;
+        begin.bytes -= chunks_[chunk].weight - chunks_[chunk].marks * kMarkWeight;
+    }
+    return begin;
+}
+
+bool Ring::reaches_back_to(const Position& position) const {
+    if (!has_forgotten_) return true;
+    Position at = begin_of(0);
+    if (at.bytes > position.bytes || at.marks > position.marks) return false;
+    if (!begins_in_line_) return true;
+    for (const Chunk& chunk : chunks_) {
+        Reader reader{chunk};
+        while (reader.next()) {
+            if (is_mark(reader.record.kind)) return true;
+            const std::size_t newline = reader.record.text.find('\n');
+            if (newline != std::string_view::npos) return at.bytes + newline < position.bytes;
+            at.bytes += reader.record.text.size();
+        }
+    }
+    return false;
+}
+
+bool Ring::has_begin_of(std::uint32_t run) const {
+    for (const Chunk& chunk : chunks_) {
+        Reader reader{chunk};
+        while (reader.next()) {
+            if (reader.record.kind == Line::Kind::run_begin && reader.record.run == run)
+                return true;
+        }
+    }
+    return false;
 }
 
 std::size_t Ring::memory() const {

@@ -25,7 +25,19 @@ public:
         Line::Kind kind = Line::Kind::text;  // never `piece`
         std::uint64_t number = 0;            // only of marks
         std::string_view text{};
+        std::uint64_t bytes = 0;  // the position right behind it
+        std::uint64_t marks = 0;
     };
+
+    // How much has ever been put in.  An entry came after a position when one of the two is
+    // greater.
+    struct Position {
+        std::uint64_t bytes = 0;
+        std::uint64_t marks = 0;
+    };
+    Position position() const { return {bytes_, marks_}; }
+    // Whether all that was completed after it is still here, whole.
+    bool reaches_back_to(const Position& position) const;
 
     explicit Ring(std::size_t keep = 64 * 1024) : keep_{keep} {}
 
@@ -49,6 +61,8 @@ public:
 
     // The time of the oldest byte or mark that is held; nullopt when nothing has been forgotten.
     std::optional<WallTime> forgotten_before() const;
+    // Whether it knows of the beginning of that run.
+    bool has_begin_of(std::uint32_t run) const;
 
     std::size_t memory() const;
 
@@ -58,6 +72,7 @@ private:
         std::uint32_t capacity = 0;
         std::uint32_t used = 0;
         std::uint32_t weight = 0;  // of what it holds: its text, and some for each mark
+        std::uint32_t marks = 0;
         bool ends_in_line = false;
     };
 
@@ -75,6 +90,8 @@ private:
         std::size_t number_at = 0;  // where a mark's number lies in the chunk
     };
 
+    // Of the first byte and mark of that chunk.
+    Position begin_of(std::size_t chunk) const;
     std::size_t first_chunk(std::optional<std::size_t> last_lines) const;
     Chunk& chunk_for(std::size_t bytes);
     char* begin_record(Chunk& chunk, WallTime time, std::uint32_t run, Line::Kind kind);
@@ -83,6 +100,8 @@ private:
     std::size_t keep_;
     std::size_t weight_ = 0;
     std::vector<Chunk> chunks_;  // the oldest first
+    std::uint64_t bytes_ = 0;
+    std::uint64_t marks_ = 0;
     bool has_forgotten_ = false;
     bool begins_in_line_ = false;  // the byte before the first one held was no newline
     WallTime last_time_{0};        // of the last record in the last chunk

@@ -4,12 +4,14 @@
 #include <string>
 #include <string_view>
 
+#include "supervisor/log/line_index.h"
 #include "supervisor/log/record.h"
 #include "supervisor/log/slice.h"
 #include "supervisor/loop/loop.h"
 
 namespace reeve::log {
 
+class FileSink;
 class OwnLog;
 
 // Where one stream's output goes.  Of the log thread; nothing in it waits.
@@ -29,6 +31,11 @@ public:
     // before never makes a queue grow without bound.
     virtual void put(const Record& record) = 0;
 
+    // When what comes next was written, and by which run; and where a run begins or ends.
+    virtual void note(WallTime, std::uint32_t) {}
+    virtual void mark(WallTime, std::uint32_t, LineIndex::Kind) {}
+    virtual void set_run_number(std::uint32_t, std::uint64_t) {}
+
     // After the records of one read.
     virtual void flush() {}
 
@@ -36,6 +43,8 @@ public:
     virtual bool idle() const { return true; }
 
     virtual void reopen() {}
+
+    virtual FileSink* as_file() { return nullptr; }
 
     // A second after services.retry_later().
     virtual void retry() {}

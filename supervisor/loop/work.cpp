@@ -26,7 +26,16 @@ public:
     static Pool& get(Work::Lane lane) {
         static Pool* const may_hang = new Pool{4, false};
         static Pool* const reading = new Pool{1, true};
-        return lane == Work::Lane::reading ? *reading : *may_hang;
+        static Pool* const logs = new Pool{4, false};
+        switch (lane) {
+            case Work::Lane::may_hang:
+                break;
+            case Work::Lane::reading:
+                return *reading;
+            case Work::Lane::logs:
+                return *logs;
+        }
+        return *may_hang;
     }
 
     // False: there is no thread to be had.

@@ -18,6 +18,9 @@ public:
         // Long reads of /proc, which takes its time and never hangs.  One thread that stays once it
         // was needed: when there are no pids left is when people ask who has them.
         reading,
+        // As may_hang, of log files: a dead disk that they lie on must not keep who looks users up
+        // from a thread.
+        logs,
     };
 
     explicit Work(Loop& loop, Lane lane = Lane::may_hang) : loop_{loop}, lane_{lane} {}

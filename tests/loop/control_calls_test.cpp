@@ -698,7 +698,7 @@ TEST_CASE("logs as JSON lines carry time, run, pid and stream") {
     CHECK(answer.header("content-type") == "application/x-ndjson");
     CHECK(answer.body ==
           R"({"time":"2026-11-22T10:17:00.120Z","name":"web","program":"web","instance":1,"run":1,)"
-          "\"pid\":41,\"stream\":\"stderr\",\"line\":\"hi\uFFFD\"}\n"
+          "\"pid\":41,\"stream\":\"stderr\",\"line\":\"hi\u00ff\",\"encoding\":\"latin-1\"}\n"
           R"({"time":"2026-11-22T10:17:00.120Z","name":"web","program":"web","instance":1,"run":1,)"
           R"("pid":41,"stream":"reeve","line":"1 line is missing here"})"
           "\n");
@@ -731,7 +731,9 @@ TEST_CASE("a wish that the logs cannot fulfil is refused") {
         {"follow=maybe", "follow can't be \"maybe\""},
         {"stream=stdin", "stream can't be \"stdin\""},
         {"run=0", "run can't be \"0\""},
-        {"run=1&follow", "follow does not go with run or until"},
+        {"run=1&follow", "follow does not go with run, previous or until"},
+        {"run=1&previous", "run and previous exclude each other"},
+        {"marks=some", "marks can't be \"some\""},
         {"line=5", "unknown parameter \"line\""},
     };
     for (const auto& [query, message] : rows) {
@@ -744,6 +746,47 @@ TEST_CASE("a wish that the logs cannot fulfil is refused") {
     CHECK(answer.status == 404);
     CHECK(answer.code() == "no_such_run");
     CHECK(client.get("/v1/programs/nope/logs").code() == "no_such_program");
+}
+
+TEST_CASE("several targets are asked for at once, and previous is another run of each") {
+    World world{{service("web"), service("db"), service("idle")}};
+    world.roster->start(world.instance("web"), {});
+    world.executes("web", 41);
+    world.exits("web", {.code = 1});
+    Client client{world};
+    client.send(api::write_request("GET", "/v1/programs/web,idle,web/logs?previous", {}, {}));
+    REQUIRE(world.until([&] { return !world.logs.queries.empty(); }));
+    CHECK(world.logs.queries[0].instances.size() == 1);
+    CHECK(world.logs.queries[0].run == 1);
+    world.logs.answer_all();
+    CHECK(client.answer().status == 200);
+
+    const Answer none = client.get("/v1/programs/idle/logs?previous=true");
+    CHECK(none.status == 404);
+    CHECK(none.message() == "no run of idle has ended yet");
+    CHECK(client.get("/v1/programs/web,nope/logs").code() == "no_such_program");
+}
+
+TEST_CASE("marks of runs are in the logs when they are asked for") {
+    World world{{service("web")}};
+    world.logs.lines = {line(0, "a"), mark(0, log::Line::Kind::run_end, 0),
+                        mark(0, log::Line::Kind::run_begin, 41)};
+    world.logs.lines.back().run = 2;
+    Client client{world};
+    client.send(api::write_request("GET", "/v1/programs/web/logs?marks=true",
+                                   {{"Accept", "application/x-ndjson"}}, {}));
+    REQUIRE(world.until([&] { return !world.logs.answers.empty(); }));
+    world.logs.answer_all();
+    CHECK(client.answer().body ==
+          R"({"time":"2026-11-22T10:17:00.120Z","name":"web","program":"web","instance":1,"run":1,)"
+          R"("pid":null,"stream":"stdout","line":"a"})"
+          "\n"
+          R"({"time":"2026-11-22T10:17:00.120Z","name":"web","program":"web","instance":1,"run":1,)"
+          R"("pid":null,"stream":"reeve","line":"run 1 ended","event":"run_end"})"
+          "\n"
+          R"({"time":"2026-11-22T10:17:00.120Z","name":"web","program":"web","instance":1,"run":2,)"
+          R"("pid":41,"stream":"reeve","line":"run 2, pid 41","event":"run_begin"})"
+          "\n");
 }
 
 TEST_CASE("a follower gets lines as they come, and its end is noticed") {

@@ -121,6 +121,9 @@ struct House {
                 case Line::Kind::missed:
                     all += "missed\n";
                     break;
+                case Line::Kind::note:
+                    all += "note: " + line.text + "\n";
+                    break;
             }
         }
         return all;

@@ -144,11 +144,23 @@ TEST_CASE("a request may leave fields out but not make them up") {
     CHECK(error_of<ActionRequest>(R"({"wait":1})") == "wait is not true or false");
 }
 
-TEST_CASE("text that is not UTF-8 becomes valid JSON") {
-    const LogLine line{std::nullopt, "web", "web", 1, 1, std::nullopt, "stdout", "a\xff\xfe z\xc3"};
-    const auto back = from_json<LogLine>(to_json(line));
-    REQUIRE(back);
-    CHECK(back->line == "a\xef\xbf\xbd\xef\xbf\xbd z\xef\xbf\xbd");
+TEST_CASE("a line that is not UTF-8 becomes valid JSON that says how, and comes back as it was") {
+    LogLine line{std::nullopt, "web", "web", 1, 1, std::nullopt, "stdout", "a\xff\xfe z\xc3"};
+    CHECK(to_json(line) ==
+          R"({"time":null,"name":"web","program":"web","instance":1,"run":1,"pid":null,)"
+          "\"stream\":\"stdout\",\"line\":\"a\u00ff\u00fe z\u00c3\",\"encoding\":\"latin-1\"}");
+    CHECK(from_json<LogLine>(to_json(line)) == line);
+    line.line.clear();
+    for (int byte = 0; byte < 256; ++byte) line.line += static_cast<char>(byte);
+    line.partial = true;
+    CHECK(from_json<LogLine>(to_json(line)) == line);
+    line.line = "\xc3\xa4 is fine";
+    line.event = "run_end";
+    CHECK(from_json<LogLine>(to_json(line)) == line);
+    CHECK(error_of<LogLine>(
+              R"({"time":null,"name":"a","program":"a","instance":1,"run":1,"pid":null,)"
+              "\"stream\":\"stdout\",\"line\":\"\u20ac\",\"encoding\":\"latin-1\"}") ==
+          "line has characters that are not of its encoding");
 }
 
 TEST_CASE("a broken message never crashes the reader, wherever it is cut or bent") {

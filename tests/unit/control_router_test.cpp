@@ -19,6 +19,7 @@ TEST_CASE("each call of the API has its path, its method and the role it takes")
         {"HEAD", {"v1", "status"}, Call::status, Role::viewer, ""},
         {"GET", {"v1", "programs", "web"}, Call::program, Role::viewer, "web"},
         {"GET", {"v1", "programs", "web@2", "logs"}, Call::logs, Role::viewer, "web@2"},
+        {"GET", {"v1", "logs"}, Call::own_logs, Role::viewer, ""},
         {"POST", {"v1", "programs", "web*", "start"}, Call::start, Role::operator_, "web*"},
         {"POST", {"v1", "programs", "web", "stop"}, Call::stop, Role::operator_, "web"},
         {"POST", {"v1", "programs", "web", "restart"}, Call::restart, Role::operator_, "web"},

@@ -153,9 +153,11 @@ std::string usual(const api::Request& request) {
     if (request.segments.size() == 4 && request.segments[3] == "logs") {
         const std::string& target = request.segments[2];
         std::string body;
-        if (target != "mailer")
-            body += log_line("web", 9, "web one") + log_line("web", 5, "web two");
-        if (target != "web") body += log_line("mailer", 7, "mailer one", "stderr");
+        const bool of_web = target.find("mailer") != 0;
+        const bool of_mailer = target != "web";
+        if (of_web) body += log_line("web", 9, "web one");
+        if (of_mailer) body += log_line("mailer", 7, "mailer one", "stderr");
+        if (of_web) body += log_line("web", 5, "web two");
         return api::write_head({.status = 200,
                                 .content_type = std::string{api::kNdjsonType},
                                 .content_length = {},
@@ -268,30 +270,86 @@ TEST_CASE("what reeve refuses has the exit code that fits, and its hint") {
     CHECK(reevectl({}, proxy.path()).err == "reevectl: reeve answered 502 Bad Gateway\n");
 }
 
-TEST_CASE("logs of several are in the order of time, with names; of one they are bare") {
+TEST_CASE("logs of several come with names, of one they are bare") {
     FakeServer server{usual};
     CHECK(reevectl({"logs", "web"}, server.path()).out == "web one\nweb two\n");
-    CHECK(server.seen().back() == "GET /v1/programs/web/logs?lines=100");
+    CHECK(server.seen().back() == "GET /v1/programs/web/logs?lines=100&marks=true");
     CHECK(reevectl({"logs", "web", "mailer"}, server.path()).out ==
           "web    | web one\nmailer ! mailer one\nweb    | web two\n");
     CHECK(reevectl({"logs", "web", "mailer", "-n2", "--no-prefix"}, server.path()).out ==
-          "mailer one\nweb two\n");
+          "web one\nmailer one\nweb two\n");
+    CHECK(server.seen().back() == "GET /v1/programs/web%2Cmailer/logs?lines=2");
     CHECK(reevectl({"logs", "-g", "t.o$", "-t", "--since", "1m", "web"}, server.path()).out ==
           "2026-11-22T10:16:55.120Z web two\n");
     CHECK(server.seen().back() ==
-          "GET /v1/programs/web/logs?lines=all&since=2026-11-22T10%3A16%3A00.120Z");
+          "GET /v1/programs/web/logs?lines=all&since=2026-11-22T10%3A16%3A00.120Z&marks=true");
     CHECK(reevectl({"logs", "web", "--json", "-g", "two"}, server.path()).out ==
           log_line("web", 5, "web two"));
-    CHECK(reevectl({"logs", "-f", "mailer"}, server.path()).out == "mailer one\n");
-    CHECK(server.seen().back() == "GET /v1/programs/mailer/logs?lines=100&follow=true");
+    CHECK(reevectl({"logs", "web", "-g", "web", "-n", "1"}, server.path()).out == "web two\n");
 
     reevectl({"logs", "-p", "web"}, server.path());
-    CHECK(server.seen().back() == "GET /v1/programs/web/logs?lines=100&run=2");
-    reevectl({"logs", "-p", "mailer", "--stderr"}, server.path());
-    CHECK(server.seen().back() == "GET /v1/programs/mailer/logs?lines=100&stream=stderr&run=7");
-    CHECK(reevectl({"logs", "-p", "cron"}, server.path()).code == 4);
+    CHECK(server.seen().back() == "GET /v1/programs/web/logs?lines=100&previous=true&marks=true");
+    reevectl({"logs", "--run", "7", "mailer", "--stderr"}, server.path());
+    CHECK(server.seen().back() ==
+          "GET /v1/programs/mailer/logs?lines=100&stream=stderr&run=7&marks=true");
+    CHECK(reevectl({"logs", "--raw", "-n", "all"}, server.path()).out ==
+          "web one\nmailer one\nweb two\n");
+    CHECK(server.seen().back() == "GET /v1/programs/%2A/logs?lines=all");
     CHECK(reevectl({"logs", "--since", "noon"}, server.path()).code == 2);
     CHECK(reevectl({"logs", "-g", "["}, server.path()).code == 2);
+}
+
+TEST_CASE("following ends with the connection, and that is said") {
+    FakeServer server{usual};
+    const auto outcome = reevectl({"logs", "-f", "mailer"}, server.path());
+    CHECK(outcome.out == "mailer one\n");
+    CHECK(outcome.err == "reevectl: the connection has ended: reeve is going down\n");
+    CHECK(outcome.code == 1);
+    CHECK(server.seen().back() == "GET /v1/programs/mailer/logs?lines=100&follow=true&marks=true");
+}
+
+TEST_CASE("times for logs are said as one says them, in UTC") {
+    FakeServer server{usual};
+    const std::pair<const char*, const char*> rows[] = {
+        {"10m", "2026-11-22T10:07:00.120Z"},
+        {"10m ago", "2026-11-22T10:07:00.120Z"},
+        {"now", "2026-11-22T10:17:00.120Z"},
+        {"today", "2026-11-22T00:00:00.000Z"},
+        {"yesterday", "2026-11-21T00:00:00.000Z"},
+        {"09:05", "2026-11-22T09:05:00.000Z"},
+        {"09:05:07", "2026-11-22T09:05:07.000Z"},
+        {"2026-11-20", "2026-11-20T00:00:00.000Z"},
+        {"2026-11-20 09:05", "2026-11-20T09:05:00.000Z"},
+        {"2026-11-20T09:05:07Z", "2026-11-20T09:05:07.000Z"},
+        {"2026-11-20T09:05:07.120", "2026-11-20T09:05:07.120Z"},
+        {"2026-11-20T09:05:07.120Z", "2026-11-20T09:05:07.120Z"},
+    };
+    for (const auto& [said, meant] : rows) {
+        CAPTURE(said);
+        reevectl({"logs", "web", "-n1", "--raw", "-S", said}, server.path());
+        CHECK(server.seen().back() ==
+              "GET /v1/programs/web/logs?lines=1&since=" + api::percent_encode(meant));
+    }
+    for (const char* const nonsense :
+         {"noon", "25:00", "10:60", "2026-13-01", "2026-11-20x09:05", "9:05", "2026-11-20 9"}) {
+        CAPTURE(nonsense);
+        CHECK(reevectl({"logs", "-S", nonsense}, server.path()).code == 2);
+    }
+}
+
+TEST_CASE("reeve's own log has times and levels, and is asked for alone") {
+    const auto own = [](const api::Request&) {
+        return ok(api::to_json(api::OwnLogLine{kNow, "info", "web: started"}) + "\n" +
+                  api::to_json(api::OwnLogLine{kNow, "error", "web: failed"}) + "\n");
+    };
+    FakeServer server{own};
+    CHECK(reevectl({"logs", "--reeve", "-n", "5"}, server.path()).out ==
+          "2026-11-22T10:17:00.120Z info  web: started\n"
+          "2026-11-22T10:17:00.120Z error web: failed\n");
+    CHECK(server.seen().back() == "GET /v1/logs?lines=5");
+    CHECK(reevectl({"logs", "--reeve", "-g", "fail"}, server.path()).out ==
+          "2026-11-22T10:17:00.120Z error web: failed\n");
+    CHECK(reevectl({"logs", "--reeve", "web"}, server.path()).code == 2);
 }
 
 TEST_CASE("events are printed as they come, until reeve ends") {

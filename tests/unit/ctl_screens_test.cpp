@@ -379,6 +379,52 @@ TEST_CASE("log lines carry names, times and marks between runs as asked") {
     CHECK(bare.line(missed) == "");
 }
 
+TEST_CASE("an end of a run and the beginning behind it are one mark, and the first needs none") {
+    const api::LogLine line{kNow, "web", "web", 1, 3, 7, "stdout", "bye"};
+    api::LogLine end{kNow, "web", "web", 1, 3, 7, "reeve", "run 3 ended: exit 1", false, "run_end"};
+    const api::LogLine begin{kNow,  "web",      "web", 1, 4, 4121, "reeve", "run 4, pid 4121",
+                             false, "run_begin"};
+    LogScreen screen{{}, kPipe};
+    CHECK(screen.line(begin) == "");
+    LogScreen other{{}, kPipe};
+    CHECK(other.line(line) == "bye\n");
+    CHECK(other.line(end) == "");
+    CHECK(other.line(begin) == "--- web: run 3 ended: exit 1 \u00b7 run 4, pid 4121 ---\n");
+    end.line = "run 4 ended: stopped";
+    CHECK(other.line(end) == "");
+    CHECK(other.finish() == "--- web: run 4 ended: stopped ---\n");
+    CHECK(other.finish() == "");
+}
+
+TEST_CASE("a last line without newline is marked on a terminal, and raw output is what came") {
+    const api::LogLine unended{kNow, "web", "web", 1, 3, 7, "stdout", "a\xff\0z", true};
+    const Style terminal{.terminal = true, .colour = true};
+    LogScreen shown{{}, terminal};
+    CHECK(shown.line({kNow, "web", "web", 1, 3, 7, "stdout", "\033[32mprompt>", true}) ==
+          "\033[32mprompt>\033[0m\033[2m [no newline]\033[0m\n");
+    LogScreen raw{{.prefix = true, .raw = true}, kPipe};
+    CHECK(raw.line(unended) == unended.line);
+    CHECK(raw.line({kNow, "web", "web", 1, 3, 7, "stderr", "x"}) == "x\n");
+    CHECK(raw.line({kNow, "web", "web", 1, 3, 7, "reeve", "3 lines are missing here"}) == "");
+}
+
+TEST_CASE("a line that comes in pieces is one line, and nobody else's stands within it") {
+    api::LogLine piece{kNow, "web", "web", 1, 3, 7, "stdout", {}, true};
+    piece.line = std::string(api::kLongestLine, 'x');
+    LogScreen screen{{.prefix = true, .name_width = 3}, kPipe};
+    CHECK(screen.line(piece) == "web | " + piece.line);
+    CHECK(screen.line({kNow, "web", "web", 1, 3, 7, "stdout", "end"}) == "end\n");
+    CHECK(screen.line(piece) == "web | " + piece.line);
+    CHECK(screen.line({kNow, "db", "db", 1, 3, 7, "stdout", "hi"}) == "\ndb  | hi\n");
+}
+
+TEST_CASE("lines of reeve's own log have their time and level") {
+    CHECK(own_log_line({kNow, "warn", "web: exit 1\033[2J"}, kPipe) ==
+          "2026-11-22T10:17:00.120Z warn  web: exit 1?[2J\n");
+    CHECK(own_log_line({std::nullopt, "error", "x"}, {.terminal = true, .colour = true}) ==
+          "\033[2m------------------------\033[0m \033[31merror\033[0m x\n");
+}
+
 TEST_CASE("a program's colours end with its line, and its other escapes never reach a terminal") {
     CHECK(harmless_output("a\033[31mred") == "a\033[31mred\033[0m");
     CHECK(harmless_output("\033[2J\033]0;title\a\033]52;c;x\033\\\033(Bplain\r") == "plain");

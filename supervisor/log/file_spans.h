@@ -1,0 +1,51 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "supervisor/log/line.h"
+
+namespace reeve::log {
+
+// Which of the bytes that a target was ever given are in which file, and where.  Positions count
+// those bytes; what a file held before it was opened has none.
+struct FileSpan {
+    WallTime stamp{0};       // in the name it was rotated to
+    std::int64_t base = 0;   // the position that its first byte would have, if all were ours
+    std::int64_t begin = 0;  // of what is ours
+    std::int64_t end = 0;    // of a rotated one
+};
+
+struct PresentFile {
+    FileSpan span;
+    dev_t device = 0;
+    ino_t inode = 0;
+};
+
+// Told by the thread that writes the file, asked by those that read it.
+class FileSpans {
+public:
+    // Opened, or found to be not as we left it: `size` bytes are there, the next is `position`.
+    void opened(std::int64_t position, std::uint64_t size, dev_t device, ino_t inode);
+    // What was the present one has that name now.
+    void rotated(WallTime stamp, std::int64_t position);
+
+    struct State {
+        std::optional<PresentFile> present;
+        std::vector<FileSpan> rotated;  // the oldest first
+    };
+    State state() const;
+
+private:
+    // Of so many rotated files is known which lines are whose.
+    static constexpr std::size_t kMost = 4096;
+
+    mutable std::mutex mutex_;
+    State state_;
+};
+
+}  // namespace reeve::log

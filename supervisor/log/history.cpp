@@ -1,0 +1,564 @@
+#include "supervisor/log/history.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <thread>
+#include <tuple>
+#include <utility>
+
+#include "supervisor/log/file_lines.h"
+#include "supervisor/log/line_reader.h"
+#include "supervisor/log/log_directory.h"
+#include "supervisor/model/line_buffer.h"
+
+namespace reeve::log {
+
+namespace {
+
+using namespace std::chrono_literals;
+using conf::LogFormat;
+
+constexpr std::size_t kLongest = model::LineBuffer::kLongest;
+// As JSON each byte may take six.
+constexpr std::size_t kLongestJson = 6 * kLongest + 4096;
+
+// How much is looked at in one go of the search backwards; it doubles.
+constexpr std::uint64_t kFirstStep = 64 * 1024;
+constexpr std::uint64_t kLargestStep = 4 * 1024 * 1024;
+
+// What was put into a file while it was rotated may be that much older than the file's beginning.
+constexpr WallTime kSlack = 10min;
+
+constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
+
+}  // namespace
+
+struct History::Head {
+    Entry entry;
+    std::size_t source = 0;
+
+    // For a heap whose front comes first.
+    bool operator<(const Head& other) const {
+        return std::tie(other.entry.key, other.source) < std::tie(entry.key, source);
+    }
+};
+
+// One log: the file and what it was rotated to.
+class History::FileSource {
+public:
+    FileSource(FileHistory history, History& owner)
+        : history_{std::move(history)}, owner_{owner}, read_to_{history_.until} {}
+
+    const FileHistory& history() const { return history_; }
+
+    base::OsExpected<void> open();
+
+    // Finds where to begin, and how many lines there are from there on; they are only counted where
+    // the last so many are wanted.
+    std::uint64_t search();
+
+    bool next(Entry& entry);
+
+    // Lines that search() found and that have gone since.
+    std::uint64_t take_lost() { return std::exchange(lost_, 0); }
+
+    // All lines that were complete before this position have been read.
+    std::int64_t read_to() const { return read_to_; }
+
+private:
+    struct Part {
+        std::optional<RotatedFile> rotated;  // none: the present file
+        std::optional<FileSpan> span;
+        std::uint64_t begin = 0;
+        std::uint64_t limit = kAll;
+        WallTime opened{0};  // rotations before and behind it
+        WallTime closed = WallTime::max();
+        std::uint64_t lines = 0;  // that search() has counted
+    };
+    struct Mark {
+        const FileHistory::Stream* stream;
+        LineIndex::Entry entry;
+    };
+    // A part, or a piece of one, that is being read.
+    struct Reading {
+        Reading(FileSource& source, const Part& of, FileReader& file, LineReader::Part range)
+            : part{of},
+              lines{file, range,
+                    source.history_.format == LogFormat::json ? kLongestJson : kLongest} {}
+
+        const Part& part;
+        LineReader lines;
+        const FileHistory::Stream* stream = nullptr;  // whose the line is that goes on
+        Line last;                                    // its time and run
+    };
+
+    void add_parts(LogFiles files, const FileSpans::State& state);
+    void add_marks();
+    base::OsExpected<FileReader*> reader_of(const Part& part);
+    void search_part(Part& part, std::uint64_t& found);
+    bool read(Reading& reading, Line& line, std::int64_t& position);
+    bool parse(Reading& reading, const LineReader::Piece& piece, Line& line);
+    bool wanted(const Reading& reading, const Line& line, bool ours) const;
+    const FileHistory::Stream* stream_of(const ParsedLine& parsed) const;
+    bool enough(std::uint64_t found) const {
+        return owner_.options_.last_lines && found >= *owner_.options_.last_lines;
+    }
+
+    FileHistory history_;
+    History& owner_;
+    std::optional<FileReader> present_;
+    std::optional<FileReader> rotated_;  // the one that is being read
+    std::vector<Part> parts_;            // the oldest first
+    std::vector<Mark> marks_;
+    std::string text_;
+
+    std::size_t part_ = 0;  // where to read on
+    std::uint64_t begin_ = 0;
+    std::unique_ptr<Reading> reading_;
+    std::size_t mark_ = 0;
+    bool begun_ = false;         // the first line has been read
+    std::optional<Entry> held_;  // what comes behind the marks that are due
+    std::int64_t held_at_ = 0;
+    std::optional<std::string> trouble_;
+    WallTime key_{0};
+    std::uint64_t lost_ = 0;
+    std::int64_t read_to_;
+};
+
+// ---- what there is
+
+base::OsExpected<void> History::FileSource::open() {
+    const auto deadline = std::chrono::steady_clock::now() + owner_.options_.patience;
+    while (history_.target->written() < static_cast<std::uint64_t>(history_.until)) {
+        if (std::chrono::steady_clock::now() >= deadline || owner_.cancelled_) {
+            errno = ETIMEDOUT;
+            return base::os_error("write", history_.path);
+        }
+        std::this_thread::sleep_for(1ms);
+    }
+    for (int tries = 1;; ++tries) {
+        const auto state = history_.target->spans();
+        auto files = look_at_log(history_.path);
+        if (!files) return Unexpected<base::OsError>{files.error()};
+        struct stat status {};
+        const bool same = files->current && state.present &&
+                          ::fstat(files->current->descriptor(), &status) == 0 &&
+                          state.present->device == status.st_dev &&
+                          state.present->inode == status.st_ino;
+        // It may be being rotated right now.
+        constexpr int kMostTries = 20;
+        if (!same && tries < kMostTries) {
+            std::this_thread::sleep_for(5ms);
+            continue;
+        }
+        auto known = state;
+        if (!same) known.present.reset();
+        add_parts(std::move(*files), known);
+        add_marks();
+        return {};
+    }
+}
+
+void History::FileSource::add_parts(LogFiles files, const FileSpans::State& state) {
+    WallTime opened{0};
+    const auto add = [&](Part part) {
+        part.opened = opened;
+        opened = part.closed;
+        if (part.span) {
+            const FileSpan& span = *part.span;
+            if (span.begin > history_.until) return;
+            if (!part.rotated || span.end > history_.until)
+                part.limit = static_cast<std::uint64_t>(history_.until - span.base);
+            if (history_.from) {
+                if (part.rotated && span.end <= *history_.from) return;
+                part.begin = static_cast<std::uint64_t>(
+                    std::max(std::int64_t{0}, *history_.from - span.base));
+            }
+        } else if (history_.from) {
+            return;
+        }
+        if (owner_.options_.since && part.closed < *owner_.options_.since) return;
+        if (owner_.options_.until && part.opened > *owner_.options_.until + kSlack) return;
+        parts_.push_back(std::move(part));
+    };
+    for (RotatedFile& file : files.rotated) {
+        Part part;
+        const auto span =
+            std::find_if(state.rotated.begin(), state.rotated.end(),
+                         [&](const FileSpan& known) { return known.stamp == file.time; });
+        if (span != state.rotated.end()) part.span = *span;
+        part.closed = file.time;
+        part.rotated = std::move(file);
+        add(std::move(part));
+    }
+    if (!files.current) return;
+    present_ = std::move(files.current);
+    Part part;
+    if (state.present) part.span = state.present->span;
+    add(std::move(part));
+}
+
+void History::FileSource::add_marks() {
+    for (const FileHistory::Stream& stream : history_.streams) {
+        if (!stream.has_marks) continue;
+        for (const LineIndex::Entry& entry : stream.index) {
+            if (entry.kind != LineIndex::Kind::run_begin && entry.kind != LineIndex::Kind::run_end)
+                continue;
+            if (stream.run && *stream.run != entry.run) continue;
+            if (owner_.options_.since && entry.time < *owner_.options_.since) continue;
+            if (owner_.options_.until && entry.time > *owner_.options_.until) continue;
+            if (history_.from &&
+                (entry.position < *history_.from ||
+                 (entry.position == *history_.from && entry.time <= history_.from_time)))
+                continue;
+            marks_.push_back({&stream, entry});
+        }
+    }
+    std::stable_sort(marks_.begin(), marks_.end(), [](const Mark& a, const Mark& b) {
+        return a.entry.position < b.entry.position;
+    });
+}
+
+base::OsExpected<FileReader*> History::FileSource::reader_of(const Part& part) {
+    if (!part.rotated) return &*present_;
+    auto opened = FileReader::open(history_.path, *part.rotated);
+    if (!opened) return Unexpected<base::OsError>{opened.error()};
+    rotated_ = std::move(*opened);
+    return &*rotated_;
+}
+
+// ---- backwards
+
+std::uint64_t History::FileSource::search() {
+    std::uint64_t found = 0;
+    part_ = 0;
+    begin_ = parts_.empty() ? 0 : parts_.front().begin;
+    if (!owner_.options_.last_lines && !owner_.options_.since) return 0;
+    for (std::size_t index = parts_.size(); index-- > 0 && !owner_.cancelled_;) {
+        part_ = index;
+        search_part(parts_[index], found);
+        if (enough(found) || begin_ > parts_[index].begin) break;
+    }
+    rotated_.reset();
+    return found;
+}
+
+// Leaves in begin_ where to begin, if it is in this part.
+void History::FileSource::search_part(Part& part, std::uint64_t& found) {
+    begin_ = part.begin;
+    // Only lines that have their time, in a file that can be read anywhere, are searched by time.
+    const auto& since = owner_.options_.since;
+    const auto file = reader_of(part);
+    if (!file) return;  // read() says why
+    if ((*file)->is_compressed() && !owner_.options_.last_lines) return;
+
+    struct stat status {};
+    std::uint64_t end = part.limit;
+    if (!(*file)->is_compressed() && ::fstat((*file)->descriptor(), &status) == 0)
+        end = std::min(end, static_cast<std::uint64_t>(status.st_size));
+    std::uint64_t size = (*file)->is_compressed() ? kAll : kFirstStep;
+    while (end > part.begin && !owner_.cancelled_) {
+        const std::uint64_t begin = end - part.begin > size ? end - size : part.begin;
+        Reading reading{*this, part, **file, {begin, end, part.limit}};
+        Line line;
+        std::int64_t position = 0;
+        std::uint64_t here = 0;
+        while (read(reading, line, position)) ++here;
+        trouble_.reset();
+        found += here;
+        part.lines += here;
+        begin_ = begin;
+        if (enough(found)) return;
+        // A segment that has lines, and none of them is young enough, ends the search.
+        if (since && reading.last.time != WallTime{0} && here == 0 && reading.last.time < *since)
+            return;
+        end = begin;
+        size = std::min(size * 2, kLargestStep);
+    }
+    begin_ = part.begin;
+}
+
+// ---- forwards
+
+bool History::FileSource::next(Entry& entry) {
+    for (;;) {
+        if (trouble_) {
+            entry.line = {.instance = history_.streams.front().key.instance,
+                          .source = history_.streams.front().key.source,
+                          .kind = Line::Kind::note,
+                          .text = *std::exchange(trouble_, std::nullopt)};
+            entry.key = key_;
+            return true;
+        }
+        const std::int64_t due = held_ ? held_at_ : history_.until;
+        if (held_ || part_ >= parts_.size()) {
+            if (mark_ < marks_.size() && marks_[mark_].entry.position <= due) {
+                const Mark& mark = marks_[mark_++];
+                const bool begins = mark.entry.kind == LineIndex::Kind::run_begin;
+                entry.line = {
+                    .time = mark.entry.time,
+                    .instance = mark.stream->key.instance,
+                    .run = mark.entry.run,
+                    .source = mark.stream->key.source,
+                    .kind = begins ? Line::Kind::run_begin : Line::Kind::run_end,
+                    .number = mark.entry.number,
+                };
+                entry.key = key_ = std::max(key_, mark.entry.time);
+                return true;
+            }
+            if (!held_) return false;
+            entry = *std::exchange(held_, std::nullopt);
+            return true;
+        }
+        const Part& part = parts_[part_];
+        if (!reading_) {
+            const auto file = reader_of(part);
+            if (!file) {
+                lost_ += part.lines;
+                trouble_ = file.error().text() + ": what was in it is missing here";
+                ++part_;
+                if (part_ < parts_.size()) begin_ = parts_[part_].begin;
+                continue;
+            }
+            reading_ = std::make_unique<Reading>(*this, part, **file,
+                                                 LineReader::Part{begin_, part.limit, part.limit});
+        }
+        Line line;
+        std::int64_t position = 0;
+        if (!read(*reading_, line, position)) {
+            reading_.reset();
+            rotated_.reset();
+            ++part_;
+            if (part_ < parts_.size()) begin_ = parts_[part_].begin;
+            continue;
+        }
+        if (line.time != WallTime{0}) {
+            key_ = std::max(key_, line.time);
+        } else if (part.closed != WallTime::max()) {
+            key_ = std::max(key_, part.closed);
+        }
+        // What was there before this reeve began comes before all of its runs.
+        held_at_ = part.span && position >= part.span->begin
+                       ? position
+                       : std::numeric_limits<std::int64_t>::min();
+        held_ = Entry{std::move(line), key_};
+        // Marks of runs whose output is not looked at.
+        if (!std::exchange(begun_, true)) {
+            while (mark_ < marks_.size() && marks_[mark_].entry.position < held_at_) ++mark_;
+        }
+    }
+}
+
+// The next line that is wanted; false at the end, or with trouble_.
+bool History::FileSource::read(Reading& reading, Line& line, std::int64_t& position) {
+    LineReader::Piece piece;
+    for (std::uint64_t count = 0;; ++count) {
+        if (count % 1024 == 0) {
+            ++owner_.progress_;
+            if (owner_.cancelled_) return false;
+        }
+        const auto more = reading.lines.next(piece);
+        if (!more) {
+            trouble_ = more.error().text() + ": what follows in it is missing here";
+            return false;
+        }
+        if (!*more) return false;
+        const auto& span = reading.part.span;
+        position = span ? span->base + static_cast<std::int64_t>(piece.begin) : 0;
+        const bool ours = span && position >= span->begin;
+        if (!parse(reading, piece, line)) continue;
+        if (line.kind == Line::Kind::partial && !owner_.options_.with_partial) {
+            read_to_ = position;
+            continue;
+        }
+        reading.last = line;
+        reading.last.text.clear();
+        if (wanted(reading, line, ours)) return true;
+    }
+}
+
+bool History::FileSource::parse(Reading& reading, const LineReader::Piece& piece, Line& line) {
+    line = Line{};
+    std::string_view text = piece.text;
+    const bool is_piece = !piece.ended && text.size() == kLongest;
+    std::optional<ParsedLine> parsed;
+    switch (history_.format) {
+        case LogFormat::raw:
+            break;
+        case LogFormat::text:
+            if (piece.first) parsed = parse_text_line(text);
+            break;
+        case LogFormat::json:
+            parsed = parse_json_line(text, text_);
+            if (parsed) text = text_;
+            break;
+    }
+    if (parsed) {
+        reading.stream = stream_of(*parsed);
+    } else if (!history_.shared) {
+        reading.stream = &history_.streams.front();
+    } else if (piece.first) {
+        reading.stream = nullptr;  // nobody knows whose it is
+    }
+    if (!reading.stream) return false;
+    const FileHistory::Stream& stream = *reading.stream;
+    line.instance = stream.key.instance;
+    line.source = stream.key.source;
+
+    const auto& span = reading.part.span;
+    const std::int64_t position = span ? span->base + static_cast<std::int64_t>(piece.begin) : 0;
+    if (span && position >= span->begin) {
+        const auto after = std::upper_bound(
+            stream.index.begin(), stream.index.end(), position,
+            [](std::int64_t at, const LineIndex::Entry& entry) { return at < entry.position; });
+        if (after != stream.index.begin()) {
+            line.time = std::prev(after)->time;
+            line.run = std::prev(after)->run;
+        }
+        const std::int64_t newline = span->base + static_cast<std::int64_t>(piece.end) - 1;
+        for (auto entry = after; entry != stream.index.end() && entry->position <= newline; ++entry)
+            if (entry->kind == LineIndex::Kind::unended && entry->position == newline)
+                line.kind = Line::Kind::unended;
+    }
+    if (parsed) {
+        line.time = parsed->time;
+        if (parsed->run != 0) line.run = parsed->run;
+        line.number = parsed->pid;
+        if (parsed->partial)
+            line.kind = text.size() == kLongest ? Line::Kind::piece : Line::Kind::unended;
+    } else if (!piece.first || history_.format != LogFormat::raw) {
+        line.time = reading.last.time;
+        line.run = reading.last.run;
+    }
+    if (history_.format == LogFormat::text && piece.ended && text.ends_with(kNoNewline)) {
+        text.remove_suffix(kNoNewline.size());
+        line.kind = Line::Kind::unended;
+    }
+    if (!piece.ended) line.kind = is_piece ? Line::Kind::piece : Line::Kind::partial;
+    line.text = text;
+    return true;
+}
+
+const FileHistory::Stream* History::FileSource::stream_of(const ParsedLine& parsed) const {
+    if (!history_.shared) return &history_.streams.front();
+    for (const FileHistory::Stream& stream : history_.streams) {
+        if (stream.key.source != parsed.source) continue;
+        if (!parsed.name.empty() ? stream.name == parsed.name
+                                 : stream.name == parsed.program ||
+                                       stream.name == std::string{parsed.program} + "@" +
+                                                          std::to_string(parsed.instance))
+            return &stream;
+    }
+    return nullptr;
+}
+
+bool History::FileSource::wanted(const Reading& reading, const Line& line, bool ours) const {
+    const Options& options = owner_.options_;
+    if (reading.stream->run && (!ours || line.run != *reading.stream->run)) return false;
+    if (line.time == WallTime{0}) {
+        // All that is known is when its file was begun and ended.
+        return !(options.until && reading.part.opened > *options.until);
+    }
+    return !(options.since && line.time < *options.since) &&
+           !(options.until && line.time > *options.until);
+}
+
+// ---- all of it
+
+History::History(Look look, const Options& options) : look_{std::move(look)}, options_{options} {}
+
+History::~History() = default;
+
+void History::prepare() {
+    prepared_ = true;
+    std::vector<Line> notes;
+    for (FileHistory& history : look_.files) {
+        auto source = std::make_unique<FileSource>(std::move(history), *this);
+        const auto opened = source->open();
+        if (opened) {
+            files_.push_back(std::move(source));
+            continue;
+        }
+        // What was never a file, or is none any more, has nothing to be missed.
+        const int why = opened.error().number;
+        const auto& streams = source->history().streams;
+        if (why != ENOENT && why != ESPIPE && why != ENOTDIR) {
+            notes.push_back({.instance = streams.front().key.instance,
+                             .source = streams.front().key.source,
+                             .kind = Line::Kind::note,
+                             .text = opened.error().text() + ": only what memory has is shown"});
+        }
+        for (const Line& line : look_.instead) {
+            const auto is_its = [&line](const FileHistory::Stream& stream) {
+                return stream.key == StreamKey{line.instance, line.source};
+            };
+            if (std::any_of(streams.begin(), streams.end(), is_its)) look_.lines.push_back(line);
+        }
+    }
+    look_.files.clear();
+    look_.instead.clear();
+    std::stable_sort(look_.lines.begin(), look_.lines.end(),
+                     [](const Line& a, const Line& b) { return a.time < b.time; });
+    look_.lines.insert(look_.lines.begin(), notes.begin(), notes.end());
+
+    std::uint64_t found = static_cast<std::uint64_t>(
+        std::count_if(look_.lines.begin(), look_.lines.end(),
+                      [](const Line& line) { return is_line(line.kind); }));
+    for (const auto& file : files_) found += file->search();
+    if (options_.last_lines && found > *options_.last_lines) skip_ = found - *options_.last_lines;
+    for (std::size_t source = 0; source <= files_.size(); ++source) push(source);
+}
+
+bool History::take(std::size_t source, Entry& entry) {
+    if (source < files_.size()) return files_[source]->next(entry);
+    if (in_memory_ == look_.lines.size()) return false;
+    entry.line = std::move(look_.lines[in_memory_++]);
+    entry.key = entry.line.time;
+    return true;
+}
+
+void History::push(std::size_t source) {
+    Head head;
+    if (!take(source, head.entry)) return;
+    head.source = source;
+    heads_.push_back(std::move(head));
+    std::push_heap(heads_.begin(), heads_.end());
+}
+
+bool History::next(std::size_t bytes, std::vector<Line>& lines) {
+    if (!prepared_) prepare();
+    std::size_t taken = 0;
+    while (!heads_.empty() && taken < bytes && !cancelled_) {
+        std::pop_heap(heads_.begin(), heads_.end());
+        Head head = std::move(heads_.back());
+        heads_.pop_back();
+        push(head.source);
+        if (head.source < files_.size()) {
+            const std::uint64_t lost = files_[head.source]->take_lost();
+            skip_ -= std::min(skip_, lost);
+        }
+        const bool is_counted = is_line(head.entry.line.kind);
+        if (skip_ > 0 && head.entry.line.kind != Line::Kind::note) {
+            if (is_counted) --skip_;
+            continue;
+        }
+        taken += cost(head.entry.line);
+        lines.push_back(std::move(head.entry.line));
+    }
+    return !heads_.empty() && !cancelled_;
+}
+
+std::vector<Seen> History::seen() const {
+    std::vector<Seen> seen = look_.seen;
+    for (const auto& file : files_) {
+        for (const FileHistory::Stream& stream : file->history().streams)
+            for (Seen& known : seen)
+                if (known.stream == stream.key) known.file = std::min(known.file, file->read_to());
+    }
+    return seen;
+}
+
+}  // namespace reeve::log
