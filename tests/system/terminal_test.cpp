@@ -232,7 +232,8 @@ TEST_CASE("who is attached stays over a restart, and is told the end") {
     user.sees("[sh: exit 3 (pid ");
     user.sees("[sh: run 2]");
     user.type("echo $REEVE_RUN; stty size\n");
-    user.sees("\n2\r\n24 80\r\n");
+    // Behind the prompt, where it was typed before that came.
+    user.sees("2\r\n24 80\r\n");
 
     CHECK(running.reeve.ctl({"stop", "sh"}).code == 0);
     user.sees("sh was stopped");
