@@ -293,10 +293,10 @@ Exit logs_verb(const Session& session) {
     }
     reader.finish();
     const auto reply = exchange->finish();
+    // Following ends when reeve does, well or not.
+    const bool is_cut = logs.follow && (reply || reply.error().exit == Exit::unreachable);
+    if (is_cut) return session.fail({Exit::failed, "the connection has ended: reeve has gone", ""});
     if (!reply) return session.fail(reply.error());
-    if (logs.follow) {
-        return session.fail({Exit::failed, "the connection has ended: reeve is going down", ""});
-    }
     return Exit::done;
 }
 

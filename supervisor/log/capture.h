@@ -85,6 +85,7 @@ public:
     // Where more of it is to be found than in memory; of several the one that tells most.
     FileSink* file() const;
     bool has_marks() const { return has_marks_; }
+    bool is_terminal() const { return is_terminal_; }
 
 private:
     bool may_read();

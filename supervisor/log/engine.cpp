@@ -483,6 +483,7 @@ Look Engine::look(std::uint64_t follower, const LookRequest& request, const OnLi
         known->streams.push_back({.key = key,
                                   .name = looked.capture->name().name,
                                   .has_marks = looked.capture->has_marks(),
+                                  .is_terminal = looked.capture->is_terminal(),
                                   .run = looked.run,
                                   .index = file.index(key).entries()});
     }

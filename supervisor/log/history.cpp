@@ -438,6 +438,9 @@ bool History::FileSource::parse(Reading& reading, const LineReader::Piece& piece
         line.kind = Line::Kind::unended;
     }
     if (!piece.ended) line.kind = is_piece ? Line::Kind::piece : Line::Kind::partial;
+    if (stream.is_terminal && piece.ended && history_.format == LogFormat::raw &&
+        text.ends_with('\r'))
+        text.remove_suffix(1);
     line.text = text;
     return true;
 }

@@ -38,6 +38,7 @@ struct FileHistory {
         StreamKey key;
         std::string name;  // in the lines of a file that others write to as well
         bool has_marks = false;
+        bool is_terminal = false;  // its lines end with "\r\n"
         std::optional<std::uint32_t> run;  // this one alone
         std::vector<LineIndex::Entry> index;
     };

@@ -303,7 +303,7 @@ TEST_CASE("following ends with the connection, and that is said") {
     FakeServer server{usual};
     const auto outcome = reevectl({"logs", "-f", "mailer"}, server.path());
     CHECK(outcome.out == "mailer one\n");
-    CHECK(outcome.err == "reevectl: the connection has ended: reeve is going down\n");
+    CHECK(outcome.err == "reevectl: the connection has ended: reeve has gone\n");
     CHECK(outcome.code == 1);
     CHECK(server.seen().back() == "GET /v1/programs/mailer/logs?lines=100&follow=true&marks=true");
 }
