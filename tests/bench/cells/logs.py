@@ -8,7 +8,6 @@ import time
 from report import Column, Table
 from run import FIRST_WRITE, LAST_WRITE, Failed, Job, Run
 from supervisors.floor import Cat
-from supervisors.multilog import Multilog
 
 LINE = 100
 STDIO = 4096
@@ -82,9 +81,8 @@ def measure(bench):
                 Column("CPU", "s/GiB", within_ratio={"reeve": 1.2}),
                 Column("bad lines", "", "max", within=0, ratio=False, goal_for=reeves)])
             contestants = [Cat(), *bench.reeve(), *bench.reeve("text", log_format="text"),
-                           *bench.reeve("json", log_format="json"), *bench.peers]
-            if bench.peers:
-                contestants += [one for one in [Multilog()] if not one.missing()]
+                           *bench.reeve("json", log_format="json"), *bench.peers,
+                           *bench.loggers]
             for contestant in table.rounds(contestants, "rate", bench.repeats, budget=40):
                 one_round(bench, table, contestant, writers, lines, size, rotate_at)
             table.note(f"{lines * LINE / 1e6:g} MB each in lines of {LINE} bytes, files on tmpfs, "

@@ -10,9 +10,11 @@ class Reeve(Supervisor):
     is_subreaper = True
     stop_signal = signal.SIGTERM
 
-    def __init__(self, path, variant=None, capture=None, tracking=None, log_format="raw"):
+    def __init__(self, path, variant=None, capture=None, tracking=None, log_format="raw",
+                 stall=None):
         self.path = path
         self.log_format = log_format
+        self.stall = stall  # of cells/stalls.py: where the last program's output goes
         self.tracking = tracking  # "cgroup", "tag" or "lineage": the most that it may use
         self.ctl = os.path.join(os.path.dirname(path), "reevectl")
         self.name = f"reeve-{variant}" if variant else "reeve"
@@ -31,6 +33,7 @@ class Reeve(Supervisor):
 
     def prepare(self, run, commands, capture):
         capture = self.capture or capture
+        before = self.stall.prepare(run.home) if self.stall else []
         path = f"{run.home}/reeve.toml"
         with open(path, "w") as file:
             file.write(f"""\
@@ -50,13 +53,15 @@ healthy_after = "0s"
 """)
             for index, command in enumerate(commands):
                 file.write(f"\n[program.p{index}]\ncommand = {json.dumps(command)}\n")
-                if capture == "files":
+                if self.stall and index == len(commands) - 1:
+                    file.write(f"stdout = {self.stall.output}\n")
+                elif capture == "files":
                     file.write(f"stdout = {json.dumps(f'{run.logs}/p{index}.log')}\n")
                 elif capture == "rotated":
                     file.write(f"""stdout = {{ file = {json.dumps(f'{run.logs}/p{index}/current')}, \
 max_size = {run.rotate_at}, keep = {run.keep}, format = "{self.log_format}" }}
 """)
-        command = [self.path, "--config", path]
+        command = [*before, self.path, "--config", path]
         if self.tracking is None:
             return command
         return ["/usr/bin/env", f"REEVE_TRACKING={self.tracking}", *command]
