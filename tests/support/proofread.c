@@ -12,6 +12,8 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -186,7 +188,7 @@ static char* room_for(struct text* text, size_t more) {
     return text->at + text->size;
 }
 
-static int read_plain_or_gz(const char* path, struct text* text) {
+static int read_gz(const char* path, struct text* text) {
     gzFile file = gzopen(path, "rb");
     if (!file) return 0;
     int got;
@@ -220,14 +222,8 @@ static int ends_with(const char* text, const char* end) {
     return size >= tail && strcmp(text + size - tail, end) == 0;
 }
 
-static void read_through(const char* path) {
-    static struct text text;
-    text.size = 0;
-    if (!(ends_with(path, ".zst") ? read_zst : read_plain_or_gz)(path, &text)) {
-        complain(path, NULL, "can't be read", NULL, 0);
-        return;
-    }
-    for (const char *at = text.at, *end = text.at + text.size; at < end;) {
+static void read_text(const char* path, const char* text, size_t size) {
+    for (const char *at = text, *end = text + size; at < end;) {
         const char* newline = memchr(at, '\n', (size_t)(end - at));
         if (!newline) {
             complain(path, NULL, "its last line is cut", at, (size_t)(end - at));
@@ -239,6 +235,32 @@ static void read_through(const char* path) {
             look_at(path, &writers[0], at, (size_t)(newline - at));
         at = newline + 1;
     }
+}
+
+/* It may be larger than the memory that is left. */
+static int read_plain(const char* path) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0) return 0;
+    const size_t size = (size_t)status.st_size;
+    void* text = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    close(fd);
+    if (text == MAP_FAILED) return 0;
+    read_text(path, text, size);
+    if (size) munmap(text, size);
+    return 1;
+}
+
+static void read_through(const char* path) {
+    static struct text text;
+    text.size = 0;
+    const int zst = ends_with(path, ".zst");
+    const int packed = zst || ends_with(path, ".gz");
+    if (!(packed ? (zst ? read_zst : read_gz)(path, &text) : read_plain(path))) {
+        complain(path, NULL, "can't be read", NULL, 0);
+        return;
+    }
+    if (packed) read_text(path, text.at, text.size);
 }
 
 int main(int argc, char** argv) {
