@@ -54,7 +54,9 @@ public:
 
     const FileHistory& history() const { return history_; }
 
-    base::OsExpected<void> open();
+    // ENOENT: the files have less than memory, because somebody has moved or emptied them, or what
+    // was meant for them went elsewhere.
+    base::OsExpected<void> open(const std::vector<Line>& memory);
 
     // Finds where to begin, and how many lines there are from there on; they are only counted where
     // the last so many are wanted.
@@ -96,6 +98,9 @@ private:
     };
 
     void add_parts(LogFiles files, const FileSpans::State& state);
+    std::int64_t least_size(const std::vector<Line>& memory) const;
+    static std::int64_t whole_from(const FileSpans::State& state,
+                                   const std::vector<RotatedFile>& rotated, std::int64_t until);
     void add_marks();
     base::OsExpected<FileReader*> reader_of(const Part& part);
     void search_part(Part& part, std::uint64_t& found);
@@ -130,7 +135,41 @@ private:
 
 // ---- what there is
 
-base::OsExpected<void> History::FileSource::open() {
+// What the lines take in the file, at least.
+std::int64_t History::FileSource::least_size(const std::vector<Line>& memory) const {
+    std::size_t each = 1;
+    if (history_.format == LogFormat::text)
+        each += std::string_view{"2026-11-22T10:17:00.120Z  | "}.size();
+    if (history_.format == LogFormat::json) each += 100;
+    std::size_t size = 0;
+    for (const Line& line : memory) {
+        const bool is_there = line.kind == Line::Kind::text || line.kind == Line::Kind::unended;
+        const bool is_its =
+            std::any_of(history_.streams.begin(), history_.streams.end(), [&](const auto& stream) {
+                return stream.key == StreamKey{line.instance, line.source};
+            });
+        if (is_there && is_its) size += line.text.size() + each;
+    }
+    return static_cast<std::int64_t>(size);
+}
+
+// The position from which on all up to `until` is in files that can be found.
+std::int64_t History::FileSource::whole_from(const FileSpans::State& state,
+                                             const std::vector<RotatedFile>& rotated,
+                                             std::int64_t until) {
+    std::int64_t from = until;
+    if (state.present) from = std::min(from, state.present->span.begin);
+    for (auto span = state.rotated.rbegin(); span != state.rotated.rend(); ++span) {
+        const bool is_there =
+            std::any_of(rotated.begin(), rotated.end(),
+                        [span](const RotatedFile& file) { return file.time == span->stamp; });
+        if (!is_there || span->end < from) break;
+        from = std::min(from, span->begin);
+    }
+    return from;
+}
+
+base::OsExpected<void> History::FileSource::open(const std::vector<Line>& memory) {
     const auto deadline = std::chrono::steady_clock::now() + owner_.options_.patience;
     while (history_.target->written() < static_cast<std::uint64_t>(history_.until)) {
         if (std::chrono::steady_clock::now() >= deadline || owner_.cancelled_) {
@@ -150,12 +189,21 @@ base::OsExpected<void> History::FileSource::open() {
                           state.present->inode == status.st_ino;
         // It may be being rotated right now.
         constexpr int kMostTries = 20;
-        if (!same && tries < kMostTries) {
+        const bool any_ours = state.present || !state.rotated.empty();
+        if (!same && any_ours && tries < kMostTries) {
             std::this_thread::sleep_for(5ms);
             continue;
         }
         auto known = state;
-        if (!same) known.present.reset();
+        // Somebody may have emptied it.
+        const bool is_short = same && status.st_size < history_.until - known.present->span.base;
+        if (!same || is_short) known.present.reset();
+        const std::int64_t whole =
+            history_.until - whole_from(known, files->rotated, history_.until);
+        if (whole < least_size(memory)) {
+            errno = ENOENT;
+            return base::os_error("open", history_.path);
+        }
         add_parts(std::move(*files), known);
         add_marks();
         return {};
@@ -480,7 +528,7 @@ void History::prepare() {
     std::vector<Line> notes;
     for (FileHistory& history : look_.files) {
         auto source = std::make_unique<FileSource>(std::move(history), *this);
-        const auto opened = source->open();
+        const auto opened = source->open(look_.instead);
         if (opened) {
             files_.push_back(std::move(source));
             continue;

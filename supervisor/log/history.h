@@ -22,9 +22,9 @@ namespace reeve::log {
 class History {
 public:
     struct Options {
-        std::optional<std::size_t> last_lines;
-        std::optional<WallTime> since;
-        std::optional<WallTime> until;
+        std::optional<std::size_t> last_lines{};
+        std::optional<WallTime> since{};
+        std::optional<WallTime> until{};
         bool with_partial = true;  // the line that is not complete yet, at the end
         // For what is on its way to a file to arrive there.
         std::chrono::milliseconds patience{500};

@@ -38,9 +38,9 @@ struct FileHistory {
         StreamKey key;
         std::string name;  // in the lines of a file that others write to as well
         bool has_marks = false;
-        bool is_terminal = false;  // its lines end with "\r\n"
-        std::optional<std::uint32_t> run;  // this one alone
-        std::vector<LineIndex::Entry> index;
+        bool is_terminal = false;            // its lines end with "\r\n"
+        std::optional<std::uint32_t> run{};  // this one alone
+        std::vector<LineIndex::Entry> index{};
     };
 
     std::string path;
