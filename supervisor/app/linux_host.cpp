@@ -512,6 +512,7 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
     if (live->flight) {
         // Dead before its status pipe was looked at.
         live->landing.stop();
+        live->flight.child_has_died();
         if (auto outcome = live->flight.outcome()) live->failure = std::move(outcome->failure);
         live->flight = {};
     }

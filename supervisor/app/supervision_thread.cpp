@@ -6,11 +6,14 @@
 #include <system_error>
 #include <thread>
 
+#include "supervisor/base/fd.h"
+
 namespace reeve::app {
 
 int run_supervision_thread(const std::function<int()>& supervise) {
     // The sleeper takes no signal, so that all of them reach who can act on them; the other thread
     // inherits this and sets its own.
+    base::make_room_aside();
     sigset_t all;
     sigset_t before;
     sigfillset(&all);

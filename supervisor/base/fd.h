@@ -34,4 +34,14 @@ struct Pipe {
 // A close-on-exec pipe; `flags` as in pipe2(2), O_CLOEXEC is added.
 OsExpected<Pipe> make_pipe(int flags = 0);
 
+// The same file under a high number, which new children are not handed (os/spawn.cpp); as it was
+// when none is free.  For files on disks: whoever closes one waits for a disk that hangs, and that
+// should not be a child on its way to its program.
+Fd set_aside(Fd file);
+
+// Before there is a second thread: then the kernel's table of our descriptors is made long enough
+// for set_aside() without waiting for every processor to have let go of the old one, which takes
+// tens of milliseconds (expand_fdtable() in fs/file.c).
+void make_room_aside();
+
 }  // namespace reeve::base

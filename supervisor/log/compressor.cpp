@@ -162,10 +162,11 @@ int compress_file(int directory, const std::string& name, WallTime time, Compres
     const std::string unfinished = model::rotated_name(name, rotated);
 
     // Whatever else may have that name: no link is followed, no FIFO waited for.
-    const base::Fd from{::openat(directory, original.c_str(),
-                                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+    base::Fd from{::openat(directory, original.c_str(),
+                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
     struct stat status {};
     if (!from) return errno == ENOENT ? 0 : errno;
+    from = base::set_aside(std::move(from));
     if (::fstat(from.get(), &status) != 0) return errno;
     if (!S_ISREG(status.st_mode)) return EINVAL;
 
@@ -175,6 +176,7 @@ int compress_file(int directory, const std::string& name, WallTime time, Compres
     if (!to && errno == EEXIST && ::unlinkat(directory, unfinished.c_str(), 0) == 0)
         to = base::Fd{::openat(directory, unfinished.c_str(), kCreate, 0600)};
     if (!to) return errno;
+    to = base::set_aside(std::move(to));
     give_to(to.get(), Owner{status.st_uid, status.st_gid});
 
     int error = copy_compressed(from.get(), to.get(), compression, stopping);

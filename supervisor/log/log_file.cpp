@@ -35,6 +35,12 @@ struct Opened {
     int error = 0;
 };
 
+// With errno as openat() left it.
+base::Fd open_aside(int directory, const std::string& name, int flags) {
+    base::Fd file{::openat(directory, name.c_str(), flags, kFileMode)};
+    return file ? base::set_aside(std::move(file)) : base::Fd{};
+}
+
 Opened open_at(int directory, const std::string& name, const std::optional<Owner>& owner) {
     // Not blocking at first: opening a FIFO for writing would wait for its reader.
     int flags = O_APPEND | O_NOCTTY | O_CLOEXEC | O_NONBLOCK;
@@ -42,21 +48,19 @@ Opened open_at(int directory, const std::string& name, const std::optional<Owner
     if (is_foreign(directory)) flags |= O_NOFOLLOW;
 
     Opened opened;
-    opened.file =
-        base::Fd{::openat(directory, name.c_str(), flags | O_WRONLY | O_CREAT | O_EXCL, kFileMode)};
+    opened.file = open_aside(directory, name, flags | O_WRONLY | O_CREAT | O_EXCL);
     opened.created = static_cast<bool>(opened.file);
     if (opened.created) {
         give_to(opened.file.get(), owner);
     } else if (errno == EEXIST) {
-        opened.file =
-            base::Fd{::openat(directory, name.c_str(), flags | O_WRONLY | O_CREAT, kFileMode)};
+        opened.file = open_aside(directory, name, flags | O_WRONLY | O_CREAT);
     }
     // As its own reader a FIFO neither waits for one nor breaks when one goes.
     struct stat status {};
     const bool unread = !opened.file && errno == ENXIO;
     if (unread || (opened.file && !opened.created && ::fstat(opened.file.get(), &status) == 0 &&
                    S_ISFIFO(status.st_mode)))
-        opened.file = base::Fd{::openat(directory, name.c_str(), flags | O_RDWR)};
+        opened.file = open_aside(directory, name, flags | O_RDWR);
     if (!opened.file) {
         opened.error = errno;
         return opened;

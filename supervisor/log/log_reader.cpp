@@ -40,7 +40,7 @@ base::OsExpected<base::Fd> open_to_read(const std::string& path) {
         errno = S_ISDIR(status.st_mode) ? EISDIR : ESPIPE;
         return base::os_error("open", path);
     }
-    return file;
+    return base::set_aside(std::move(file));
 }
 
 // Looks at a log that was rotated during each.

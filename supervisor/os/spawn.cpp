@@ -144,8 +144,11 @@ struct Spawner::Slot {
     SpawnRequest request;
     ChildPlan plan{};
     Fd status;
-    bool changes_ids = false;  // in our memory, and so our dumpable flag with it
-    std::string cgroup;        // the path of the one that the child is to go to by itself
+    // Our end of what the child writes to, while it uses our table of descriptors.
+    Fd telling;
+    std::optional<ChildReport> early_report;  // came before it had one of its own
+    bool changes_ids = false;                 // in our memory, and so our dumpable flag with it
+    std::string cgroup;  // the path of the one that the child is to go to by itself
 
 private:
     void* mapping_ = nullptr;
@@ -177,6 +180,8 @@ struct Spawner::Hangar {
     bool spawner_gone = false;
     bool clone_makes_pidfds = true;
     bool clones_into_cgroups = true;
+    // close_range, and with it its flag for that: Linux 5.9, unless a seccomp filter is older.
+    const bool child_makes_table = ::syscall(SYS_close_range, ~0U, ~0U, 0) == 0;
     const bool fork_for_ids = id_change_exposes_memory();
     const int dumpable = ::prctl(PR_GET_DUMPABLE);
     const pid_t self = ::getpid();
@@ -287,6 +292,7 @@ SpawnFailure Spawner::Slot::describe(const ChildReport& report) const {
         case SpawnStage::cgroup:
             failure.subject = cgroup;
             break;
+        case SpawnStage::descriptors:
         case SpawnStage::session:
         case SpawnStage::process_group:
         case SpawnStage::output:
@@ -366,6 +372,8 @@ Spawner::Slot* Spawner::Hangar::take_slot() {
 
 void Spawner::Hangar::land(Slot* slot) {
     slot->status.reset();
+    slot->telling.reset();
+    slot->early_report.reset();
     slot->request = SpawnRequest{};
     // Taking on other ids made the child's memory, and that is ours, undumpable.  Restored only
     // when nobody flies with ids any more: undumpable is what keeps that user from tracing the
@@ -397,6 +405,7 @@ void Spawner::Hangar::sweep() {
         ssize_t got;
         do {
             got = ::read(slot->status.get(), &report, sizeof report);
+            if (got > 0 && report.stage == kHasOwnFiles) slot->telling.reset();
         } while (got > 0);
         if (got != 0) continue;
         abandoned.erase(abandoned.begin() + static_cast<std::ptrdiff_t>(i));
@@ -449,7 +458,15 @@ OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
     // (__set_oom_adj): such a child gets a copy.
     const bool copy_memory =
         slot->plan.oom_score_adj != nullptr || (slot->plan.set_ids && hangar_->fork_for_ids);
-    const unsigned long flags = SIGCHLD | (copy_memory ? 0UL : CLONE_VM);
+    unsigned long flags = SIGCHLD | (copy_memory ? 0UL : CLONE_VM);
+    // A copy of all our descriptors would be the child's to close, and that of a log file on a disk
+    // that hangs (NFS, FUSE: they flush) would never end.
+    if (hangar_->child_makes_table) {
+        flags |= CLONE_FILES;
+        const ChildPlan& plan = slot->plan;
+        slot->plan.files_below =
+            1 + std::max({2, plan.status_fd, plan.stdout_fd, plan.stderr_fd, slot->request.cgroup});
+    }
     if (slot->plan.set_ids && !copy_memory) {
         slot->changes_ids = true;
         ++hangar_->changing_ids;
@@ -477,6 +494,9 @@ OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
     if (cgroup >= 0 && !cloned) {
         slot->plan.cgroup_fd = cgroup;
         slot->cgroup = path_of(cgroup);
+        // Its directory is ours to close as soon as we return.
+        flags &= ~static_cast<unsigned long>(CLONE_FILES);
+        slot->plan.files_below = 0;
     }
     if (!cloned) {
         AllSignalsBlocked guard;
@@ -502,6 +522,7 @@ OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
         if (auto opened = open_pidfd(pid)) handle = std::move(*opened);
     }
     slot->status = std::move(pipe->read);
+    if (slot->plan.files_below > 0) slot->telling = std::move(pipe->write);
     return Spawned{pid, std::move(handle), Flight{slot}};
 }
 
@@ -519,23 +540,32 @@ int Flight::status_fd() const {
 
 std::optional<SpawnOutcome> Flight::outcome() {
     if (!slot_) return std::nullopt;
-    ChildReport report;
-    ssize_t got;
-    do {
-        got = ::read(slot_->status.get(), &report, sizeof report);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) return std::nullopt;
-
     SpawnOutcome outcome;
-    if (got == sizeof report) {
-        outcome.failure = slot_->describe(report);
-        // The child still has to leave its stack; the end of the pipe will say so.
-        abandon();
-    } else {
-        Spawner::Slot* landed = std::exchange(slot_, nullptr);
-        landed->hangar->land(landed);
+    for (;;) {
+        ChildReport report;
+        const ssize_t got = ::read(slot_->status.get(), &report, sizeof report);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return std::nullopt;
+        if (got != sizeof report) break;
+        if (report.stage == kHasOwnFiles) {
+            slot_->telling.reset();
+        } else if (slot_->telling) {
+            slot_->early_report = report;  // the end of the pipe comes with its death
+        } else {
+            outcome.failure = slot_->describe(report);
+            // The child still has to leave its stack; the end of the pipe will say so.
+            abandon();
+            return outcome;
+        }
     }
+    if (slot_->early_report) outcome.failure = slot_->describe(*slot_->early_report);
+    Spawner::Slot* landed = std::exchange(slot_, nullptr);
+    landed->hangar->land(landed);
     return outcome;
+}
+
+void Flight::child_has_died() {
+    if (slot_) slot_->telling.reset();
 }
 
 void Flight::abandon() {
@@ -564,11 +594,24 @@ std::vector<std::string> find_candidates(std::string_view argv0, std::string_vie
 
 std::string SpawnFailure::text() const {
     // By SpawnStage.
-    static constexpr std::array<const char*, 17> kNames{
-        "cgroup",      "setsid", "setpgid",       "stdout",
-        "stderr",      "stdin",  "TIOCSCTTY",     "limit nofile",
-        "limit locks", "nice",   "oom_score_adj", "setgroups",
-        "setgid",      "setuid", "chdir",         "parent death signal",
+    static constexpr std::array<const char*, 18> kNames{
+        "descriptors",
+        "cgroup",
+        "setsid",
+        "setpgid",
+        "stdout",
+        "stderr",
+        "stdin",
+        "TIOCSCTTY",
+        "limit nofile",
+        "limit locks",
+        "nice",
+        "oom_score_adj",
+        "setgroups",
+        "setgid",
+        "setuid",
+        "chdir",
+        "parent death signal",
         "exec",
     };
     static_assert(kNames.size() == static_cast<std::size_t>(SpawnStage::exec) + 1);

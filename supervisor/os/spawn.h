@@ -51,8 +51,8 @@ struct SpawnRequest {
     };
     Input input;
 
-    // Ours to lend, for the length of spawn() only; any number will do, 0 to 2 and twice the same
-    // included.  -1: the child keeps what we have there.
+    // Ours to lend until the flight has landed: the child begins with our table of descriptors. Any
+    // number will do, 0 to 2 and twice the same included.  -1: the child keeps what we have there.
     int stdout_fd = -1;
     int stderr_fd = -1;
 
@@ -184,6 +184,10 @@ public:
 
     // nullopt: not known yet.  Else the flight has landed, and this object is empty.
     std::optional<SpawnOutcome> outcome();
+
+    // To be said before outcome() is asked once the child was reaped: it may have died so early
+    // that the pipe would not end by itself.
+    void child_has_died();
 
     explicit operator bool() const { return slot_ != nullptr; }
 

@@ -22,6 +22,7 @@ namespace reeve::os {
 namespace {
 
 constexpr int kFirstFreeFd = 3;
+constexpr unsigned kCloseRangeUnshare = 2;  // CLOSE_RANGE_UNSHARE: linux/close_range.h, 5.9
 constexpr int kLastSignal = 64;
 constexpr std::size_t kSignalSetSize = 8;
 
@@ -83,6 +84,7 @@ public:
     explicit Child(const ChildPlan& plan) : plan_{plan}, status_fd_{plan.status_fd} {}
 
     [[noreturn]] void run() {
+        take_own_files();
         // 0, 1 and 2 are about to be replaced: what we still need moves out of the way first.
         if (status_fd_ < kFirstFreeFd) {
             const long moved = sys(SYS_fcntl, status_fd_, F_DUPFD_CLOEXEC, kFirstFreeFd);
@@ -115,6 +117,15 @@ public:
     }
 
 private:
+    void take_own_files() {
+        if (plan_.files_below == 0) return;
+        check(SpawnStage::descriptors,
+              sys(SYS_close_range, plan_.files_below, ~0U, kCloseRangeUnshare));
+        ChildReport report{};
+        report.stage = kHasOwnFiles;
+        sys(SYS_write, status_fd_, &report, sizeof report);
+    }
+
     [[noreturn]] static void leave() {
         for (;;) sys(SYS_exit_group, 127);
     }

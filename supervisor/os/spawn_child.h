@@ -29,6 +29,8 @@ struct ChildPlan {
     int cgroup_fd;  // to be entered by the child itself; -1: it is where it belongs
     int stdout_fd;  // -1: not touched
     int stderr_fd;
+    // Not 0: it has our table of descriptors, and is to make one of its own with those below this.
+    int files_below;
 
     uid_t uid;
     gid_t gid;
@@ -56,6 +58,10 @@ struct ChildReport {
     std::uint8_t no_interpreter;
 };
 static_assert(sizeof(ChildReport) == 8);
+
+// A stage that is none: the child has a table of descriptors of its own now, and nothing that we
+// close is closed for it.
+inline constexpr std::uint8_t kHasOwnFiles = 0xff;
 
 struct ChildStack {
     void* lowest;

@@ -6,6 +6,7 @@ namespace reeve::os {
 
 // In the order in which the child goes through them.
 enum class SpawnStage : std::uint8_t {
+    descriptors,
     cgroup,
     session,
     process_group,

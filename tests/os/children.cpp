@@ -79,11 +79,11 @@ Result run(Spawner& spawner, SpawnRequest request) {
     request.stderr_fd = output->write.get();
     auto spawned = spawner.spawn(std::move(request));
     REQUIRE(spawned);
-    output->write.reset();
 
     Result result;
-    result.output = read_all(output->read.get());
     result.failure = land(spawned->flight).failure;
+    output->write.reset();
+    result.output = read_all(output->read.get());
     result.status = wait_for(spawned->pid).status;
     return result;
 }

@@ -452,6 +452,7 @@ TEST_CASE("two hundred children at once all arrive") {
         pid_t pid;
         Flight flight;
         Fd output;
+        Fd writing;  // until it has landed
     };
     std::vector<Child> children;
     for (int i = 0; i < 200; ++i) {
@@ -468,7 +469,8 @@ TEST_CASE("two hundred children at once all arrive") {
         request.stdout_fd = pipe->write.get();
         auto spawned = spawner.spawn(request);
         REQUIRE(spawned);
-        children.push_back({spawned->pid, std::move(spawned->flight), std::move(pipe->read)});
+        children.push_back({spawned->pid, std::move(spawned->flight), std::move(pipe->read),
+                            std::move(pipe->write)});
     }
     for (std::size_t i = 0; i < children.size(); ++i) {
         Child& child = children[i];

@@ -54,8 +54,8 @@ std::string say(const std::string& script, Terminal terminal) {
     Spawner spawner;
     auto spawned = spawner.spawn(on_terminal(script, terminal));
     REQUIRE(spawned);
-    terminal.slave.reset();
     REQUIRE_FALSE(land(spawned->flight).failure);
+    terminal.slave.reset();
     std::string text = read_to_end(terminal.master.get());
     CHECK(wait_for(spawned->pid).status == ExitStatus{.code = 0});
     return text;
@@ -91,8 +91,8 @@ TEST_CASE("a child reads what is written to its terminal, and is interrupted fro
         "stty -echo; trap 'echo interrupted; exit 0' INT; read line; echo got $line; read more",
         terminal));
     REQUIRE(spawned);
-    terminal.slave.reset();
     REQUIRE_FALSE(land(spawned->flight).failure);
+    terminal.slave.reset();
     std::string text;
     const auto comes = [&](const std::string& wanted) {
         return eventually([&] {
@@ -115,8 +115,8 @@ TEST_CASE("all that was written to a terminal is there after its writer has died
     Spawner spawner;
     auto spawned = spawner.spawn(on_terminal("seq 1 400; kill -9 $$", terminal));
     REQUIRE(spawned);
-    terminal.slave.reset();
     wait_until_zombie(spawned->pid);
+    terminal.slave.reset();
 
     const std::string text = read_to_end(terminal.master.get());
 
