@@ -90,6 +90,8 @@ struct Sink {
     LogFormat format = LogFormat::raw;
     Overflow overflow = Overflow::block;
     Rotation rotation{};  // only for `file`
+    // Another stream, or another instance's, goes to the same file: it is given whole lines.
+    bool shared = false;
 
     const std::string& path_of(int instance) const {  // instance 1 is the first
         return instance_paths.empty() ? path

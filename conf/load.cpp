@@ -90,6 +90,7 @@ public:
         read_groups();
         check_names();
         validate(config_, written_, problems_);
+        note_shared_files();
         for (Group& group : config_.groups) drop_disabled(group);
 
         if (whole_file_error_ || !problems_.empty()) {
@@ -99,6 +100,26 @@ public:
     }
 
 private:
+    // Once more what everybody writes to: who shares a file is given lines, and from the beginning.
+    void note_shared_files() {
+        std::map<std::string, int> uses;
+        const auto each_path = [this](const auto& action) {
+            for (Program& program : config_.programs) {
+                for (Output* output : {&program.output, &program.error}) {
+                    for (Sink& sink : output->sinks) {
+                        if (sink.kind != Sink::Kind::file) continue;
+                        for (int instance = 1; instance <= program.instances; ++instance)
+                            action(sink, sink.path_of(instance));
+                    }
+                }
+            }
+        };
+        each_path([&](const Sink&, const std::string& path) { ++uses[path]; });
+        each_path([&](Sink& sink, const std::string& path) {
+            sink.shared = sink.shared || uses[path] > 1;
+        });
+    }
+
     // ---- files
 
     std::string shown(std::uint32_t file) const { return config_.files[file]; }

@@ -44,7 +44,7 @@ Capture::Capture(Engine& engine, InstanceId instance, StreamName name, bool has_
       opened_{wall_time()},
       cursor_{std::move(cursor)},
       watch_{engine.loop()} {
-    if (is_terminal_) pipe_size_ = kPipe;  // it is what it is
+    grown_ = is_terminal_;  // it is what it is
     watch();
 }
 
@@ -56,6 +56,7 @@ void Capture::watch() {
             engine_.will_read();
             for (int reads = 0; reads < kReadsATurn && may_read() && read_once(); ++reads) {
             }
+            ring_.settle();
         });
     watched_ = watched.has_value();
     if (!watched_) engine_.watch_failed(name_.name, watched.error());
@@ -102,7 +103,7 @@ bool Capture::read_once() {
     }
     const auto size = static_cast<std::size_t>(count);
     engine_.was_read(size, pipe_size_ >= kPipe);
-    if (pipe_size_ < kPipe && (size >= pipe_size_ / 2 || engine_.is_busy())) grow_pipe();
+    if (!grown_ && (size >= pipe_size_ / 2 || engine_.is_busy())) grow_pipe();
     take(engine_.blocks().took(size));
     pass_boundaries();
     // A terminal gives a page at a time.
@@ -203,7 +204,7 @@ void Capture::take(const Slice& slice) {
     counters_.bytes += slice.bytes.size();
     now_ = wall_time();
 
-    bool any_lines = followers_ > 0;
+    bool any_lines = engine_.is_followed(instance_);
     for (const auto& outlet : outlets_) {
         outlet->begin();
         outlet->sink().note(now_, run_);
@@ -224,7 +225,7 @@ void Capture::take(const Slice& slice) {
         splitter_ = model::LineBuffer{};
     }
     if (seat_) seat_->offer(slice.bytes);
-    ring_.append(now_, run_, slice.bytes);
+    ring_.append(now_, run_, slice);
     mid_line_ = slice.bytes.back() != '\n';
     for (const auto& outlet : outlets_) outlet->flush();
     count_dropped();
@@ -245,6 +246,7 @@ void Capture::put_bytes(Outlet& outlet, const Slice& slice) {
 // Who begins to look in the middle of a line is told its beginning too, as far as it is known.
 void Capture::begin_splitting() {
     splitting_ = true;
+    ring_.settle();
     if (mid_line_) splitter_.feed(ring_.unfinished(), [](std::string_view, bool) {});
 }
 
@@ -262,7 +264,7 @@ void Capture::on_line(std::string_view text, Record::End end) {
     in_piece_ = end == Record::End::more;
     for (const auto& outlet : outlets_)
         if (!outlet->takes_bytes()) outlet->put(record);
-    if (followers_ == 0) return;
+    if (!engine_.is_followed(instance_)) return;
     const auto kind = end == Record::End::newline ? Line::Kind::text
                       : end == Record::End::more  ? Line::Kind::piece
                                                   : Line::Kind::unended;
@@ -289,6 +291,10 @@ void Capture::end_line() {
         // The bytes are static: nobody has to keep them.
         put_bytes(*outlet, {nullptr, kNewline});
     }
+    const bool to_lines =
+        std::any_of(outlets_.begin(), outlets_.end(),
+                    [](const std::unique_ptr<Outlet>& outlet) { return !outlet->takes_bytes(); });
+    if (to_lines && !splitting_) begin_splitting();
     if (splitting_) {
         splitter_.finish([this](std::string_view text, bool) { on_line(text, Record::End::none); });
     }
@@ -302,7 +308,7 @@ void Capture::add_mark(Line::Kind kind, std::uint32_t run, std::uint64_t number)
     const auto mark =
         kind == Line::Kind::run_begin ? LineIndex::Kind::run_begin : LineIndex::Kind::run_end;
     for (const auto& outlet : outlets_) outlet->sink().mark(now_, run, mark);
-    if (followers_ == 0) return;
+    if (!engine_.is_followed(instance_)) return;
     engine_.to_followers({.time = now_,
                           .instance = instance_,
                           .run = run,
@@ -395,6 +401,7 @@ void Capture::catch_up(std::size_t most) {
     const std::uint64_t until = cursor_->total() + most;
     while (cursor_->total() < until && may_read() && read_once()) {
     }
+    ring_.settle();
 }
 
 bool Capture::idle() const {

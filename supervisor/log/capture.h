@@ -51,10 +51,6 @@ public:
     void set_pid(std::uint32_t run, std::uint64_t pid);
     void set_dropping(bool dropping);
 
-    // Somebody wants its lines as they come, or no longer does.
-    void add_follower() { ++followers_; }
-    void remove_follower() { --followers_; }
-
     // Who sits at the terminal from now on, and is given the last `lines` lines; null: nobody.
     void set_seat(std::unique_ptr<Seat> seat, std::size_t lines);
     Seat* seat() const { return seat_.get(); }
@@ -121,12 +117,12 @@ private:
     bool splitting_ = false;  // the splitter knows what has come of the line
     bool in_piece_ = false;
     std::uint8_t seconds_unsaid_ = 0;
-    std::uint32_t followers_ = 0;
     std::uint32_t run_ = 0;
     WallTime now_{0};
 
     base::Fd read_end_;
     std::size_t pipe_size_ = kFirstPipe;
+    bool grown_ = false;  // or it was tried
     const WallTime opened_;
     std::shared_ptr<ReadCursor> cursor_;
     model::LineBuffer splitter_;

@@ -124,6 +124,7 @@ void DaemonSink::send() {
                                            " cannot take a line of this size; such lines go to "
                                            "reeve's stderr");
                 give_back_first();
+                fallback_->flush();
                 continue;
         }
     }

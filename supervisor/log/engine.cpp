@@ -500,8 +500,6 @@ Look Engine::look(std::uint64_t follower, const LookRequest& request, const OnLi
     look.following = true;
     Query query = request.query;
     std::sort(query.instances.begin(), query.instances.end());
-    for (const Looked& looked : all)
-        find(looked.capture->instance(), looked.capture->source())->add_follower();
     followers_.add(follower, query, {}, on_lines);
     return look;
 }
@@ -523,9 +521,7 @@ void Engine::follow(std::uint64_t id, Query query, OnLines on_lines) {
     for (const InstanceId instance : query.instances) {
         for (const Source source : {Source::out, Source::err}) {
             Capture* const capture = find(instance, source);
-            if (!capture) continue;
-            capture->catch_up(kCatchUp);
-            capture->add_follower();
+            if (capture) capture->catch_up(kCatchUp);
         }
     }
     followers_.add(id, query, collect(query, false), std::move(on_lines));
@@ -536,9 +532,7 @@ void Engine::took(std::uint64_t id, std::size_t lines) {
 }
 
 void Engine::unfollow(std::uint64_t id) {
-    for (const InstanceId instance : followers_.remove(id))
-        for (const Source source : {Source::out, Source::err})
-            if (Capture* const capture = find(instance, source)) capture->remove_follower();
+    followers_.remove(id);
 }
 
 // ---- who sits at a terminal
@@ -612,6 +606,11 @@ void Engine::drain(std::function<void()> done) {
     drained_ = std::move(done);
     if (pool_) pool_->stop_compressing();
     drain_timer_.start(0ms, kDrainStep);
+}
+
+void Engine::give_up() {
+    for (const auto& [path, known] : files_)
+        if (const auto file = known.lock()) file->give_up();
 }
 
 void Engine::drain_step() {

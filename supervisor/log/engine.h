@@ -86,6 +86,8 @@ public:
     void detach(InstanceId id);
 
     void drain(std::function<void()> done);
+    // There is no more time: says what is lost.
+    void give_up();
 
     // For Capture.
     loop::Loop& loop() { return *loop_; }
@@ -98,6 +100,7 @@ public:
     bool is_busy() const { return busy_turns_ >= kBusyTurns; }
     bool may_grow_pipe();
     void to_followers(const Line& line) { followers_.offer(line); }
+    bool is_followed(InstanceId instance) const { return followers_.any_for(instance); }
     // It wants report_dropped() to be called in a second.
     void has_dropped(Capture& capture);
     void watch_failed(const std::string& name, const base::OsError& error);

@@ -59,6 +59,16 @@ void SharedFile::wait_for_retry() {
     if (!std::exchange(retry_armed_, true)) services_.retry_later();
 }
 
+void SharedFile::give_up() {
+    const bool writing = target_->queued() > 0;
+    const std::string rest = target_->take_queued();
+    const auto lines = std::count(rest.begin(), rest.end(), '\n');
+    if (lines == 0 && !writing) return;
+    services_.own_log.warn(name_ + ": " + (lines == 0 ? "some" : std::to_string(lines)) +
+                           (lines == 1 ? " line" : " lines") + " of its output dropped: " +
+                           target_->path() + " did not take them before reeve ended");
+}
+
 // On a writing thread, after each piece of work: most need no word.
 void SharedFile::worked() {
     const auto outcome = target_->outcome();

@@ -59,6 +59,8 @@ public:
     void reopen();
     void retry();
     void wait_for_retry();
+    // At the end of reeve: takes back what the file has not taken, and says how much that is.
+    void give_up();
 
     const std::shared_ptr<FileTarget>& target() { return target_; }
     // Of what that stream has written there.
@@ -98,7 +100,6 @@ public:
     ~FileSink() override;
 
     bool has_room() override;
-    // Into a file that others write to as well only whole lines go.
     bool takes_bytes() const override;
     void put_bytes(const Slice& slice) override;
     void put(const Record& record) override;

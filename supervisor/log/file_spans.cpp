@@ -4,8 +4,14 @@ namespace reeve::log {
 
 void FileSpans::opened(std::int64_t position, std::uint64_t size, dev_t device, ino_t inode) {
     const std::lock_guard lock{mutex_};
+    const std::int64_t base = position - static_cast<std::int64_t>(size);
+    const auto& present = state_.present;
+    // Opened anew it may be the same as before, all of it ours.
+    if (present && present->device == device && present->inode == inode &&
+        present->span.base == base)
+        return;
     state_.present = PresentFile{
-        .span = {.base = position - static_cast<std::int64_t>(size), .begin = position},
+        .span = {.base = base, .begin = position},
         .device = device,
         .inode = inode,
     };

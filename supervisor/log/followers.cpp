@@ -62,15 +62,18 @@ void Followers::add(std::uint64_t id, const Query& query, std::vector<Line> past
     follower->on_lines = std::move(on_lines);
     for (Line& line : past) follower->push(std::move(line));
     follower->on_lines(std::exchange(follower->pending, {}));
+    for (const InstanceId instance : follower->query.instances) ++followed_[instance];
     followers_[id] = std::move(follower);
 }
 
-std::vector<InstanceId> Followers::remove(std::uint64_t id) {
+void Followers::remove(std::uint64_t id) {
     const auto found = followers_.find(id);
-    if (found == followers_.end()) return {};
-    std::vector<InstanceId> instances = std::move(found->second->query.instances);
+    if (found == followers_.end()) return;
+    for (const InstanceId instance : found->second->query.instances) {
+        const auto followed = followed_.find(instance);
+        if (--followed->second == 0) followed_.erase(followed);
+    }
     followers_.erase(found);
-    return instances;
 }
 
 void Followers::offer(const Line& line) {

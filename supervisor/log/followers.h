@@ -22,8 +22,9 @@ public:
 
     // Gives it the past at once, perhaps nothing.  The query's instances are sorted.
     void add(std::uint64_t id, const Query& query, std::vector<Line> past, OnLines on_lines);
-    // The instances that it followed.
-    std::vector<InstanceId> remove(std::uint64_t id);
+    void remove(std::uint64_t id);
+
+    bool any_for(InstanceId instance) const { return followed_.contains(instance); }
 
     void offer(const Line& line);
     void took(std::uint64_t id, std::size_t lines);
@@ -33,6 +34,7 @@ public:
 private:
     struct Follower;
     std::map<std::uint64_t, std::unique_ptr<Follower>> followers_;
+    std::map<InstanceId, int> followed_;  // by how many
 };
 
 }  // namespace reeve::log

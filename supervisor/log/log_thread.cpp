@@ -71,7 +71,12 @@ LogThread::LogThread(loop::Loop& loop)
     : from_engine_{loop},
       drain_deadline_{loop,
                       [this] {
-                          if (const auto done = std::exchange(drain_done_, {})) done(false);
+                          to_engine([this](Engine& engine) {
+                              engine.give_up();
+                              from_engine_.post([this] {
+                                  if (const auto done = std::exchange(drain_done_, {})) done(false);
+                              });
+                          });
                       }},
       flush_soon_{loop, [this] { flush(); }},
       self_{std::make_shared<LogThread*>(this)} {}

@@ -28,7 +28,10 @@ public:
     }
 
     // Before what one read brought.
-    void begin() { full_ = may_drop() && !sink_->has_room(); }
+    void begin() {
+        full_ = may_drop() && !sink_->has_room();
+        if (!full_) overdraft_ = 0;
+    }
     void put_bytes(const Slice& slice);
     void put(const Record& record);
     void flush() { sink_->flush(); }
@@ -50,6 +53,7 @@ private:
     bool in_line_ = false;          // the sink has the beginning of a line, and not yet its end
     bool skipping_ = false;         // the last line, or what has come of it, was dropped
     bool in_skipped_line_ = false;  // and its end has not come
+    std::size_t overdraft_ = 0;     // given while there was no room
     std::uint64_t dropped_lines_ = 0;
 };
 

@@ -137,11 +137,8 @@ void Ring::append(WallTime time, std::uint32_t run, std::string_view bytes) {
     bytes_ += bytes.size();
     if (bytes.size() > keep_) {
         // All that is held would go anyway.
-        begins_in_line_ = bytes[bytes.size() - keep_ - 1] != '\n';
+        forget_all(bytes[bytes.size() - keep_ - 1] != '\n');
         bytes.remove_prefix(bytes.size() - keep_);
-        chunks_.clear();
-        weight_ = 0;
-        has_forgotten_ = true;
     }
     while (!bytes.empty()) {
         Chunk& chunk = chunk_for(kLongestHeader + std::min(bytes.size(), kLeastText));
@@ -159,7 +156,38 @@ void Ring::append(WallTime time, std::uint32_t run, std::string_view bytes) {
     }
 }
 
+void Ring::append(WallTime time, std::uint32_t run, const Slice& slice) {
+    if (unsettled_.empty() && slice.bytes.size() < kLargestChunk) {
+        append(time, run, slice.bytes);
+        return;
+    }
+    unsettled_.push_back({time, run, slice});
+    unsettled_bytes_ += slice.bytes.size();
+    while (unsettled_bytes_ - unsettled_.front().slice.bytes.size() >= keep_) {
+        const std::string_view oldest = unsettled_.front().slice.bytes;
+        forget_all(oldest.back() != '\n');
+        bytes_ += oldest.size();
+        unsettled_bytes_ -= oldest.size();
+        unsettled_.erase(unsettled_.begin());
+    }
+}
+
+void Ring::settle() {
+    if (unsettled_.empty()) return;
+    unsettled_bytes_ = 0;
+    for (const Unsettled& late : std::exchange(unsettled_, {}))
+        append(late.time, late.run, late.slice.bytes);
+}
+
+void Ring::forget_all(bool in_line) {
+    chunks_.clear();
+    weight_ = 0;
+    has_forgotten_ = true;
+    begins_in_line_ = in_line;
+}
+
 void Ring::append_mark(WallTime time, std::uint32_t run, Line::Kind kind, std::uint64_t number) {
+    settle();
     Chunk& chunk = chunk_for(kLongestHeader);
     char* at = begin_record(chunk, time, run, kind);
     std::memcpy(at, &number, sizeof number);

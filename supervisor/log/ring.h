@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "supervisor/log/line.h"
+#include "supervisor/log/slice.h"
 
 namespace reeve::log {
 
@@ -43,6 +44,11 @@ public:
 
     // Lines may begin and end anywhere in the bytes.
     void append(WallTime time, std::uint32_t run, std::string_view bytes);
+
+    // The same for as much as a read brings when a stream is busy: of several such only the last
+    // bytes are ever copied, at settle().  Before that nothing may be asked.
+    void append(WallTime time, std::uint32_t run, const Slice& slice);
+    void settle();
 
     // An unfinished line ends here.
     void append_mark(WallTime time, std::uint32_t run, Line::Kind kind, std::uint64_t number = 0);
@@ -92,14 +98,23 @@ private:
 
     // Of the first byte and mark of that chunk.
     Position begin_of(std::size_t chunk) const;
+    struct Unsettled {
+        WallTime time{0};
+        std::uint32_t run = 0;
+        Slice slice;
+    };
+
     std::size_t first_chunk(std::optional<std::size_t> last_lines) const;
     Chunk& chunk_for(std::size_t bytes);
     char* begin_record(Chunk& chunk, WallTime time, std::uint32_t run, Line::Kind kind);
     void forget_oldest();
+    void forget_all(bool in_line);
 
     std::size_t keep_;
     std::size_t weight_ = 0;
-    std::vector<Chunk> chunks_;  // the oldest first
+    std::vector<Chunk> chunks_;         // the oldest first
+    std::vector<Unsettled> unsettled_;  // younger than those
+    std::size_t unsettled_bytes_ = 0;
     std::uint64_t bytes_ = 0;
     std::uint64_t marks_ = 0;
     bool has_forgotten_ = false;

@@ -545,7 +545,7 @@ std::optional<SpawnOutcome> Flight::outcome() {
         ChildReport report;
         const ssize_t got = ::read(slot_->status.get(), &report, sizeof report);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return std::nullopt;
+        if (got < 0 && (!slot_->early_report || slot_->telling)) return std::nullopt;
         if (got != sizeof report) break;
         if (report.stage == kHasOwnFiles) {
             slot_->telling.reset();

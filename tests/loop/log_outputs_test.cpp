@@ -1,5 +1,7 @@
-#include <sys/wait.h>
+#include <sys/stat.h>
 
+#include <fstream>
+#include <string_view>
 #include <thread>
 
 #include "supervisor/log/output_pipe.h"
@@ -150,4 +152,66 @@ TEST_CASE("log: bytes of any value come out of a raw file as they went in") {
     house.until([&] { return content(path).size() == all.size(); });
     writer.join();
     CHECK((content(path) == all));
+}
+
+TEST_CASE("log: a line without an end fills no memory where it may be dropped") {
+    for (const LogFormat format : {LogFormat::raw, LogFormat::text}) {
+        House house;
+        const auto fifo = house.directory / "fifo";
+        REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);  // that nobody reads
+        const auto fds = house.open(1, "endless",
+                                    to({{.kind = Sink::Kind::file,
+                                         .path = fifo,
+                                         .format = format,
+                                         .overflow = Overflow::drop}}));
+        const auto resident = [] {
+            std::ifstream stream{"/proc/self/statm"};
+            std::size_t size = 0;
+            std::size_t pages = 0;
+            stream >> size >> pages;
+            return pages * 4096;
+        };
+        const std::size_t before = resident();
+        const std::string part(1024 * 1024, 'x');
+        for (int count = 0; count < 64; ++count) put(fds.out, part);
+        put(fds.out, "\nnext\n");
+        house.until([&] { return house.counters(1).out.dropped_lines > 0; });
+        if (std::string_view{REEVE_SANITIZE}.empty()) CHECK(resident() < before + 16 * 1024 * 1024);
+    }
+}
+
+TEST_CASE("log: who follows before the first run has its lines from the first on") {
+    House house;
+    std::vector<std::string> lines;
+    const auto on_lines = [&](std::vector<Line> got) {
+        for (Line& line : got)
+            if (is_line(line.kind)) lines.push_back(std::move(line.text));
+    };
+    auto early = house.log->follow({.instances = {1}}, on_lines);
+    const auto fds = house.open(1, "late", inherit());
+    put(fds.out, "first\n");
+    house.until([&] { return lines == std::vector<std::string>{"first"}; });
+
+    // And its going takes nothing from the next.
+    early.reset();
+    lines.clear();
+    const auto next = house.log->follow({.instances = {1}}, on_lines);
+    house.until([&] { return lines == std::vector<std::string>{"first"}; });
+    put(fds.out, "second\n");
+    house.until([&] { return lines == std::vector<std::string>{"first", "second"}; });
+}
+
+TEST_CASE("log: what a file has not taken when reeve ends is counted and said") {
+    House house;
+    const auto path = house.directory / "web.log";
+    fs::create_symlink("/dev/full", path);
+    const auto fds = house.open(1, "web", file(path));
+    for (int line = 0; line < 10; ++line) put(fds.out, "line\n");
+    std::optional<bool> drained;
+    house.log->drain(200ms, [&](bool complete) { drained = complete; });
+    house.until([&] { return drained.has_value(); });
+    CHECK_FALSE(*drained);
+    CHECK(house.error_with("dropped").find("web: 10 lines of its output dropped: " + path.string() +
+                                           " did not take them before reeve ended\n") !=
+          std::string::npos);
 }

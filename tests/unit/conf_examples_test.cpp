@@ -104,11 +104,15 @@ TEST_CASE("the logs go where their comments say") {
           std::vector<Sink>{file("plain.log", {}, LogFormat::raw)});
     CHECK(program_of(config, "plain").error.kind == Output::Kind::merged);
 
+    // Of two instances.
+    const auto together = [](Sink sink) {
+        sink.shared = true;
+        return std::vector<Sink>{std::move(sink)};
+    };
     CHECK(program_of(config, "web").output.sinks ==
-          std::vector<Sink>{file("web.log", shared, LogFormat::text)});
+          together(file("web.log", shared, LogFormat::text)));
     CHECK(program_of(config, "web").error.sinks ==
-          std::vector<Sink>{
-              file("web.err", {.max_size_bytes = 1u << 20, .keep = 100}, LogFormat::text)});
+          together(file("web.err", {.max_size_bytes = 1u << 20, .keep = 100}, LogFormat::text)));
 
     // What stands in an array is taken as it is.
     CHECK(program_of(config, "api").output.sinks ==

@@ -162,7 +162,10 @@ TEST_CASE("each path of a list is expanded, for each instance") {
         "stdout = ['${D}/all.log', { file = '${D}/${program}.${instance}', keep = 1 }, 'syslog']\n",
         {{"D", "/d"}});
     REQUIRE(program.output.sinks.size() == 3);
-    CHECK(program.output.sinks[0] == file("/d/all.log"));
+    CHECK(program.output.sinks[0].path == "/d/all.log");
+    // Two instances write to the one, and each has the other to itself.
+    CHECK(program.output.sinks[0].shared);
+    CHECK_FALSE(program.output.sinks[1].shared);
     CHECK(program.output.sinks[1].instance_paths == std::vector<std::string>{"/d/a.1", "/d/a.2"});
     CHECK(program.output.sinks[1].path_of(2) == "/d/a.2");
     CHECK(program.output.sinks[2].instance_paths.empty());

@@ -1,3 +1,4 @@
+#include <memory>
 #include <random>
 
 #include "supervisor/log/ring.h"
@@ -134,6 +135,38 @@ TEST_CASE("more than it keeps may come at once") {
     CHECK(kept.front() == std::to_string(50'000 - static_cast<int>(kept.size())));
     CHECK(kept.size() * 6 > 64 * 1024 - 6);
     CHECK(ring.memory() < 80 * 1024);
+}
+
+TEST_CASE("slices that are settled later are held as if they had been copied at once") {
+    for (unsigned seed = 0; seed < 20; ++seed) {
+        CAPTURE(seed);
+        std::mt19937 random{seed};
+        Ring at_once;
+        Ring later;
+        for (int step = 0; step < 200; ++step) {
+            const std::size_t size = 1 + random() % (step % 3 == 0 ? 150'000 : 3'000);
+            const std::shared_ptr<char[]> memory{new char[size]};
+            for (std::size_t at = 0; at < size; ++at)
+                memory[at] = random() % 60 == 0 ? '\n' : static_cast<char>('a' + at % 26);
+            const WallTime time{1000 + step};
+            at_once.append(time, 1, std::string_view{memory.get(), size});
+            later.append(time, 1, Slice{memory, {memory.get(), size}});
+            if (random() % 3 == 0) later.settle();
+            if (random() % 20 == 0) {
+                at_once.append_mark(time, 1, Line::Kind::run_end);
+                later.append_mark(time, 1, Line::Kind::run_end);
+            }
+        }
+        later.settle();
+        CHECK(later.unfinished() == at_once.unfinished());
+        // Where the oldest go may differ by a chunk.
+        const std::string one = seen(at_once);
+        const std::string two = seen(later);
+        const std::size_t both = std::min({one.size(), two.size(), std::size_t{50'000}});
+        REQUIRE(both > 1000);
+        CHECK(one.substr(one.size() - both) == two.substr(two.size() - both));
+        CHECK(later.memory() < 100 * 1024);
+    }
 }
 
 TEST_CASE("short lines cost little beside their text") {
