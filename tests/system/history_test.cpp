@@ -19,12 +19,13 @@ using namespace std::chrono_literals;
 namespace {
 
 // Writes "NAME 1" to "NAME COUNT", a hundred bytes each, then waits to be killed.  With `pause` it
-// rests a little every now and then, so that it takes some seconds.
+// rests a little every now and then: some seconds, at a rate that a busy machine's reader keeps up
+// with.
 std::string counter(const std::string& name, int count, bool pause = false) {
     return "[program." + name +
            "]\nshell = true\ncommand = '''exec awk 'BEGIN { for (i = 1; i <= " +
            std::to_string(count) + "; i++) { printf \"" + name + " %07d %085d\\n\", i, 0; " +
-           (pause ? "if (i % 2000 == 0) { fflush(); system(\"sleep 0.02\") }" : "") +
+           (pause ? "if (i % 200 == 0) { fflush(); system(\"sleep 0.02\") }" : "") +
            " } fflush(); system(\"exec sleep 1000\") }' '''\n";
 }
 
@@ -111,7 +112,7 @@ TEST_CASE("all lines are there once and in order, over many rotated and compress
 }
 
 TEST_CASE("who follows from the beginning misses nothing where files end and the present begins") {
-    constexpr int kLines = 150'000;
+    constexpr int kLines = 40'000;
     const Directory directory;
     Reeve reeve{directory,
                 counter("a", kLines, true) + to_file(directory / "a.log", "compress = \"zstd\"") +
@@ -124,7 +125,7 @@ TEST_CASE("who follows from the beginning misses nothing where files end and the
     wait_for_last(reeve, "b", kLines);
     wait_until("the follower has the last lines", [&] {
         const std::string out = following->out();
-        return contains(out, "\"a 0150000 ") && contains(out, "\"b 0150000 ");
+        return contains(out, "\"a 0040000 ") && contains(out, "\"b 0040000 ");
     });
     std::map<std::string, std::vector<std::string>> of;
     for (const std::string& json : lines_of(following->out())) {
@@ -207,8 +208,11 @@ TEST_CASE("what an earlier reeve wrote is there, before all that this one knows"
         reeve.stop();
     }
     Reeve reeve{directory, config};
-    wait_for_last(reeve, "web", kLines);
-    const auto all = lines_of(reeve.ctl({"logs", "web", "-n", "all", "--no-prefix"}).out);
+    std::vector<std::string> all;
+    wait_until("all has been written again", [&] {
+        all = lines_of(reeve.ctl({"logs", "web", "-n", "all", "--no-prefix"}).out);
+        return all.size() >= 2 * kLines;
+    });
     REQUIRE(all.size() == 2 * kLines);
     check_numbers({all.begin(), all.begin() + kLines}, "web", 1, kLines);
     check_numbers({all.begin() + kLines, all.end()}, "web", 1, kLines);

@@ -147,7 +147,8 @@ TEST_CASE("a FIFO that nobody reads stalls nothing but its program, and loses no
                    [&] { return taken_of(directory, "stuck") > before + 8'000'000; });
         CHECK(reeve.ctl({"stop", "stuck"}).code == 0);
         wait_until("all is read", [&] {
-            return std::filesystem::file_size(directory / "read") >= taken_of(directory, "stuck");
+            return std::filesystem::file_size(directory / "read") >= taken_of(directory, "stuck") &&
+                   read_file(directory / "read").ends_with('\n');
         });
         CHECK(reeve.stop() == 0);
         CHECK(cat.finish().code == 0);
@@ -270,8 +271,11 @@ TEST_CASE("a full disk keeps what fits, is said once, and loses nothing once the
     wait_until("the writer moves",
                [&] { return taken_of(directory, "stuck") > before + 4'000'000; });
     CHECK(reeve.ctl({"stop", "stuck"}).code == 0);
-    wait_until("all is there",
-               [&] { return std::filesystem::file_size(log) >= taken_of(directory, "stuck"); });
+    // The newline too that is put behind a last line without one.
+    wait_until("all is there", [&] {
+        return std::filesystem::file_size(log) >= taken_of(directory, "stuck") &&
+               read_file(log).ends_with('\n');
+    });
     check_log(directory, "stuck", log_files(log));
     reeve.wait_until_said("is written again");
     CHECK(count(reeve.err(), "cannot write") == 1);
