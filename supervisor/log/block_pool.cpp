@@ -1,6 +1,7 @@
 #include "supervisor/log/block_pool.h"
 
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace reeve::log {
@@ -22,13 +23,10 @@ BlockPool::BlockPool() : spare_{std::make_shared<Spare>()} {}
 BlockPool::~BlockPool() = default;
 
 std::span<char> BlockPool::room() {
-    if (block_ && block_.use_count() == 1) {
-        used_ = 0;
-    } else {
-        used_ += given_;
-    }
-    given_ = 0;
+    // Never twice into the same bytes: somebody may keep them, and has a thread of his own.
+    used_ += std::exchange(given_, 0);
     if (!block_ || kBlock - used_ < kBlock / 2) {
+        block_.reset();  // and if nobody keeps any of it, it is the next one
         std::unique_ptr<char[]> memory;
         {
             const std::lock_guard lock{spare_->mutex};

@@ -9,8 +9,8 @@
 
 namespace reeve::log {
 
-// The memory that pipes are read into.  A block that no sink holds on to is used again at once;
-// blocks that come back from the writing threads are kept for the next reads, a few of them.
+// The memory that pipes are read into.  Blocks that nobody holds on to any more are used again, a
+// few of them; of the others what is left is read into.
 class BlockPool {
 public:
     // As much as a read takes at most.  Larger ones save no more CPU, and fall out of the cache
@@ -24,8 +24,7 @@ public:
 
     // Room to read into, at least half a block.
     std::span<char> room();
-    // The first `count` bytes of that room, which have just been read.  The same room is given out
-    // again unless somebody keeps the slice.
+    // The first `count` bytes of that room, which have just been read.
     Slice took(std::size_t count);
 
 private:
@@ -33,7 +32,7 @@ private:
 
     std::shared_ptr<Spare> spare_;
     std::shared_ptr<char[]> block_;
-    std::size_t used_ = 0;   // of the block, by slices that are kept
+    std::size_t used_ = 0;   // of the block, by the slices before the last
     std::size_t given_ = 0;  // by the last slice
 };
 
