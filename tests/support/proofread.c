@@ -207,11 +207,12 @@ static int read_zst(const char* path, struct text* text) {
     ZSTD_DStream* stream = ZSTD_createDStream();
     ZSTD_inBuffer in = {packed.at, packed.size, 0};
     size_t left = 1;
-    while (!ZSTD_isError(left) && (in.pos < in.size || left == 0)) {
+    for (;;) {
         ZSTD_outBuffer out = {room_for(text, 1 << 20), 1 << 20, 0};
         left = ZSTD_decompressStream(stream, &out, &in);
         text->size += out.pos;
-        if (in.pos == in.size && out.pos < out.size) break;
+        // All that was read may be more than there was room for.
+        if (ZSTD_isError(left) || (in.pos == in.size && out.pos < out.size)) break;
     }
     ZSTD_freeDStream(stream);
     return left == 0 && in.pos == in.size;
