@@ -212,7 +212,7 @@ static int read_zst(const char* path, struct text* text) {
         left = ZSTD_decompressStream(stream, &out, &in);
         text->size += out.pos;
         // All that was read may be more than there was room for.
-        if (ZSTD_isError(left) || (in.pos == in.size && out.pos < out.size)) break;
+        if (ZSTD_isError(left) || (in.pos == in.size && (left == 0 || out.pos < out.size))) break;
     }
     ZSTD_freeDStream(stream);
     return left == 0 && in.pos == in.size;
