@@ -197,7 +197,8 @@ std::string_view Capture::without_return(std::string_view line) const {
 // A writer that fills its pipe waits for us, and one that we let write for a while makes us read
 // seldom: both want a large one.  Idle pipes stay small, as their slots are memory too.
 void Capture::grow_pipe() {
-    pipe_size_ = engine_.may_grow_pipe() ? set_pipe_size(read_end_.get(), kPipe) : kPipe;
+    grown_ = true;
+    if (engine_.may_grow_pipe()) pipe_size_ = set_pipe_size(read_end_.get(), kPipe);
 }
 
 void Capture::take(const Slice& slice) {

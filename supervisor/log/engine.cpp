@@ -187,9 +187,9 @@ std::unique_ptr<Sink> Engine::make_sink(const Instance& instance, Capture& captu
         case conf::Sink::Kind::null:
             return std::make_unique<NullSink>();
         case conf::Sink::Kind::file:
-            return std::make_unique<FileSink>(
-                open_file(instance, wanted, owner), StreamKey{instance.id, capture.source()},
-                wanted.format, room, inherit(Console::Target::err), scratch_);
+            return std::make_unique<FileSink>(open_file(instance, wanted, owner),
+                                              StreamKey{instance.id, capture.source()}, wanted,
+                                              room, inherit(Console::Target::err), scratch_);
         case conf::Sink::Kind::syslog:
         case conf::Sink::Kind::journal:
             break;

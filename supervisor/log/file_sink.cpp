@@ -121,13 +121,14 @@ void SharedFile::look_at_outcome() {
     for (std::size_t index = 0; index < users_.size(); ++index) users_[index]->room();
 }
 
-FileSink::FileSink(std::shared_ptr<SharedFile> file, StreamKey stream, conf::LogFormat format,
+FileSink::FileSink(std::shared_ptr<SharedFile> file, StreamKey stream, const conf::Sink& wanted,
                    std::function<void()> room, std::unique_ptr<InheritSink> fallback,
                    Scratch& scratch)
     : file_{std::move(file)},
       stream_{stream},
-      format_{format},
-      kind_{format},
+      format_{wanted.format},
+      kind_{wanted.format},
+      alone_{!wanted.shared},
       scratch_{scratch},
       room_{std::move(room)},
       fallback_{std::move(fallback)} {
@@ -143,7 +144,7 @@ bool FileSink::has_room() {
 }
 
 bool FileSink::takes_bytes() const {
-    return kind_ == conf::LogFormat::raw && !file_->is_shared() && !file_->is_away();
+    return kind_ == conf::LogFormat::raw && alone_ && !file_->is_shared() && !file_->is_away();
 }
 
 void FileSink::put_bytes(const Slice& slice) {

@@ -95,7 +95,7 @@ private:
 class FileSink final : public Sink {
 public:
     // `fallback`: reeve's stderr, while the file can't be opened.
-    FileSink(std::shared_ptr<SharedFile> file, StreamKey stream, conf::LogFormat format,
+    FileSink(std::shared_ptr<SharedFile> file, StreamKey stream, const conf::Sink& wanted,
              std::function<void()> room, std::unique_ptr<InheritSink> fallback, Scratch& scratch);
     ~FileSink() override;
 
@@ -126,6 +126,8 @@ private:
     StreamKey stream_;
     LineFormat format_;
     const conf::LogFormat kind_;
+    // Into a file that others write to as well only whole lines go, from its first byte on.
+    const bool alone_;
     Scratch& scratch_;
     std::function<void()> room_;
     std::unique_ptr<InheritSink> fallback_;

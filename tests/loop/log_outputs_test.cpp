@@ -120,6 +120,21 @@ TEST_CASE("log: streams that share a file mix no lines there") {
     }
 }
 
+TEST_CASE("log: a line on its way into a shared file is not glued to one of who comes later") {
+    House house;
+    const auto path = house.directory / "shared";
+    const Output shared = to({{.kind = Sink::Kind::file, .path = path, .shared = true}});
+    const auto one = house.open(1, "a", shared);
+    put(one.out, "whole\nabc");
+    house.until([&] { return content(path) == "whole\n"; });
+    CHECK(house.said(1) == "0:whole\n0:abc…\n");  // it has been read
+    const auto two = house.open(2, "b", shared);
+    put(two.out, "from b\n");
+    house.until([&] { return content(path) == "whole\nfrom b\n"; });
+    put(one.out, "def\n");
+    house.until([&] { return content(path) == "whole\nfrom b\nabcdef\n"; });
+}
+
 TEST_CASE("log: what is handed over directly is not captured") {
     House house;
     const auto fds = house.open(1, "web", {Output::Kind::direct, {}}, merged());
