@@ -455,6 +455,12 @@ std::string Reeve::history() const {
     }
     const std::string log = command_.out() + command_.err();
     constexpr std::size_t kShown = 4000;
+    // A sanitizer's report tells most in its beginning.
+    for (const std::string_view report : {"WARNING: ThreadSanitizer", "ERROR: AddressSanitizer",
+                                          "ERROR: LeakSanitizer", "runtime error: "}) {
+        if (const auto at = log.find(report); at != std::string::npos)
+            return text + "and in its output is:\n" + log.substr(at, 2 * kShown);
+    }
     return text + "and its output ends with:\n" +
            log.substr(log.size() > kShown ? log.size() - kShown : 0);
 }
@@ -554,7 +560,10 @@ int Reeve::wait_for_end() {
 
 int Reeve::stop() {
     signal(SIGTERM);
-    return wait_for_end();
+    const int code = wait_for_end();
+    // Shown when the next assertion, mostly about the code, fails: a sanitizer's report is in it.
+    if (code != 0) UNSCOPED_INFO(history());
+    return code;
 }
 
 void Reeve::kill() {

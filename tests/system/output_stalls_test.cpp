@@ -89,8 +89,9 @@ void check_that_life_goes_on(Reeve& reeve, const Directory& directory) {
     });
     CHECK(reeve.ctl({"restart", "web"}).code == 0);
     CHECK(reeve.ctl({"tree"}).code == 0);
-    // What it wrote last is there, though its place has not got it.
-    CHECK(contains(reeve.ctl({"logs", "stuck", "-n", "1"}).out, "stuck 1 "));
+    // What it wrote last is there, though its place has not got it; of the last line it may be a
+    // letter.
+    CHECK(contains(reeve.ctl({"logs", "stuck", "-n", "2"}).out, "stuck 1 "));
     reeve.signal(SIGUSR1);
     CHECK(reeve.program("stuck").state == "running");
     CHECK(taken_of(directory, "stuck") == stuck);
@@ -116,16 +117,19 @@ reeve::base::Fd listen_at(const std::string& path) {
     return socket;
 }
 
-// The datagrams that come until the scribe's text is in them.
+// The datagrams that come, up to the one with the scribe's text.
 std::string receive_until(int socket, const std::string& text) {
     std::string all;
     const timeval soon{0, 100'000};
     ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
     const auto deadline = Clock::now() + patience();
     std::string buffer(256 * 1024, '\0');
-    while (!contains(all, text) && Clock::now() < deadline) {
+    while (Clock::now() < deadline) {
         const ssize_t got = ::recv(socket, buffer.data(), buffer.size(), 0);
-        if (got > 0) all.append(buffer, 0, static_cast<std::size_t>(got)).push_back('\n');
+        if (got <= 0) continue;
+        const std::string_view datagram{buffer.data(), static_cast<std::size_t>(got)};
+        all.append(datagram).push_back('\n');
+        if (contains(datagram, text)) break;
     }
     return all;
 }
@@ -214,9 +218,9 @@ TEST_CASE("a syslog that takes nothing stalls nothing but its program, and loses
     Reeve reeve{directory, toml_of(directory, "\"syslog\""), {.before = words}};
     check_that_life_goes_on(reeve, directory);
 
-    const auto all = receive_until(socket.get(), " stuck 1 5000 ");
+    const auto all = receive_until(socket.get(), " stuck 1 2000 ");
     std::size_t at = 0;
-    for (int line = 0; line <= 5000; ++line) {
+    for (int line = 0; line <= 2000; ++line) {
         const auto found = all.find("] stuck 1 " + std::to_string(line) + " ", at);
         CAPTURE(line);
         REQUIRE(found != std::string::npos);
@@ -236,9 +240,9 @@ TEST_CASE("a journal that takes nothing stalls nothing but its program, and lose
     Reeve reeve{directory, toml_of(directory, "\"journal\""), {.before = words}};
     check_that_life_goes_on(reeve, directory);
 
-    const auto all = receive_until(socket.get(), "MESSAGE=stuck 1 5000 ");
+    const auto all = receive_until(socket.get(), "MESSAGE=stuck 1 2000 ");
     std::size_t at = 0;
-    for (int line = 0; line <= 5000; ++line) {
+    for (int line = 0; line <= 2000; ++line) {
         const auto found = all.find("MESSAGE=stuck 1 " + std::to_string(line) + " ", at);
         CAPTURE(line);
         REQUIRE(found != std::string::npos);
