@@ -55,7 +55,11 @@ constexpr std::array<VerbInfo, 20> kVerbs{{
      "  reevectl logs web -n all --raw > web.log\n"
      "  reevectl logs --reeve -f      what reeve itself has to say\n"
      "  reevectl logs -g 'error|fatal' --since 5m\n",
-     "Each stream of each instance is kept in memory, its last 64 KiB, over its runs."},
+     "Each stream of each instance is kept in memory, its last 64 KiB, over its runs.\n"
+     "A TIME is how long ago (5m, -5m, 1h30m, '2 hours ago'), or one in UTC unless it says\n"
+     "otherwise: now, today, yesterday, 10:17, 2026-11-22, '2026-11-22 10:17',\n"
+     "2026-11-22T10:17:00Z, 2026-11-22T12:17:00+02:00 (date -Is), @1795342620 (date +@%s), and\n"
+     "20261122T101700.120Z, as in the names of rotated files."},
     {"tree", Verb::tree, "", "every process, below the program it belongs to",
      "  reevectl tree\n"
      "  reevectl tree web\n",
@@ -312,7 +316,7 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
                 ->type_name("N")
                 ->take_last();
             app.add_option("-S,--since", logs.since,
-                           "not older than 5m, 10:17, yesterday or 2026-11-22T10:17:00Z (UTC)")
+                           "not older than that: 5m, 10:17 (UTC), yesterday, …")
                 ->type_name("TIME");
             app.add_option("-U,--until", logs.until, "not younger than that")->type_name("TIME");
             app.add_option("-g,--grep", logs.grep,

@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "conf/units.h"
+#include "ctl/moment.h"
 #include "ctl/screens/screens.h"
 #include "ctl/verbs/verbs.h"
 
@@ -40,44 +40,6 @@ private:
     Pattern() = default;
     std::unique_ptr<regex_t> compiled_;
 };
-
-// Two digits each, with colons between them: hours, minutes and perhaps seconds.
-std::optional<std::chrono::seconds> parse_clock(std::string_view text) {
-    if (text.size() != 5 && text.size() != 8) return std::nullopt;
-    constexpr std::string_view kForm = "00:00:00";
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        const bool digit = text[at] >= '0' && text[at] <= '9';
-        if (kForm[at] == '0' ? !digit : text[at] != kForm[at]) return std::nullopt;
-    }
-    const auto number = [text](std::size_t at) {
-        return at < text.size() ? (text[at] - '0') * 10 + (text[at + 1] - '0') : 0;
-    };
-    if (number(0) > 23 || number(3) > 59 || number(6) > 59) return std::nullopt;
-    return std::chrono::hours{number(0)} + std::chrono::minutes{number(3)} +
-           std::chrono::seconds{number(6)};
-}
-
-// "5m" and "5m ago", "now", "today", "yesterday", "10:17", "2026-11-22", "2026-11-22 10:17", and
-// what reeve itself writes, with or without milliseconds and Z.  UTC, like all times that it shows.
-std::optional<api::Timestamp> parse_moment(std::string text, api::Timestamp now) {
-    const auto midnight = std::chrono::floor<std::chrono::days>(now);
-    if (text == "now") return now;
-    if (text == "today") return midnight;
-    if (text == "yesterday") return midnight - std::chrono::days{1};
-    if (text.ends_with(" ago")) text.resize(text.size() - 4);
-    if (const auto ago = conf::parse_duration(text)) return now - *ago;
-    if (const auto time = api::parse_timestamp(text)) return time;
-    if (const auto clock = parse_clock(text)) return midnight + *clock;
-
-    constexpr std::size_t kDate = 10;
-    const auto day = api::parse_timestamp(text.substr(0, kDate) + "T00:00:00.000Z");
-    if (!day || text.size() == kDate) return day;
-    if (text[kDate] != ' ' && text[kDate] != 'T') return std::nullopt;
-    std::string_view rest = std::string_view{text}.substr(kDate + 1);
-    if (rest.ends_with('Z')) rest.remove_suffix(1);
-    if (const auto clock = parse_clock(rest)) return *day + *clock;
-    return api::parse_timestamp(text.substr(0, kDate) + "T" + std::string{rest} + "Z");
-}
 
 // The times that the flags name.
 struct Span {
@@ -200,9 +162,7 @@ private:
 };
 
 Failure no_time(const std::string& flag, const std::string& text) {
-    return {Exit::usage, flag + ": '" + text + "' is no time",
-            "write a duration such as 5m, or a time in UTC such as 10:17, yesterday or "
-            "2026-11-22T10:17:00Z"};
+    return {Exit::usage, flag + ": '" + text + "' is no time", std::string{kMomentForms}};
 }
 
 // Where `stderr` is merged into `stdout`, the default, there is nothing to see under --stderr: says

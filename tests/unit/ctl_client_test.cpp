@@ -295,7 +295,19 @@ TEST_CASE("logs of several come with names, of one they are bare") {
     CHECK(reevectl({"logs", "--raw", "-n", "all"}, server.path()).out ==
           "web one\nmailer one\nweb two\n");
     CHECK(server.seen().back() == "GET /v1/programs/%2A/logs?lines=all");
-    CHECK(reevectl({"logs", "--since", "noon"}, server.path()).code == 2);
+    // A minus before a number is no flag.
+    reevectl({"logs", "-S", "-5m", "-U", "-1min", "mailer"}, server.path());
+    CHECK(server.seen().back() ==
+          "GET /v1/programs/mailer/logs?lines=all&since=2026-11-22T10%3A12%3A00.120Z&"
+          "until=2026-11-22T10%3A16%3A00.120Z&marks=true");
+    const auto no_time = reevectl({"logs", "--since", "noon"}, server.path());
+    CHECK(no_time.code == 2);
+    CHECK(no_time.err ==
+          "reevectl: --since: 'noon' is no time\n"
+          "reevectl: write how long ago, such as 5m, 1h30m or '2 hours ago', or a time, which is "
+          "UTC unless it says otherwise: now, today, yesterday, 10:17, 2026-11-22, "
+          "'2026-11-22 10:17', 2026-11-22T10:17:00Z, 2026-11-22T12:17:00+02:00 or @1795342620\n");
+    CHECK(reevectl({"logs", "--until", "-x"}, server.path()).code == 2);
     CHECK(reevectl({"logs", "-g", "["}, server.path()).code == 2);
 }
 
