@@ -17,7 +17,8 @@ bool is_name(char c) {
 
 class Expander {
 public:
-    Expander(std::string_view text, const Lookup& lookup) : text_{text}, lookup_{lookup} {}
+    Expander(std::string_view text, const Lookup& lookup, const Suggest& suggest)
+        : text_{text}, lookup_{lookup}, suggest_{suggest} {}
 
     // Up to the end of the text, or, in braces, to the brace that closes them.  When not `wanted`
     // it is only read over.
@@ -87,8 +88,11 @@ private:
             ++at_;
             if (!wanted) return true;
             if (!value) {
-                return fail("${" + std::string{name} + "} is not set (set it, or write ${" +
-                            std::string{name} + ":-default}, or $${ for a plain ${)");
+                const std::string meant = suggest_ ? suggest_(name) : "";
+                return fail("${" + std::string{name} + "} is not set (" +
+                            (meant.empty() ? "" : "did you mean ${" + meant + "}? else ") +
+                            "set it, or write ${" + std::string{name} +
+                            ":-default}, or $${ for a plain ${)");
             }
             result_ += *value;
             return true;
@@ -112,14 +116,16 @@ private:
 
     std::string_view text_;
     const Lookup& lookup_;
+    const Suggest& suggest_;
     std::size_t at_ = 0;
 };
 
 }  // namespace
 
-Expected<std::string, std::string> expand(std::string_view text, const Lookup& lookup) {
+Expected<std::string, std::string> expand(std::string_view text, const Lookup& lookup,
+                                          const Suggest& suggest) {
     if (text.find('$') == std::string_view::npos) return std::string{text};
-    Expander expander{text, lookup};
+    Expander expander{text, lookup, suggest};
     if (!expander.copy(false, true, 0)) return Unexpected<std::string>{std::move(expander.error_)};
     return std::move(expander.result_);
 }

@@ -14,6 +14,9 @@ namespace reeve::conf {
 using Lookup =
     std::function<Expected<std::optional<std::string>, std::string>(std::string_view name)>;
 
+// Which variable may have been meant by a name that is not set; empty: none.
+using Suggest = std::function<std::string(std::string_view name)>;
+
 // The longest string that expansion makes: the kernel's MAX_ARG_STRLEN, beyond which execve(2)
 // refuses an argument or a variable anyway.
 constexpr std::size_t kLongestExpansion = 128 * 1024;
@@ -24,7 +27,8 @@ constexpr std::size_t kLongestExpansion = 128 * 1024;
 //   ${VAR:?message}   by its value; unset or empty is an error that says `message`
 //   $$                by one dollar
 // Any other dollar is itself.  What a variable holds is not looked into again.
-Expected<std::string, std::string> expand(std::string_view text, const Lookup& lookup);
+Expected<std::string, std::string> expand(std::string_view text, const Lookup& lookup,
+                                          const Suggest& suggest = {});
 
 // The inverse for plain text: each dollar doubled.
 std::string escape_dollars(std::string_view text);

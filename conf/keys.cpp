@@ -1,5 +1,8 @@
 #include "conf/keys.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "conf/nearest.h"
 #include "conf/quote.h"
 #include "conf/units.h"
@@ -79,8 +82,8 @@ constexpr Key kKeys[] = {
      .type = word_or_path,
      .fallback = R"("stderr")",
      .sentence = "Where its own log goes: its standard error, syslog, the journal, or a file, "
-                 "relative to the configuration file, which is rotated at 50 MiB and kept five "
-                 "times, as a program's is.",
+                 "relative to the configuration file, which is always rotated at 50 MiB and kept "
+                 "five times.",
      .example = R"("/var/log/reeve.log")",
      .allowed = kOwnLogs,
      .expanded = true},
@@ -517,6 +520,10 @@ constexpr Key kKeys[] = {
      .example = R"(["web", "db"])"},
 };
 
+constexpr std::string_view kNotItsLog = "can't be set for reeve's own log";
+constexpr std::string_view kOwnLogFile =
+    "its file is rotated at 50 MiB, and five older ones are kept";
+
 constexpr AbsentKey kAbsentKeys[] = {
     {Table::top, "socket", "let the program open its own socket"},
     {Table::top, "on_event", "follow \"reevectl events\" instead"},
@@ -526,6 +533,15 @@ constexpr AbsentKey kAbsentKeys[] = {
      "group let them"},
     {Table::control, "listen", "use the Unix socket"},
     {Table::control, "token_file", "use the Unix socket"},
+
+    {Table::supervisor, "compress", kOwnLogFile, kNotItsLog},
+    {Table::supervisor, "keep", kOwnLogFile, kNotItsLog},
+    {Table::supervisor, "log_keep", kOwnLogFile, kNotItsLog},
+    {Table::supervisor, "log_max_size", kOwnLogFile, kNotItsLog},
+    {Table::supervisor, "logfile_backups", kOwnLogFile, kNotItsLog},
+    {Table::supervisor, "logfile_maxbytes", kOwnLogFile, kNotItsLog},
+    {Table::supervisor, "max_age", kOwnLogFile, kNotItsLog},
+    {Table::supervisor, "max_size", kOwnLogFile, kNotItsLog},
 
     {Table::program, "environment_file", "write the variables into environment"},
     {Table::program, "depends_on", "let restart mend the order"},
@@ -689,21 +705,79 @@ constexpr AliasValue kAliasValues[] = {
 
     {Table::program, "stdout", "auto", "inherit"},
     {Table::program, "stdout", "console", "inherit"},
+    {Table::program, "stdout", "default", "inherit"},
+    {Table::program, "stdout", "devnull", "null"},
+    {Table::program, "stdout", "disabled", "null"},
     {Table::program, "stdout", "discard", "null"},
+    {Table::program, "stdout", "false", "null"},
+    {Table::program, "stdout", "ignore", "null"},
     {Table::program, "stdout", "journald", "journal"},
+    {Table::program, "stdout", "nil", "null"},
+    {Table::program, "stdout", "no", "null"},
     {Table::program, "stdout", "none", "null"},
+    {Table::program, "stdout", "nowhere", "null"},
+    {Table::program, "stdout", "off", "null"},
+    {Table::program, "stdout", "on", "inherit"},
+    {Table::program, "stdout", "parent", "inherit"},
+    {Table::program, "stdout", "pass", "inherit"},
+    {Table::program, "stdout", "passthrough", "inherit"},
+    {Table::program, "stdout", "self", "inherit"},
+    {Table::program, "stdout", "stdio", "inherit"},
+    {Table::program, "stdout", "terminal", "inherit"},
+    {Table::program, "stdout", "true", "inherit"},
+    {Table::program, "stdout", "tty", "inherit"},
+    {Table::program, "stdout", "yes", "inherit"},
     {Table::program, "stderr", "auto", "inherit"},
     {Table::program, "stderr", "console", "inherit"},
+    {Table::program, "stderr", "default", "inherit"},
+    {Table::program, "stderr", "devnull", "null"},
+    {Table::program, "stderr", "disabled", "null"},
     {Table::program, "stderr", "discard", "null"},
+    {Table::program, "stderr", "false", "null"},
+    {Table::program, "stderr", "ignore", "null"},
     {Table::program, "stderr", "journald", "journal"},
+    {Table::program, "stderr", "nil", "null"},
+    {Table::program, "stderr", "no", "null"},
     {Table::program, "stderr", "none", "null"},
+    {Table::program, "stderr", "nowhere", "null"},
+    {Table::program, "stderr", "off", "null"},
+    {Table::program, "stderr", "on", "inherit"},
+    {Table::program, "stderr", "parent", "inherit"},
+    {Table::program, "stderr", "pass", "inherit"},
+    {Table::program, "stderr", "passthrough", "inherit"},
+    {Table::program, "stderr", "self", "inherit"},
+    {Table::program, "stderr", "stdio", "inherit"},
+    {Table::program, "stderr", "terminal", "inherit"},
+    {Table::program, "stderr", "true", "inherit"},
+    {Table::program, "stderr", "tty", "inherit"},
+    {Table::program, "stderr", "yes", "inherit"},
 
+    {Table::output, "sink", "auto", "inherit"},
     {Table::output, "sink", "console", "inherit"},
+    {Table::output, "sink", "default", "inherit"},
+    {Table::output, "sink", "devnull", "null"},
+    {Table::output, "sink", "disabled", "null"},
     {Table::output, "sink", "discard", "null"},
+    {Table::output, "sink", "false", "null"},
+    {Table::output, "sink", "ignore", "null"},
     {Table::output, "sink", "journald", "journal"},
+    {Table::output, "sink", "nil", "null"},
+    {Table::output, "sink", "no", "null"},
     {Table::output, "sink", "none", "null"},
+    {Table::output, "sink", "nowhere", "null"},
+    {Table::output, "sink", "off", "null"},
+    {Table::output, "sink", "on", "inherit"},
+    {Table::output, "sink", "parent", "inherit"},
+    {Table::output, "sink", "pass", "inherit"},
+    {Table::output, "sink", "passthrough", "inherit"},
+    {Table::output, "sink", "self", "inherit"},
     {Table::output, "sink", "stderr", "inherit"},
+    {Table::output, "sink", "stdio", "inherit"},
     {Table::output, "sink", "stdout", "inherit"},
+    {Table::output, "sink", "terminal", "inherit"},
+    {Table::output, "sink", "true", "inherit"},
+    {Table::output, "sink", "tty", "inherit"},
+    {Table::output, "sink", "yes", "inherit"},
     {Table::output, "compress", "gz", "gzip"},
     {Table::output, "compress", "off", "none"},
     {Table::output, "compress", "zst", "zstd"},
@@ -715,9 +789,55 @@ constexpr AliasValue kAliasValues[] = {
     {Table::output, "overflow", "discard", "drop"},
     {Table::output, "overflow", "nonblocking", "drop"},
     {Table::output, "overflow", "wait", "block"},
+
+    {Table::supervisor, "log", "auto", "stderr"},
+    {Table::supervisor, "log", "console", "stderr"},
+    {Table::supervisor, "log", "default", "stderr"},
+    {Table::supervisor, "log", "devnull", "/dev/null"},
+    {Table::supervisor, "log", "direct", "stderr"},
+    {Table::supervisor, "log", "disabled", "/dev/null"},
+    {Table::supervisor, "log", "discard", "/dev/null"},
+    {Table::supervisor, "log", "false", "/dev/null"},
+    {Table::supervisor, "log", "ignore", "/dev/null"},
+    {Table::supervisor, "log", "inherit", "stderr"},
+    {Table::supervisor, "log", "journald", "journal"},
+    {Table::supervisor, "log", "nil", "/dev/null"},
+    {Table::supervisor, "log", "no", "/dev/null"},
+    {Table::supervisor, "log", "none", "/dev/null"},
+    {Table::supervisor, "log", "nowhere", "/dev/null"},
+    {Table::supervisor, "log", "null", "/dev/null"},
+    {Table::supervisor, "log", "off", "/dev/null"},
+    {Table::supervisor, "log", "on", "stderr"},
+    {Table::supervisor, "log", "parent", "stderr"},
+    {Table::supervisor, "log", "pass", "stderr"},
+    {Table::supervisor, "log", "passthrough", "stderr"},
+    {Table::supervisor, "log", "self", "stderr"},
+    {Table::supervisor, "log", "stdio", "stderr"},
+    {Table::supervisor, "log", "terminal", "stderr"},
+    {Table::supervisor, "log", "true", "stderr"},
+    {Table::supervisor, "log", "tty", "stderr"},
+    {Table::supervisor, "log", "yes", "stderr"},
+
+    {Table::supervisor, "log_level", "alert", "error"},
+    {Table::supervisor, "log_level", "all", "trace"},
+    {Table::supervisor, "log_level", "blather", "trace"},
+    {Table::supervisor, "log_level", "crit", "error"},
+    {Table::supervisor, "log_level", "critical", "error"},
+    {Table::supervisor, "log_level", "dbg", "debug"},
+    {Table::supervisor, "log_level", "emerg", "error"},
+    {Table::supervisor, "log_level", "err", "error"},
+    {Table::supervisor, "log_level", "errors", "error"},
+    {Table::supervisor, "log_level", "fatal", "error"},
+    {Table::supervisor, "log_level", "information", "info"},
+    {Table::supervisor, "log_level", "informational", "info"},
+    {Table::supervisor, "log_level", "notice", "info"},
+    {Table::supervisor, "log_level", "verbose", "debug"},
+    {Table::supervisor, "log_level", "warning", "warn"},
+    {Table::supervisor, "log_level", "warnings", "warn"},
 };
 
-// "MemoryMax", "memory_max" and "memorymax" are one name.
+}  // namespace
+
 std::string folded(std::string_view name) {
     std::string text;
     for (const char c : name) {
@@ -726,8 +846,6 @@ std::string folded(std::string_view name) {
     }
     return text;
 }
-
-}  // namespace
 
 std::span<const Key> all_keys() {
     return kKeys;
@@ -749,12 +867,22 @@ const AbsentKey* find_absent_key(Table table, std::string_view name) {
 
 std::string_view find_alias_value(const Key& key, std::string_view value) {
     const std::string name = folded(value);
+    for (const std::string_view allowed : key.allowed) {
+        if (folded(allowed) == name) return allowed;
+    }
     for (const AliasValue& alias : kAliasValues) {
         if (key.table == alias.table && alias.key == key.name && alias.theirs == name) {
             return alias.ours;
         }
     }
     return {};
+}
+
+bool names_no_file(std::string_view word) {
+    constexpr std::string_view kWords[] = {"append", "fd",    "file",   "jsonfile",
+                                           "kmsg",   "path",  "pipe",   "socket",
+                                           "stderr", "stdin", "stdout", "truncate"};
+    return std::find(std::begin(kWords), std::end(kWords), folded(word)) != std::end(kWords);
 }
 
 std::string describe(const AbsentKey& key) {

@@ -14,6 +14,7 @@
 #include <deque>
 #include <map>
 
+#include "conf/foreign_path.h"
 #include "conf/nearest.h"
 #include "conf/output_table.h"
 #include "conf/problems.h"
@@ -384,13 +385,26 @@ private:
             if (found == request_.environment.end()) return std::nullopt;
             return found->second;
         };
-        return expand(text, look_up);
+        const Suggest suggest = [&](std::string_view name) -> std::string {
+            if (builtin_meant_by(name) == "config_dir") return "config_dir";
+            Nearest nearest{name};
+            nearest.offer("config_dir");
+            for (const auto& [other, value] : request_.environment) nearest.offer(other);
+            return nearest.found().value_or("");
+        };
+        return expand(text, look_up, suggest);
     }
 
     void read_log(SettingReader& reader, const Setting& setting) {
         using Kind = OwnLogTarget::Kind;
         constexpr std::array kKinds{Kind::standard_error, Kind::syslog, Kind::journal, Kind::file};
         OwnLogTarget& log = config_.supervisor.log;
+        if (setting.value->is(Value::Type::table)) {
+            reader.wrong(setting,
+                         "is a table (write a path, \"stderr\", \"syslog\" or \"journal\": a file "
+                         "is always rotated at 50 MiB, and five older ones are kept)");
+            return;
+        }
         const auto word = reader.word_or_path(setting);
         if (!word) return;
         if (kKinds[*word] != Kind::file) {
@@ -398,14 +412,18 @@ private:
             return;
         }
         const std::string& text = setting.value->text;
+        std::string fault = fault_of_written_path(text, "log");
+        if (!fault.empty()) {
+            reader.wrong(setting, fault);
+            return;
+        }
         const auto path = expanded(text, setting.place.file);
         if (!path) {
             problems_.add(setting.value->place, "\"log\": " + path.error());
             return;
         }
-        const std::string fault = path->empty()
-                                      ? "expands to nothing (should be a path)"
-                                      : fault_of_output_path(*path, *path != text, "reeve.log");
+        fault = path->empty() ? "expands to nothing (should be a path)"
+                              : fault_of_output_path(*path, *path != text, "log", "reeve.log");
         if (!fault.empty()) {
             reader.wrong(setting, fault);
             return;

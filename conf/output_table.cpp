@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "conf/foreign_path.h"
 #include "conf/quote.h"
 
 namespace reeve::conf {
@@ -66,7 +67,7 @@ private:
             list(setting);
             return;
         }
-        if (!read_.is_text(value, quoted(name_), what_it_takes(*setting.key))) return;
+        if (!read_.is_word_or_path(setting)) return;
         if (value.text == "stdout" && name_ == "stderr") {
             out_.output = {Output::Kind::merged, {}};
         } else if (value.text == "direct") {
@@ -109,7 +110,7 @@ private:
     }
 
     void text_sink(const Setting& setting, const Value& value) {
-        if (is_of_systemd(value)) return;
+        if (is_foreign(value, name_)) return;
         const auto word = read_.word_or_path(setting, value);
         if (!word) return;
         if (const auto kind = kind_of(value.text)) {
@@ -119,20 +120,13 @@ private:
         }
     }
 
-    // What would be a path, but one that nobody means.
-    bool is_of_systemd(const Value& value) {
-        const string& text = value.text;
-        const string start = quoted(name_) + " is " + quoted_short(text) + " (";
-        for (const std::string_view prefix : {"file:", "append:", "truncate:"}) {
-            if (!text.starts_with(prefix)) continue;
-            note(value.place,
-                 start + "write the path alone: " + quoted_short(text.substr(prefix.size())) + ")");
-            return true;
-        }
-        if (!text.ends_with("+console")) return false;
-        note(value.place, start +
-                              "for several places write an array, such as [\"journal\", "
-                              "\"inherit\"])");
+    // A path that nobody means so, as far as that is known before it is expanded.
+    bool is_foreign(const Value& value, std::string_view key) {
+        string fault = fault_of_written_path(value.text, key);
+        if (fault.empty() && value.text.find('$') == string::npos)
+            fault = fault_of_foreign_path(value.text, false, key);
+        if (fault.empty()) return false;
+        note(value.place, quoted(key) + " " + fault);
         return true;
     }
 
@@ -207,6 +201,7 @@ private:
                 read_.wrong(*file, "is empty (should be a path)");
                 return;
             }
+            if (is_foreign(*file->value, "file") || is_word(*file)) return;
         } else {
             if (only_alone(*sink_word)) return;
             const auto word = read_.one_of(*sink_word);
@@ -222,6 +217,18 @@ private:
         fill(sink, keys);
         add(std::move(sink), table.place,
             file ? WrittenOutput::Path{file->value, "file"} : WrittenOutput::Path{});
+    }
+
+    // { file = "syslog" }
+    bool is_word(const Setting& file) {
+        const string& text = file.value->text;
+        const std::string_view meant =
+            kind_of(text) ? std::string_view{text}
+                          : find_alias_value(*find_key(Table::output, "sink"), text);
+        if (meant.empty()) return false;
+        read_.wrong(file, "is " + quoted(text) + " (write sink = " + quoted(meant) + ", or " +
+                              quoted("./" + text) + " for a file of that name)");
+        return true;
     }
 
     bool only_alone(const Setting& sink) {
@@ -294,7 +301,10 @@ WrittenOutput read_output(std::string_view name, const Setting* own, const Setti
     return OutputReader{name, problems}.read(own, shared);
 }
 
-string fault_of_output_path(std::string_view path, bool changed, std::string_view example) {
+string fault_of_output_path(std::string_view path, bool changed, std::string_view key,
+                            std::string_view example) {
+    string foreign = fault_of_foreign_path(path, changed, key);
+    if (!foreign.empty()) return foreign;
     const string is = (changed ? "expands to " : "is ") + quoted_short(path);
     const std::size_t slash = path.rfind('/');
     const std::string_view last = slash == std::string_view::npos ? path : path.substr(slash + 1);
@@ -320,10 +330,16 @@ string fault_of_output_path(std::string_view path, bool changed, std::string_vie
     if (path == "/dev/log") {
         return is + ", which is no file but a socket (write \"syslog\")";
     }
-    if (changed && (kind_of(path) || path == "direct" || path == "stdout" || path == "stderr")) {
+    if (!changed) return "";
+    const std::string_view alias = find_alias_value(*find_key(Table::output, "sink"), path);
+    if (kind_of(path) || path == "direct" || path == "stdout" || !alias.empty()) {
+        std::string_view instead = R"("/dev/stdout" for "inherit")";
+        if (path == "null" || alias == "null") instead = R"("/dev/null" for "null")";
+        if (key == "log") instead = R"("/dev/stderr" for "stderr")";
         return is +
                ", and in a variable that would be a file of that name (write the word itself, "
-               "or a path in the variable, such as \"/dev/stdout\" for \"inherit\")";
+               "or a path in the variable, such as " +
+               std::string{instead} + ")";
     }
     return "";
 }

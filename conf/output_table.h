@@ -35,8 +35,10 @@ WrittenOutput read_output(std::string_view name, const Setting* own, const Setti
                           Problems& problems);
 
 // What is wrong with a path for output that comes out of expansion as `path`, for "\"stdout\" is
-// …"; empty: nothing.  `changed`: it was not written like that; `example`: a name for a file.
-std::string fault_of_output_path(std::string_view path, bool changed, std::string_view example);
+// …"; empty: nothing.  `changed`: it was not written like that; `key` is as in foreign_path.h;
+// `example`: a name for a file.
+std::string fault_of_output_path(std::string_view path, bool changed, std::string_view key,
+                                 std::string_view example);
 
 // Makes of a file whose path means something else what it means: reeve's own descriptors, or
 // nothing at all.  `own` is the descriptor that "inherit" is for this stream.  False: it means

@@ -359,9 +359,9 @@ private:
         const Value& value = *written.text;
         auto text = expanded(variables, written.key, value.text, value.place);
         if (!text) return std::nullopt;
-        const string fault =
-            text->empty() ? "expands to nothing (should be a path)"
-                          : fault_of_output_path(*text, *text != value.text, "${program}.log");
+        const string fault = text->empty() ? "expands to nothing (should be a path)"
+                                           : fault_of_output_path(*text, *text != value.text,
+                                                                  written.key, "${program}.log");
         if (!fault.empty()) {
             problems_.add(value.place, quoted(written.key) + " " + fault);
             return std::nullopt;

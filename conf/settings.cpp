@@ -349,9 +349,23 @@ std::optional<std::size_t> SettingReader::one_of(const Setting& setting) {
     return word(setting, *setting.value);
 }
 
-std::optional<std::size_t> SettingReader::word_or_path(const Setting& setting) {
+bool SettingReader::is_word_or_path(const Setting& setting) {
     const Key& key = *setting.key;
-    if (!is_text(*setting.value, show(key), what_it_takes(key))) return std::nullopt;
+    const Value& value = *setting.value;
+    const bool is_boolean = value.is(Value::Type::boolean);
+    if (!is_boolean && !value.is(Value::Type::integer) && !value.is(Value::Type::floating))
+        return is_text(value, show(key), what_it_takes(key));
+    const std::string name = print_toml(value);
+    const std::string_view meant = is_boolean ? find_alias_value(key, name) : "";
+    wrong(setting, "is " + std::string{name_of(value.type)} + " (" +
+                       (meant.empty() ? "" : "did you mean " + quoted(meant) + "? it ") +
+                       "should be " + what_it_takes(key) + "; " + quoted("./" + name) +
+                       " is a file of that name)");
+    return false;
+}
+
+std::optional<std::size_t> SettingReader::word_or_path(const Setting& setting) {
+    if (!is_word_or_path(setting)) return std::nullopt;
     return word_or_path(setting, *setting.value);
 }
 
@@ -363,15 +377,15 @@ std::optional<std::size_t> SettingReader::word_or_path(const Setting& setting, c
     }
     // "inhert" would make a file of that name; nobody means that.
     const bool bare = text.find_first_of("/.$") == std::string::npos;
-    const bool stream = text == "stdin" || text == "stdout" || text == "stderr";
+    const bool no_file = names_no_file(text);
     std::string meant;
-    if (bare && !stream) {
-        meant = find_alias_value(key, text);
+    if (bare) meant = find_alias_value(key, text);
+    if (bare && !no_file && meant.empty()) {
         Nearest nearest{text};
         for (const std::string_view word : key.allowed) nearest.offer(word);
-        if (meant.empty()) meant = nearest.found().value_or("");
+        meant = nearest.found().value_or("");
     }
-    if (!text.empty() && !stream && meant.empty()) return key.allowed.size();
+    if (!text.empty() && !no_file && meant.empty()) return key.allowed.size();
     note(value.place, show(key) + " is " + quoted_short(text) + " (" +
                           (meant.empty() ? "" : "did you mean " + quoted(meant) + "? ") +
                           "it can be " + list_words(key.allowed) + ", or a path such as " +

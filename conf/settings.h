@@ -55,6 +55,8 @@ public:
     std::optional<std::size_t> one_of(const Setting& setting);
     std::optional<std::vector<std::size_t>> list_of(const Setting& setting);
 
+    // Whether it is a string, as what takes a word or a path, or more than that, needs.
+    bool is_word_or_path(const Setting& setting);
     // Index into key->allowed, or its size: a path, which may need expanding.
     std::optional<std::size_t> word_or_path(const Setting& setting);
     // The same for an item of it.

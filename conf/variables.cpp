@@ -1,6 +1,10 @@
 #include "conf/variables.h"
 
 #include <algorithm>
+#include <iterator>
+
+#include "conf/keys.h"
+#include "conf/nearest.h"
 
 namespace reeve::conf {
 
@@ -8,7 +12,38 @@ namespace {
 
 constexpr std::size_t kDeepest = 64;  // variables that need variables that need …
 
+struct Builtin {
+    std::string_view theirs;  // folded()
+    std::string_view ours;
+};
+constexpr Builtin kBuiltins[] = {
+    {"app", "program"},
+    {"appname", "program"},
+    {"name", "program"},
+    {"processname", "program"},
+    {"program", "program"},
+    {"programname", "program"},
+    {"service", "program"},
+    {"servicename", "program"},
+    {"instance", "instance"},
+    {"instanceid", "instance"},
+    {"instancenum", "instance"},
+    {"instancenumber", "instance"},
+    {"nodeappinstance", "instance"},
+    {"number", "instance"},
+    {"processnum", "instance"},
+    {"configdir", "config_dir"},
+    {"confdir", "config_dir"},
+    {"here", "config_dir"},
+    {"configdirectory", "config_dir"},
+};
+
 }  // namespace
+
+std::string_view builtin_meant_by(std::string_view name) {
+    const auto* const found = std::ranges::find(kBuiltins, folded(name), &Builtin::theirs);
+    return found == std::end(kBuiltins) ? std::string_view{} : found->ours;
+}
 
 Variables::Variables(const std::vector<const Value*>& layers, const EnvironmentMap& own,
                      const std::vector<std::string>& directories, std::string program, int instance)
@@ -22,7 +57,21 @@ Variables::Variables(const std::vector<const Value*>& layers, const EnvironmentM
 }
 
 Expected<std::string, std::string> Variables::expand(std::string_view text, std::uint32_t file) {
-    return conf::expand(text, [&](std::string_view name) { return look_up(name, file, {}, 0); });
+    return conf::expand(
+        text, [&](std::string_view name) { return look_up(name, file, {}, 0); },
+        [this](std::string_view name) { return suggest(name); });
+}
+
+std::string Variables::suggest(std::string_view name) const {
+    if (const auto builtin = builtin_meant_by(name); !builtin.empty()) return std::string{builtin};
+    Nearest nearest{name};
+    for (const std::string_view builtin : {"program", "instance", "config_dir"})
+        nearest.offer(builtin);
+    for (const Layer& layer : layers_) {
+        for (const auto& [other, value] : layer) nearest.offer(other);
+    }
+    for (const auto& [other, value] : own_) nearest.offer(other);
+    return nearest.found().value_or("");
 }
 
 std::map<std::string, std::string> Variables::environment(std::vector<Failure>& failures) {
@@ -76,9 +125,14 @@ Variables::Result Variables::resolve(std::string_view name, std::size_t from) {
 
         open_.emplace_back(name);
         const std::uint32_t file = value_written.place.file;
-        auto value = conf::expand(value_written.text, [&](std::string_view other) {
-            return look_up(other, file, name, layer + 1);
-        });
+        auto value = conf::expand(
+            value_written.text,
+            [&](std::string_view other) { return look_up(other, file, name, layer + 1); },
+            [&](std::string_view other) {
+                // Itself below this layer, where it is not set, is no suggestion.
+                std::string meant = suggest(other);
+                return meant == other ? std::string{} : meant;
+            });
         open_.pop_back();
 
         if (!value) {

@@ -13,6 +13,10 @@
 
 namespace reeve::conf {
 
+// Which of the words that are built in, "program", "instance" and "config_dir", another tool calls
+// `name`, or which is written like it: "program_name", "PROGRAM".  Empty: none.
+std::string_view builtin_meant_by(std::string_view name);
+
 // What ${NAME} means inside one instance's table: reeve's built-in words, then the program's
 // environment in its layers ([program.NAME], [defaults], [supervisor]), then reeve's own.
 class Variables {
@@ -39,6 +43,7 @@ private:
     Result look_up(std::string_view name, std::uint32_t file, std::string_view self,
                    std::size_t below);
     Result resolve(std::string_view name, std::size_t from);
+    std::string suggest(std::string_view name) const;
 
     using Layer = std::map<std::string_view, const Value*>;
     std::vector<Layer> layers_;  // what is not a string is left out

@@ -31,7 +31,7 @@ nice = 40
 )";
     CHECK(
         files.errors() ==
-        R"(reeve.toml:4:13: "log_level" is "verbose" (it can be "trace", "debug", "info", "warn" or "error")
+        R"(reeve.toml:4:13: "log_level" is "verbose" (did you mean "debug"? it can be "trace", "debug", "info", "warn" or "error")
 reeve.toml:7:1: unknown key "comand" in [program.web] (did you mean "command"?)
 reeve.toml:8:16: "max_failures" is a string (should be an integer from 0 to 1000000)
 reeve.toml:9:11: "restart" is "on_failure" (did you mean "on-failure"? it can be "always", "on-failure" or "never")

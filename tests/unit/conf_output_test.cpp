@@ -299,14 +299,48 @@ TEST_CASE("reeve's own log goes where it is told to, in the format that it is to
             {"log = '/var/log/'",
              R"(2:7: "log" is "/var/log/", a directory (write the name of a file in it, such as "/var/log/reeve.log"))"},
             {"log = { file = 'x' }",
-             R"(2:7: "log" is a table (should be "stderr", "syslog" or "journal", or a path))"},
+             R"(2:7: "log" is a table (write a path, "stderr", "syslog" or "journal": a file is always rotated at 50 MiB, and five older ones are kept))"},
             {"log = 1",
-             R"(2:7: "log" is an integer (should be "stderr", "syslog" or "journal", or a path: "1"))"},
+             R"(2:7: "log" is an integer (should be "stderr", "syslog" or "journal", or a path; "./1" is a file of that name))"},
             {"log_format = 'raw'", R"(2:14: "log_format" is "raw" (it can be "text" or "json"))"},
             {"logfile = '/x'",
              R"(2:1: unknown key "logfile" in [supervisor] (did you mean "log"?))"},
             {"max_size = '1MiB'",
-             R"(2:1: unknown key "max_size" in [supervisor] (it belongs in [program.NAME.stdout]))"},
+             R"(2:1: "max_size" can't be set for reeve's own log (remove it; its file is rotated at 50 MiB, and five older ones are kept))"},
+            {"logfile_maxbytes = '1MB'",
+             R"(2:1: "logfile_maxbytes" can't be set for reeve's own log (remove it; its file is rotated at 50 MiB, and five older ones are kept))"},
+            {"log = 'file'",
+             R"(2:7: "log" is "file" (it can be "stderr", "syslog" or "journal", or a path such as "./file"))"},
+            {"log = 'null'",
+             R"(2:7: "log" is "null" (did you mean "/dev/null"? it can be "stderr", "syslog" or "journal", or a path such as "./null"))"},
+            {"log = 'inherit'",
+             R"(2:7: "log" is "inherit" (did you mean "stderr"? it can be "stderr", "syslog" or "journal", or a path such as "./inherit"))"},
+            {"log = 'STDERR'",
+             R"(2:7: "log" is "STDERR" (did you mean "stderr"? it can be "stderr", "syslog" or "journal", or a path such as "./STDERR"))"},
+            {"log = false",
+             R"(2:7: "log" is a boolean (did you mean "/dev/null"? it should be "stderr", "syslog" or "journal", or a path; "./false" is a file of that name))"},
+            {"log = '-'",
+             R"(2:7: "log" is "-" (write "stderr", or "./-" for a file of that name))"},
+            {"log = 'fd:1'",
+             R"(2:7: "log" is "fd:1" (write "stderr", or "./fd:1" for a file of that name))"},
+            {"log = 'fd:3'",
+             R"(2:7: "log" is "fd:3", which is none of reeve's own outputs (use "stderr", or "./fd:3" for a file of that name))"},
+            {"log = 'syslog:local0'",
+             R"(2:7: "log" is "syslog:local0" (write "syslog", whose facility is always daemon, or "./syslog:local0" for a file of that name))"},
+            {"log = '$D/reeve.log'",
+             R"(2:7: "log" is "$D/reeve.log", and a variable stands in braces here (write "${D}/reeve.log", or "$$D/reeve.log" for a plain $))"},
+            {"log = '%(here)s/reeve.log'",
+             R"(2:7: "log" is "%(here)s/reeve.log", as it is written for supervisord (write "${config_dir}/reeve.log"))"},
+            {"log = '%(program_name)s.log'",
+             R"(2:7: "log" is "%(program_name)s.log", as it is written for supervisord (here there are ${config_dir} and the variables of the environment))"},
+            {"log = '${X:-stderr}'",
+             R"(2:7: "log" expands to "stderr", and in a variable that would be a file of that name (write the word itself, or a path in the variable, such as "/dev/stderr" for "stderr"))"},
+            {"log = '${here}/reeve.log'",
+             R"(2:7: "log": ${here} is not set (did you mean ${config_dir}? else set it, or write ${here:-default}, or $${ for a plain ${))"},
+            {"log_level = 'warning'",
+             R"(2:13: "log_level" is "warning" (did you mean "warn"? it can be "trace", "debug", "info", "warn" or "error"))"},
+            {"log_level = 'INFO'",
+             R"(2:13: "log_level" is "INFO" (did you mean "info"? it can be "trace", "debug", "info", "warn" or "error"))"},
         },
         "[supervisor]\n");
 }
@@ -314,7 +348,7 @@ TEST_CASE("reeve's own log goes where it is told to, in the format that it is to
 TEST_CASE("output that is written wrongly is refused, with what would be right") {
     check_rows({
         {"stdout = 5",
-         R"(3:10: "stdout" is an integer (should be "inherit", "null", "direct", "syslog" or "journal", a path, a table such as { file = "/var/log/web.log", keep = 10 }, or an array of these: "5"))"},
+         R"(3:10: "stdout" is an integer (should be "inherit", "null", "direct", "syslog" or "journal", a path, a table such as { file = "/var/log/web.log", keep = 10 }, or an array of these; "./5" is a file of that name))"},
         {"stdout = []", R"(3:10: "stdout" is an empty array (write "null" for nowhere))"},
         {"stdout = ['a', 5]",
          R"(3:16: an item of "stdout" is an integer (should be a word such as "inherit", a path, or a table))"},
@@ -354,7 +388,7 @@ TEST_CASE("output that is written wrongly is refused, with what would be right")
         {"stdout = '~/web.log'",
          R"(3:10: "stdout" is "~/web.log", and only a shell makes a home of "~" (write "${HOME}/web.log"))"},
         {"stdout = 'udp://logs:514'",
-         R"(3:10: "stdout" is "udp://logs:514", and output goes to no network (use "syslog" or "journal", which can forward it))"},
+         R"(3:10: "stdout" is "udp://logs:514", and output goes to no network and no socket (use "syslog" or "journal", which can forward it))"},
         {"stdout = '/dev/fd/3'",
          R"(3:10: "stdout" is "/dev/fd/3", which is none of reeve's own outputs (use "/dev/stdout" or "/dev/stderr"))"},
         {"stdout = '/dev/stdin'",
@@ -366,6 +400,129 @@ TEST_CASE("output that is written wrongly is refused, with what would be right")
         {"instances = 2\nstdout = '/dev/fd/${instance}'",
          R"(4:10: "stdout" is "/dev/fd/${instance}", of which some instances make a file and others none (write ${instance} in the name of a file alone))"},
     });
+}
+
+TEST_CASE(
+    "what other tools mean otherwise than as a file's name is refused, with what to write here") {
+    check_rows({
+        {"stdout = 'syslog:local0'",
+         R"(3:10: "stdout" is "syslog:local0" (write "syslog", whose facility is always daemon, or "./syslog:local0" for a file of that name))"},
+        {"stdout = 'journald:web'",
+         R"(3:10: "stdout" is "journald:web" (write "journal", or "./journald:web" for a file of that name))"},
+        {"stdout = 'pipe:/x'",
+         R"(3:10: "stdout" is "pipe:/x", and output goes to no other program (for a FIFO write its path alone: "/x"))"},
+        {"stdout = '|logger -t x'",
+         R"(3:10: "stdout" is "|logger -t x", and output goes to no other program (write "syslog" or "journal", or the path of a FIFO that it reads))"},
+        {"stdout = '| /usr/bin/logger -t x'",
+         R"(3:10: "stdout" is "| /usr/bin/logger -t x", and output goes to no other program (write "syslog" or "journal", or the path of a FIFO that it reads))"},
+        {"stdout = 'fd:1'",
+         R"(3:10: "stdout" is "fd:1" (write "/dev/stdout", or "./fd:1" for a file of that name))"},
+        {"stdout = 'fd:2'",
+         R"(3:10: "stdout" is "fd:2" (write "/dev/stderr", or "./fd:2" for a file of that name))"},
+        {"stdout = 'fd:web'",
+         R"(3:10: "stdout" is "fd:web", which is none of reeve's own outputs (use "/dev/stdout" or "/dev/stderr", or "./fd:web" for a file of that name))"},
+        {"stderr = '2>&1'",
+         R"(3:10: "stderr" is "2>&1" (write "stdout", or "./2>&1" for a file of that name))"},
+        {"stderr = '&2'",
+         R"(3:10: "stderr" is "&2" (write "/dev/stderr", or "./&2" for a file of that name))"},
+        {"stdout = '3'",
+         R"(3:10: "stdout" is "3", which is none of reeve's own outputs (use "/dev/stdout" or "/dev/stderr", or "./3" for a file of that name))"},
+        {"stdout = '-'",
+         R"(3:10: "stdout" is "-" (write "inherit" for reeve's own output, or "./-" for a file of that name))"},
+        {"stdout = '>> /var/log/web.log'",
+         R"(3:10: "stdout" is ">> /var/log/web.log" (write the path alone: "/var/log/web.log"))"},
+        {"stdout = 'file:///var/log/web.log'",
+         R"(3:10: "stdout" is "file:///var/log/web.log" (write the path alone: "/var/log/web.log"))"},
+        {"stdout = 'tcp:logs:514'",
+         R"(3:10: "stdout" is "tcp:logs:514", and output goes to no network and no socket (use "syslog" or "journal", which can forward it))"},
+        {"stdout = 'syslog,inherit'",
+         R"(3:10: "stdout" is "syslog,inherit" (for several places write an array, such as ["journal", "inherit"]))"},
+        {"stdout = 'false'",
+         R"(3:10: "stdout" is "false" (did you mean "null"? it can be "inherit", "null", "direct", "syslog" or "journal", or a path such as "./false"))"},
+        {"stdout = 'SYSLOG'",
+         R"(3:10: "stdout" is "SYSLOG" (did you mean "syslog"? it can be "inherit", "null", "direct", "syslog" or "journal", or a path such as "./SYSLOG"))"},
+        {"stdout = 'json-file'",
+         R"(3:10: "stdout" is "json-file" (it can be "inherit", "null", "direct", "syslog" or "journal", or a path such as "./json-file"))"},
+        {"stdout = false",
+         R"(3:10: "stdout" is a boolean (did you mean "null"? it should be "inherit", "null", "direct", "syslog" or "journal", a path, a table such as { file = "/var/log/web.log", keep = 10 }, or an array of these; "./false" is a file of that name))"},
+        {"stdout = ['/l', '|x']",
+         R"(3:17: "stdout" is "|x", and output goes to no other program (write "syslog" or "journal", or the path of a FIFO that it reads))"},
+        {"stdout = { file = 'syslog:local0' }",
+         R"(3:19: "file" is "syslog:local0" (write sink = "syslog", whose facility is always daemon, or "./syslog:local0" for a file of that name))"},
+        {"stdout = { file = '-' }",
+         R"(3:19: "file" is "-" (write sink = "inherit" for reeve's own output, or "./-" for a file of that name))"},
+        {"stdout = { file = 'syslog' }",
+         R"(3:19: "file" is "syslog" (write sink = "syslog", or "./syslog" for a file of that name))"},
+        {"stdout = { file = 'none' }",
+         R"(3:19: "file" is "none" (write sink = "null", or "./none" for a file of that name))"},
+        // In a variable no less.
+        {"stdout = '${X:-syslog:local0}'",
+         R"(3:10: "stdout" expands to "syslog:local0" (write "syslog", whose facility is always daemon, or "./syslog:local0" for a file of that name))"},
+        {"stdout = '${X:-none}'",
+         R"(3:10: "stdout" expands to "none", and in a variable that would be a file of that name (write the word itself, or a path in the variable, such as "/dev/null" for "null"))"},
+    });
+    // Said once, and of the defaults too.
+    CHECK(Files{"[defaults]\nstdout = '-'\n"}.errors() ==
+          "reeve.toml:2:10: \"stdout\" is \"-\" (write \"inherit\" for reeve's own output, or "
+          "\"./-\" for a file of that name)\n");
+    CHECK(Files{"[defaults]\nstdout = '${X:--}'\n[program.a]\ncommand='x'\n[program.b]\n"
+                "command='x'\n"}
+              .errors() ==
+          "reeve.toml:2:10: \"stdout\" expands to \"-\" (write \"inherit\" for "
+          "reeve's own output, or \"./-\" for a file of that name)\n");
+}
+
+TEST_CASE("a variable of a shell's or of supervisord's in a path is refused, with ours") {
+    check_rows({
+        {"stdout = '$HOME/x.log'",
+         R"(3:10: "stdout" is "$HOME/x.log", and a variable stands in braces here (write "${HOME}/x.log", or "$$HOME/x.log" for a plain $))"},
+        {"stdout = { file = '/l/$program-${instance}$$.log' }",
+         R"(3:19: "file" is "/l/$program-${instance}$$.log", and a variable stands in braces here (write "/l/${program}-${instance}$$.log", or "/l/$$program-${instance}$$.log" for a plain $))"},
+        {"stdout = '${X:-$HOME}/x.log'",
+         R"(3:10: "stdout" is "${X:-$HOME}/x.log", and a variable stands in braces here (write "${X:-${HOME}}/x.log", or "${X:-$$HOME}/x.log" for a plain $))"},
+        {"stdout = '/l/$(hostname).log'",
+         R"(3:10: "stdout" is "/l/$(hostname).log", and no shell sees that (set a variable and write ${VAR}, or $$( for a plain $())"},
+        {"stdout = '%(program_name)s.log'",
+         R"(3:10: "stdout" is "%(program_name)s.log", as it is written for supervisord (write "${program}.log"))"},
+        {"stdout = '%(ENV_HOME)s/%(program_name)s_%(process_num)02d.log'",
+         R"(3:10: "stdout" is "%(ENV_HOME)s/%(program_name)s_%(process_num)02d.log", as it is written for supervisord (write "${HOME}/${program}_${instance}.log"))"},
+        {"stderr = '/l/%(group_name)s.log'",
+         R"(3:10: "stderr" is "/l/%(group_name)s.log", as it is written for supervisord (here there are ${program}, ${instance}, ${config_dir} and the variables of the environment))"},
+        {"stdout = '${program_name}.log'",
+         R"(3:10: "stdout": ${program_name} is not set (did you mean ${program}? else set it, or write ${program_name:-default}, or $${ for a plain ${))"},
+        {"stdout = '/l/${PROGRAM}.log'",
+         R"(3:10: "stdout": ${PROGRAM} is not set (did you mean ${program}? else set it, or write ${PROGRAM:-default}, or $${ for a plain ${))"},
+        {"stdout = '/l/${instnce}.log'",
+         R"(3:10: "stdout": ${instnce} is not set (did you mean ${instance}? else set it, or write ${instnce:-default}, or $${ for a plain ${))"},
+        {"stdout = '${LOGDRI}/web.log'\nenvironment = { LOGDIR = '/l' }",
+         R"(3:10: "stdout": ${LOGDRI} is not set (did you mean ${LOGDIR}? else set it, or write ${LOGDRI:-default}, or $${ for a plain ${))"},
+        // A message is for people.
+        {"stdout = '${X:?set $X first}'", R"(3:10: "stdout": ${X} is not set (set $X first))"},
+    });
+    CHECK(program_with("stdout = '${program_name:-x}.log'").output.sinks[0].path ==
+          here() + "/x.log");
+}
+
+TEST_CASE("a file may have any name, with ./ before it where that means something to others") {
+    for (const char* name :
+         {"out-1.log", "web", "1.log", "a:1.log", "pipes", "x+y.log", "a,b.log", "100%.log",
+          "100%(x).log", "%p.log", "web-", "x|y", "syslog.log", "files", "a$.log", "a$1.log"}) {
+        INFO(name);
+        CHECK(stdout_of("'" + std::string{name} + "'").sinks[0].path == here() + "/" + name);
+    }
+    for (const char* name : {"-", "syslog:local0", "|logger -t x", "fd:1", "1", "&1", "none",
+                             "file", "syslog", "stdout", "journal+console"}) {
+        INFO(name);
+        const std::string path = "'./" + std::string{name} + "'";
+        CHECK(stdout_of(path).sinks[0].path == here() + "/" + name);
+        CHECK(stdout_of("{ file = " + path + " }").sinks[0].path == here() + "/" + name);
+    }
+    for (const char* name : {"-", "syslog:local0", "|x", "journal+console"})
+        CHECK(stdout_of("'/l/" + std::string{name} + "'").sinks[0].path ==
+              "/l/" + std::string{name});
+    CHECK(stdout_of("'/l/$$HOME.log'").sinks[0].path == "/l/$HOME.log");
+    CHECK(program_with("stdout = '${X}/$$(y)'", {{"X", "/$HOME"}}).output.sinks[0].path ==
+          "/$HOME/$(y)");
 }
 
 TEST_CASE("a table of output that is written wrongly is refused, with what would be right") {
