@@ -48,11 +48,16 @@ Capture::Capture(Engine& engine, InstanceId instance, StreamName name, bool has_
     watch();
 }
 
+Capture::~Capture() {
+    end_pull();
+}
+
 void Capture::watch() {
     if (watched_ || !read_end_) return;
     const auto watched =
         watch_.start(read_end_.get(), wanted(), [this](loop::FdWatch::Ready ready) {
             if (ready.writable) pass_typed();
+            if (start_pull()) return;
             engine_.will_read();
             for (int reads = 0; reads < kReadsATurn && may_read() && read_once(); ++reads) {
             }
@@ -62,7 +67,57 @@ void Capture::watch() {
     if (!watched_) engine_.watch_failed(name_.name, watched.error());
 }
 
+// Whether it is for its file's thread to read now.
+bool Capture::start_pull() {
+    if (is_terminal_ || splitting_ || outlets_.size() != 1 || !boundaries_.empty() ||
+        engine_.is_followed(instance_) || cursor_->is_at_announced())
+        return false;
+    const Outlet& outlet = *outlets_.front();
+    FileSink* const file = outlet.sink().as_file();
+    if (!file || !file->may_pull() || !outlet.may_pull()) return false;
+    const std::size_t waiting = bytes_in_pipe(read_end_.get());
+    if (waiting < Pull::kLeast) return false;
+    if (!grown_ && waiting >= pipe_size_ / 2) grow_pipe();
+
+    watch_.pause();
+    now_ = wall_time();
+    file->note(now_, run_);
+    pull_ = std::make_shared<Pull>(read_end_.get(), cursor_);
+    file->pull(pull_, [this, pull = pull_] {
+        // Who destroys this has ended it.
+        if (!pull->ended()) end_pull();
+    });
+    engine_.has_pull(*this);
+    return true;
+}
+
+bool Capture::look_after_pull() {
+    // What is read now waits in the file's queue, and while it does there is no other pull.
+    if (pull_ && pull_->is_stuck()) catch_up(kPipe);
+    return pull_ != nullptr;
+}
+
+void Capture::end_pull() {
+    if (!pull_) return;
+    const auto pulled = std::exchange(pull_, nullptr)->end();
+    if (watched_) watch_.change(wanted());
+    if (pulled.bytes == 0) return;
+
+    counters_.bytes += pulled.bytes;
+    engine_.will_read();
+    engine_.was_read(pulled.bytes, pipe_size_ >= kPipe);
+    now_ = wall_time();
+    std::uint64_t skipped = pulled.bytes;
+    for (const Slice& slice : pulled.last) skipped -= slice.bytes.size();
+    if (skipped > 0) ring_.skip(skipped, pulled.cut_in_line);
+    for (const Slice& slice : pulled.last) ring_.append(now_, run_, slice);
+    ring_.settle();
+    mid_line_ = pulled.last.back().bytes.back() != '\n';
+    outlets_.front()->pulled(mid_line_);
+}
+
 void Capture::set_outlets(std::vector<std::unique_ptr<Outlet>> outlets) {
+    end_pull();
     count_dropped();
     outlets_ = std::move(outlets);
     resume();
@@ -319,6 +374,7 @@ void Capture::add_mark(Line::Kind kind, std::uint32_t run, std::uint64_t number)
 }
 
 void Capture::add_boundary(std::optional<std::uint64_t> position, bool begins, std::uint32_t run) {
+    end_pull();
     if (!is_terminal_) cursor_->heard();
     if (std::exchange(at_announced_, false) && !blocked_) watch_.resume();
     std::uint64_t at = position.value_or(cursor_->total() + bytes_in_pipe(read_end_.get()));
@@ -362,6 +418,7 @@ void Capture::set_pid(std::uint32_t run, std::uint64_t pid) {
 }
 
 void Capture::set_dropping(bool dropping) {
+    end_pull();
     for (const auto& outlet : outlets_) outlet->set_dropping(dropping);
     if (dropping) {
         resume();
@@ -399,6 +456,7 @@ void Capture::say_dropped() {
 }
 
 void Capture::catch_up(std::size_t most) {
+    end_pull();
     const std::uint64_t until = cursor_->total() + most;
     while (cursor_->total() < until && may_read() && read_once()) {
     }

@@ -10,6 +10,7 @@
 #include "supervisor/log/line.h"
 #include "supervisor/log/outlet.h"
 #include "supervisor/log/output_pipe.h"
+#include "supervisor/log/pull.h"
 #include "supervisor/log/ring.h"
 #include "supervisor/log/seat.h"
 #include "supervisor/loop/fd_watch.h"
@@ -35,6 +36,9 @@ public:
     // Without a `read_end` it is a terminal's.
     Capture(Engine& engine, InstanceId instance, StreamName name, bool has_marks, base::Fd read_end,
             std::shared_ptr<ReadCursor> cursor);
+    ~Capture();
+    Capture(const Capture&) = delete;
+    Capture& operator=(const Capture&) = delete;
 
     InstanceId instance() const { return instance_; }
     const Ring& ring() const { return ring_; }
@@ -65,6 +69,8 @@ public:
     void watch();
     bool pipe_empty() const { return bytes_in_pipe(read_end_.get()) == 0; }
     bool idle() const;
+    // Reads on itself if who reads for it is held up.  False when nobody does.
+    bool look_after_pull();
 
     // The end of the stream: what is in the pipe is taken, the last line completed.
     void finish();
@@ -84,6 +90,8 @@ public:
     bool is_terminal() const { return is_terminal_; }
 
 private:
+    bool start_pull();
+    void end_pull();
     bool may_read();
     // False when there was nothing.
     bool read_once();
@@ -133,6 +141,7 @@ private:
     std::vector<Boundary> boundaries_;  // the next one first
     std::unique_ptr<Seat> seat_;
     std::vector<std::unique_ptr<Outlet>> outlets_;
+    std::shared_ptr<Pull> pull_;  // while somebody else reads; the watch pauses
     loop::FdWatch watch_;
 };
 

@@ -16,6 +16,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kRetry = 1s;
 constexpr auto kDrainStep = 1ms;
+// A disk that is quiet for longer is not to be felt by a program yet: there is a queue for it.
+constexpr auto kPullPatience = 20ms;
 constexpr std::size_t kCatchUp = 256 * 1024;
 constexpr std::size_t kDrainRead = 1024 * 1024;
 constexpr std::size_t kWidest = 24;
@@ -105,6 +107,12 @@ Engine::Engine(std::unique_ptr<loop::Loop> loop, Console& console, OwnLog& own_l
                       pool_->relieve();
                   }},
       dropped_timer_{*loop_, [this] { report_dropped(); }},
+      pull_timer_{*loop_,
+                  [this] {
+                      std::erase_if(pulled_,
+                                    [](Capture* capture) { return !capture->look_after_pull(); });
+                      if (pulled_.empty()) pull_timer_.stop();
+                  }},
       drain_timer_{*loop_, [this] { drain_step(); }},
       turn_end_{*loop_, [this] { end_of_turn(); }} {
     door_->engine = this;
@@ -316,12 +324,18 @@ void Engine::forget_blocked(const Capture& capture) {
 void Engine::forget(Capture& capture) {
     forget_blocked(capture);
     dropping_.erase(&capture);
+    pulled_.erase(&capture);
     seated_.erase(std::remove(seated_.begin(), seated_.end(), &capture), seated_.end());
 }
 
 void Engine::has_dropped(Capture& capture) {
     dropping_.insert(&capture);
     if (!dropped_timer_.active()) dropped_timer_.start(kRetry);
+}
+
+void Engine::has_pull(Capture& capture) {
+    pulled_.insert(&capture);
+    if (!pull_timer_.active()) pull_timer_.start(kPullPatience, kPullPatience);
 }
 
 void Engine::report_dropped() {

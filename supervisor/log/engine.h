@@ -103,6 +103,8 @@ public:
     bool is_followed(InstanceId instance) const { return followers_.any_for(instance); }
     // It wants report_dropped() to be called in a second.
     void has_dropped(Capture& capture);
+    // It wants look_after_pull() to be called now and then.
+    void has_pull(Capture& capture);
     void watch_failed(const std::string& name, const base::OsError& error);
     // It wants watch() to be called in a second.
     void watch_later() { retry_later()(); }
@@ -158,6 +160,7 @@ private:
     loop::Timer retry_timer_;
     loop::Timer pool_timer_;
     loop::Timer dropped_timer_;
+    loop::Timer pull_timer_;
     loop::Timer drain_timer_;
     loop::AfterPoll turn_end_;
     std::function<void()> drained_;
@@ -181,6 +184,7 @@ private:
     int large_pipes_ = 0;
     std::uint32_t next_writer_ = 0;
     std::set<Capture*> dropping_;
+    std::set<Capture*> pulled_;
     // In the order in which their sinks refused, so that each gets its turn.
     std::vector<Capture*> blocked_;
 };

@@ -46,6 +46,11 @@ void SharedFile::submit() {
     if (services_.pool.waiting()) services_.pool_waits();
 }
 
+void SharedFile::pull(std::shared_ptr<Pull> pull, std::function<void()> over) {
+    target_->pull(std::move(pull), [post = post_, over = std::move(over)] { (*post)(over); });
+    submit();
+}
+
 void SharedFile::reopen() {
     target_->want_reopen();
     submit();
@@ -150,6 +155,11 @@ bool FileSink::takes_bytes() const {
 void FileSink::put_bytes(const Slice& slice) {
     file_->index(stream_).add_text(file_->position(), time_, run_);
     file_->queue(slice);
+}
+
+void FileSink::pull(std::shared_ptr<Pull> pull, std::function<void()> over) {
+    file_->index(stream_).add_text(file_->position(), time_, run_);
+    file_->pull(std::move(pull), std::move(over));
 }
 
 void FileSink::note(WallTime time, std::uint32_t run) {

@@ -56,6 +56,11 @@ public:
         if (!retry_armed_) submit();
     }
 
+    // The file's thread reads on itself.  `over` is called on the log thread, if there still is
+    // one.
+    bool may_pull() const { return !is_shared() && !away_ && !retry_armed_ && idle(); }
+    void pull(std::shared_ptr<Pull> pull, std::function<void()> over);
+
     void reopen();
     void retry();
     void wait_for_retry();
@@ -111,6 +116,9 @@ public:
     void reopen() override { file_->reopen(); }
     void retry() override { file_->retry(); }
     FileSink* as_file() override { return this; }
+
+    bool may_pull() const { return takes_bytes() && file_->may_pull(); }
+    void pull(std::shared_ptr<Pull> pull, std::function<void()> over);
 
     // Of the file.
     void take_back(std::string_view lines) { fallback_->put_lines(lines); }

@@ -22,6 +22,12 @@ void FileTarget::queue(std::string_view bytes) {
     queue_.append(bytes);
 }
 
+void FileTarget::pull(std::shared_ptr<Pull> pull, std::function<void()> over) {
+    const std::lock_guard lock{mutex_};
+    pull_ = std::move(pull);
+    pull_over_ = std::move(over);
+}
+
 std::size_t FileTarget::queued() const {
     const std::lock_guard lock{mutex_};
     return queue_.size() + writing_;
@@ -60,7 +66,7 @@ void FileTarget::compressed(int error) {
     on_outcome_();
 }
 
-bool FileTarget::work(Compressor& compressor) {
+bool FileTarget::work(Compressor& compressor, BlockPool& blocks) {
     if (!file_) {
         // Made here, because nobody has a weak_ptr of what is still being constructed.
         file_ = std::make_unique<LogFile>(plan_, [target = weak_from_this()](int error) {
@@ -71,28 +77,48 @@ bool FileTarget::work(Compressor& compressor) {
     Batch batch;
     bool reopen = false;
     std::int64_t position = 0;
+    std::shared_ptr<Pull> pull;
+    std::function<void()> pull_over;
     {
         const std::lock_guard lock{mutex_};
         reopen = std::exchange(reopen_, false);
         batch = std::exchange(queue_, {});
         writing_ = batch.size();
         position = static_cast<std::int64_t>(ever_queued_ - writing_);
+        pull = std::exchange(pull_, nullptr);
+        pull_over = std::exchange(pull_over_, {});
     }
-    const auto errors = file_->write(batch, reopen, compressor, position);
-
-    bool more = false;
-    {
-        const std::lock_guard lock{mutex_};
-        // A write that stopped in the middle goes on there: no line is cut or written twice.
-        queue_.prepend(std::move(batch));
-        writing_ = 0;
-        outcome_.open_error = errors.open;
-        outcome_.write_error = errors.write;
-        outcome_.rotate_error = errors.rotate;
-        more = errors.open == 0 && errors.write == 0 && !queue_.empty();
+    bool well = write(std::move(batch), reopen, compressor, position);
+    if (pull) {
+        while (well) {
+            const auto slice = pull->read(blocks, [&](std::size_t size) {
+                const std::lock_guard lock{mutex_};
+                position = static_cast<std::int64_t>(ever_queued_);
+                ever_queued_ += size;
+                writing_ = size;
+            });
+            if (!slice) break;
+            Batch read;
+            read.append(*slice);
+            well = write(std::move(read), false, compressor, position);
+        }
+        pull_over();
     }
     on_outcome_();
-    return more;
+    const std::lock_guard lock{mutex_};
+    return well && !queue_.empty();
+}
+
+bool FileTarget::write(Batch batch, bool reopen, Compressor& compressor, std::int64_t position) {
+    const auto errors = file_->write(batch, reopen, compressor, position);
+    const std::lock_guard lock{mutex_};
+    // A write that stopped in the middle goes on there: no line is cut or written twice.
+    queue_.prepend(std::move(batch));
+    writing_ = 0;
+    outcome_.open_error = errors.open;
+    outcome_.write_error = errors.write;
+    outcome_.rotate_error = errors.rotate;
+    return errors.open == 0 && errors.write == 0;
 }
 
 }  // namespace reeve::log

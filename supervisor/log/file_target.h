@@ -11,6 +11,7 @@
 #include "conf/config.h"
 #include "supervisor/log/batch.h"
 #include "supervisor/log/log_file.h"
+#include "supervisor/log/pull.h"
 #include "supervisor/log/slice.h"
 
 namespace reeve::log {
@@ -42,6 +43,11 @@ public:
     void queue(Slice slice);
     void queue(std::string_view bytes);
 
+    // What is queued is followed by what the thread that writes it reads itself, until the pull is
+    // over or is ended; before that nothing may be queued.  Then `over` is called there.  Submit it
+    // to the pool.
+    void pull(std::shared_ptr<Pull> pull, std::function<void()> over);
+
     std::size_t queued() const;  // with what is being written
     Outcome outcome() const;
 
@@ -63,7 +69,9 @@ private:
     friend class WriterPool;
 
     // On a thread of the pool.  True when it went well and there is more to do.
-    bool work(Compressor& compressor);
+    bool work(Compressor& compressor, BlockPool& blocks);
+    // Writes, and keeps what could not be.  False when that is something.
+    bool write(Batch batch, bool reopen, Compressor& compressor, std::int64_t position);
     void compressed(int error);
 
     const std::shared_ptr<const FilePlan> plan_;
@@ -76,6 +84,8 @@ private:
     std::uint64_t ever_queued_ = 0;
     bool reopen_ = false;
     Outcome outcome_;
+    std::shared_ptr<Pull> pull_;
+    std::function<void()> pull_over_;
 
     std::unique_ptr<LogFile> file_;  // of the thread that works
 

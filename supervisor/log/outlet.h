@@ -35,6 +35,18 @@ public:
     void put_bytes(const Slice& slice);
     void put(const Record& record);
     void flush() { sink_->flush(); }
+
+    // Whether its sink may read the stream itself for a while; and what it has read.
+    bool may_pull() const {
+        return overflow_ == conf::Overflow::block && !dropping_ && !given_lines_ &&
+               !in_skipped_line_ && sink_->takes_bytes() && sink_->has_room();
+    }
+    void pulled(bool in_line) {
+        in_line_ = in_line;
+        skipping_ = false;
+        overdraft_ = 0;
+    }
+
     // Whether lines are what it is given from now on; answers with what it was before.
     bool is_given_lines(bool now) { return std::exchange(given_lines_, now); }
 

@@ -179,6 +179,12 @@ void Ring::settle() {
         append(late.time, late.run, late.slice.bytes);
 }
 
+void Ring::skip(std::uint64_t bytes, bool in_line) {
+    settle();
+    forget_all(in_line);
+    bytes_ += bytes;
+}
+
 void Ring::forget_all(bool in_line) {
     chunks_.clear();
     weight_ = 0;

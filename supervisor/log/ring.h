@@ -40,7 +40,8 @@ public:
     // Whether all that was completed after it is still here, whole.
     bool reaches_back_to(const Position& position) const;
 
-    explicit Ring(std::size_t keep = 64 * 1024) : keep_{keep} {}
+    static constexpr std::size_t kKeep = 64 * 1024;
+    explicit Ring(std::size_t keep = kKeep) : keep_{keep} {}
 
     // Lines may begin and end anywhere in the bytes.
     void append(WallTime time, std::uint32_t run, std::string_view bytes);
@@ -49,6 +50,10 @@ public:
     // bytes are ever copied, at settle().  Before that nothing may be asked.
     void append(WallTime time, std::uint32_t run, const Slice& slice);
     void settle();
+
+    // So many bytes came that are not worth keeping, as more than is kept follows; `in_line`: the
+    // last of them is no newline.
+    void skip(std::uint64_t bytes, bool in_line);
 
     // An unfinished line ends here.
     void append_mark(WallTime time, std::uint32_t run, Line::Kind kind, std::uint64_t number = 0);

@@ -1,10 +1,13 @@
 #include "supervisor/log/writer_pool.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <thread>
 #include <utility>
 
+#include "supervisor/log/block_pool.h"
 #include "supervisor/log/compressor.h"
 #include "supervisor/log/worker.h"
 
@@ -15,8 +18,13 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
+// So many write at once when there is much to write, on as many CPUs.
+const std::size_t kCrew = std::min(std::thread::hardware_concurrency(), 2u);
+
 // More stuck disks than this, and the files on further ones wait.
 constexpr std::size_t kMostThreads = 64;
+// Files that wait for a thread while it is not worth another one.
+constexpr std::size_t kQueue = 2;
 constexpr auto kPatienceAtEnd = 500ms;
 
 }  // namespace
@@ -65,7 +73,8 @@ void WriterPool::submit(const std::shared_ptr<FileTarget>& target) {
     state_->waiting.push_back(target);
     if (state_->idle > 0) {
         state_->changed.notify_one();
-    } else if (state_->threads == 0) {
+    } else if (state_->threads == 0 ||
+               (state_->waiting.size() > kQueue && state_->threads < kCrew)) {
         state_->add_thread(state_);
     }
 }
@@ -107,6 +116,7 @@ bool WriterPool::State::add_thread(const std::shared_ptr<State>& self) {
 }
 
 void WriterPool::State::run() {
+    BlockPool blocks;
     std::unique_lock lock{mutex};
     while (!stopping) {
         if (waiting.empty()) {
@@ -122,7 +132,7 @@ void WriterPool::State::run() {
         last_taken = Clock::now();
         lock.unlock();
         // One batch at a time, so that a file with much to write leaves room for the others.
-        const bool more = target->work(compressor);
+        const bool more = target->work(compressor, blocks);
         lock.lock();
         if ((std::exchange(target->again_, false) || more) && !stopping) {
             waiting.push_back(target);

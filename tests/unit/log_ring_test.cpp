@@ -169,6 +169,17 @@ TEST_CASE("slices that are settled later are held as if they had been copied at 
     }
 }
 
+TEST_CASE("what is skipped counts, and what it leaves in the middle of a line is known") {
+    Ring ring{1000};
+    ring.append(WallTime{1}, 1, "forgotten\n");
+    ring.skip(5000, true);
+    ring.append(WallTime{2}, 1, "the end of it\nwhole\n");
+    CHECK(ring.position().bytes == 10 + 5000 + 20);
+    CHECK(seen(ring) == "2/1/text/0/whole ");
+    CHECK_FALSE(ring.reaches_back_to({5005, 0}));
+    CHECK(ring.reaches_back_to({5025, 0}));
+}
+
 TEST_CASE("short lines cost little beside their text") {
     Ring ring{64 * 1024};
     for (int count = 0; count < 20000; ++count) put_line(ring, "12345678");
