@@ -91,6 +91,9 @@ public:
         read_groups();
         check_names();
         validate(config_, written_, problems_);
+        if (request_.look) {
+            check_found(config_, written_, request_.look(paths_of_output(config_)), problems_);
+        }
         note_shared_files();
         for (Group& group : config_.groups) drop_disabled(group);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "conf/config.h"
+#include "conf/disk.h"
 #include "conf/paths.h"
 #include "supervisor/base/expected.h"
 
@@ -26,6 +27,9 @@ struct LoadRequest {
     // why not ("Permission denied"); `glob` the paths that match, sorted.
     std::function<Expected<std::string, std::string>(const std::string& path)> read;
     std::function<std::vector<std::string>(const std::string& pattern)> glob;
+    // What lies at these paths for output, one answer each; empty: nobody looks, and what only the
+    // disk knows is no error.  See conf/disk.h.
+    std::function<std::vector<Found>(const std::vector<std::string>& paths)> look{};
 };
 
 struct ConfigError {

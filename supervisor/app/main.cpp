@@ -1,13 +1,18 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "conf/load.h"
 #include "conf/paths.h"
+#include "conf/quote.h"
 #include "conf/schema.h"
 #include "conf/starter.h"
+#include "supervisor/app/disk_look.h"
 #include "supervisor/app/options.h"
 #include "supervisor/app/supervise.h"
 #include "supervisor/app/supervision_thread.h"
@@ -25,8 +30,11 @@ int print(const std::string& text) {
     return app::kExitSystem;
 }
 
+using Look = std::function<std::vector<conf::Found>(const std::vector<std::string>&)>;
+
 // The configuration that was asked for; complains by itself.
-Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int exit_code) {
+Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int exit_code,
+                                 const Look& look = {}) {
     const auto path = conf::find_config(wanted);
     if (!path) {
         std::fprintf(stderr, "reeve: %s\n", path.error().c_str());
@@ -36,7 +44,8 @@ Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int e
                               .text = {},
                               .environment = conf::own_environment(),
                               .read = {},
-                              .glob = {}});
+                              .glob = {},
+                              .look = look});
     if (!config) {
         std::fputs(conf::format_errors(config.error()).c_str(), stderr);
         return Unexpected<int>{exit_code};
@@ -44,8 +53,24 @@ Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int e
     return std::move(*config);
 }
 
+// A disk that hangs leaves its files unchecked, and the rest is.
+std::vector<conf::Found> look(const std::vector<std::string>& paths) {
+    app::DiskLook look = app::look_at_disk(paths, std::chrono::seconds{2});
+    if (!look.unanswered.empty()) {
+        const std::size_t others = look.unanswered.size() - 1;
+        std::string text =
+            "no answer for 2s from the disk of " + conf::quoted(look.unanswered.front());
+        if (others > 0) {
+            text += "; " + std::to_string(others) +
+                    (others == 1 ? " more path was" : " more paths were") + " not looked at";
+        }
+        std::fprintf(stderr, "reeve: %s\n", text.c_str());
+    }
+    return std::move(look.found);
+}
+
 int check(const std::optional<std::string>& wanted) {
-    const auto config = load(wanted, 1);
+    const auto config = load(wanted, 1, look);
     if (!config) return config.error();
     std::string text = config->files.front() + ": " + std::to_string(config->programs.size()) +
                        (config->programs.size() == 1 ? " program" : " programs") + ", no errors\n";

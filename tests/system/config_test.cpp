@@ -2,8 +2,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 
 #include "tests/support/catch.h"
 #include "tests/support/reeve_process.h"
@@ -219,4 +221,49 @@ TEST_CASE("the configuration may come from standard input") {
     const auto result = run({"sh", "-c", std::string{REEVE_PROGRAM} + " check - <" + file});
     CHECK(result.code == 0);
     CHECK(result.out == "-: 1 program, no errors\n");
+}
+
+TEST_CASE("reeve check sees a directory and two names of one file, on which no start depends") {
+    Directory directory;
+    std::filesystem::create_directory(directory / "logs");
+    std::filesystem::create_symlink("logs", directory / "link");
+    const auto file = directory.write("reeve.toml", R"([program.web]
+command = "true"
+type = "task"
+essential = true
+stdout = "logs"
+stderr = ["logs/web.log", { file = "link/web.log", keep = 3 }]
+)");
+    const auto checked = run({REEVE_PROGRAM, "check", file});
+    CHECK(checked.code == 1);
+    std::string errors = checked.err;
+    replace_all(errors, directory.path(), "DIR");
+    CHECK(
+        errors ==
+        R"(DIR/reeve.toml:5:10: "DIR/logs" is a directory (write the name of a file in it, such as "DIR/logs/${program}.log")
+DIR/reeve.toml:6:27: "DIR/link/web.log" is the same file as "DIR/logs/web.log" at DIR/reeve.toml:6:11 (write the same path in both, or give each its own)
+)");
+    CHECK(run({REEVE_PROGRAM, "--config", file}).code == 0);
+}
+
+TEST_CASE("a disk that hangs holds reeve check up for two seconds, and nobody who waits for it") {
+    if (!am_root() || ::access("/dev/fuse", R_OK | W_OK) != 0)
+        REEVE_SKIP("needs root and /dev/fuse");
+    Directory directory;
+    std::filesystem::create_directory(directory / "disk");
+    const auto hang = directory.write("hang", "");
+    const auto file = directory.write("reeve.toml", R"([program.web]
+command = "true"
+stdout = "disk/web.log"
+stderr = "web.err"
+)");
+    const auto began = std::chrono::steady_clock::now();
+    const auto checked =
+        run({REEVE_HANGFS_PROGRAM, directory / "disk", hang, REEVE_PROGRAM, "check", file});
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds{20});
+    std::filesystem::remove(hang);
+    CHECK(checked.code == 0);
+    CHECK(checked.out == file + ": 1 program, no errors\n");
+    CHECK(checked.err == "reeve: no answer for 2s from the disk of \"" +
+                             (directory / "disk/web.log") + "\"; 1 more path was not looked at\n");
 }

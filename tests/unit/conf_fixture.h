@@ -12,6 +12,8 @@
 struct Files {
     std::map<std::string, std::string> files;
     reeve::conf::EnvironmentMap environment;
+    // What the disk has at a path; empty: nobody looks.
+    std::map<std::string, reeve::conf::Found> disk;
 
     Files(std::string main) { files["reeve.toml"] = std::move(main); }
 
@@ -46,6 +48,16 @@ struct Files {
             }
             return paths;
         };
+        if (!disk.empty()) {
+            request.look = [this](const std::vector<std::string>& paths) {
+                std::vector<reeve::conf::Found> found;
+                for (const std::string& path : paths) {
+                    const auto one = disk.find(path);
+                    found.push_back(one == disk.end() ? reeve::conf::Found{} : one->second);
+                }
+                return found;
+            };
+        }
         return reeve::conf::load(request);
     }
 
