@@ -55,7 +55,8 @@ constexpr std::array<VerbInfo, 20> kVerbs{{
      "  reevectl logs web -n all --raw > web.log\n"
      "  reevectl logs --reeve -f      what reeve itself has to say\n"
      "  reevectl logs -g 'error|fatal' --since 5m\n",
-     "Each stream of each instance is kept in memory, its last 64 KiB, over its runs.\n"
+     "Each stream of each instance is kept in memory, its last 64 KiB, over its runs; where it\n"
+     "goes to a file, that and what it was rotated to, by reeve or logrotate, are read too.\n"
      "A TIME is how long ago (5m, -5m, 1h30m, '2 hours ago'), or one in UTC unless it says\n"
      "otherwise: now, today, yesterday, 10:17, 2026-11-22, '2026-11-22 10:17',\n"
      "2026-11-22T10:17:00Z, 2026-11-22T12:17:00+02:00 (date -Is), @1795342620 (date +@%s), and\n"
@@ -315,6 +316,8 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
                            "the last N lines, or all [100; all with --since]")
                 ->type_name("N")
                 ->take_last();
+            // As others call it.
+            app.add_option("--tail", raw.lines, "")->group("")->take_last();
             app.add_option("-S,--since", logs.since,
                            "not older than that: 5m, 10:17 (UTC), yesterday, …")
                 ->type_name("TIME");

@@ -246,7 +246,8 @@ struct Doctor {
 //   stream=stdout      or stderr; both
 //   run=N              that run alone; not with follow
 //   previous=true      of each instance the run before the present one, or its last; not with
-//   follow marks=true         where runs begin and end there is a line of the stream "reeve"
+//                      follow
+//   marks=true               where runs begin and end there is a line of the stream "reeve"
 //
 // TARGET may be several, with commas between them.  Their lines come in the order of time.
 
@@ -264,7 +265,8 @@ struct LogLine {
     // No newline came after this text: the run ended, or it hasn't come yet, or the line is longer
     // than kLongestLine and the next message goes on with it.  Only there where it applies.
     bool partial = false;
-    // "run_begin" and "run_end" for these marks; only there where it applies.
+    // Of the stream "reeve": "run_begin" and "run_end" for these marks, "note" for what there is to
+    // be said of the history as a whole; only there where it applies.
     std::string event{};
     bool operator==(const LogLine&) const = default;
 };

@@ -23,27 +23,6 @@ Look look_of(const std::string& verdict) {
     return {harmless(verdict), Colour::none};  // a newer reeve's
 }
 
-// The text in lines of at most `width` columns, broken at spaces; a longer word stays whole, so
-// that a command can be copied.
-std::vector<std::string> broken(const std::string& text, std::size_t width) {
-    std::vector<std::string> lines{""};
-    std::size_t begin = 0;
-    while (begin < text.size()) {
-        const std::size_t end = std::min(text.find(' ', begin), text.size());
-        const std::string word = text.substr(begin, end - begin);
-        begin = end + 1;
-        std::string& line = lines.back();
-        if (line.empty()) {
-            line = word;
-        } else if (display_width(line) + 1 + display_width(word) <= width) {
-            line += ' ' + word;
-        } else {
-            lines.push_back(word);
-        }
-    }
-    return lines;
-}
-
 }  // namespace
 
 std::string doctor_screen(const api::Doctor& doctor, const Style& style, bool with_headers) {

@@ -7,6 +7,9 @@ namespace reeve::ctl {
 
 namespace {
 
+// Less is not worth to be put below each other.
+constexpr std::size_t kSmallestMessage = 30;
+
 // The same name has the same colour every time; red is for stderr.
 Colour colour_of(std::string_view name) {
     constexpr std::array<Colour, 5> kColours{Colour::cyan, Colour::green, Colour::yellow,
@@ -115,8 +118,16 @@ std::string own_log_line(const api::OwnLogLine& line, const Style& style) {
     std::string level = line.level;
     level.resize(std::max<std::size_t>(level.size(), 5), ' ');
     const std::string time = line.time ? api::to_text(*line.time) : std::string(24, '-');
-    return coloured(style, Colour::dim, time) + " " + coloured(style, colour, harmless(level)) +
-           " " + harmless(line.message) + "\n";
+    const std::string head =
+        coloured(style, Colour::dim, time) + " " + coloured(style, colour, harmless(level)) + " ";
+    const std::string text = harmless(line.message);
+    const std::size_t indent = time.size() + level.size() + 2;
+    const auto width = static_cast<std::size_t>(std::max(style.width, 1));
+    if (!style.terminal || width < indent + kSmallestMessage) return head + text + "\n";
+    std::string out;
+    for (const std::string& part : broken(text, width - indent))
+        out += (out.empty() ? head : std::string(indent, ' ')) + part + "\n";
+    return out;
 }
 
 }  // namespace reeve::ctl

@@ -174,6 +174,25 @@ std::string harmless_output(std::string_view line) {
     return out;
 }
 
+std::vector<std::string> broken(const std::string& text, std::size_t width) {
+    std::vector<std::string> lines{""};
+    std::size_t begin = 0;
+    while (begin < text.size()) {
+        const std::size_t end = std::min(text.find(' ', begin), text.size());
+        const std::string word = text.substr(begin, end - begin);
+        begin = end + 1;
+        std::string& line = lines.back();
+        if (line.empty()) {
+            line = word;
+        } else if (display_width(line) + 1 + display_width(word) <= width) {
+            line += ' ' + word;
+        } else {
+            lines.push_back(word);
+        }
+    }
+    return lines;
+}
+
 std::string padded(std::string_view utf8, std::size_t columns) {
     std::string out{utf8};
     const std::size_t width = display_width(utf8);

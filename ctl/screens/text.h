@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ctl/api/messages.h"
 #include "ctl/output.h"
@@ -28,6 +29,10 @@ std::string harmless(std::string_view utf8);
 // A program's output for a terminal: colours pass and are reset at the end, every other escape
 // sequence and control character is dropped.
 std::string harmless_output(std::string_view line);
+
+// The text in lines of at most `width` columns, broken at spaces; a longer word stays whole, so
+// that a command can be copied.
+std::vector<std::string> broken(const std::string& text, std::size_t width);
 
 std::string padded(std::string_view utf8, std::size_t columns);
 

@@ -4,6 +4,8 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <variant>
 
 #include "ctl/moment.h"
 #include "ctl/screens/screens.h"
@@ -96,13 +98,17 @@ public:
     }
 
     bool has_reader() const { return has_reader_; }
+    // How many lines came, and how many of them were printed; whether reeve has said why that is.
+    std::int64_t come() const { return come_; }
+    std::int64_t printed() const { return printed_; }
+    bool noted() const { return noted_; }
     const std::string& undecodable() const { return undecodable_; }
 
 private:
     // A line as it came and what it says.
     struct Received {
         std::string json;
-        api::LogLine line;
+        std::variant<api::LogLine, api::OwnLogLine> line;
         bool counts = false;
     };
 
@@ -114,18 +120,19 @@ private:
             return;
         }
         const bool is_mark = line->stream == "reeve";
-        // Between the few lines that match, marks of runs would be in the way.
-        if (pattern_ && (!line->event.empty() || (!is_mark && !pattern_->matches(line->line))))
-            return;
+        if (line->event == "note") {
+            noted_ = true;
+            const Options& options = session_.options;
+            if (options.json || options.logs.raw || options.logs.no_prefix)
+                return note(line->name + ": " + line->line);
+        } else if (pattern_ && !line->event.empty()) {
+            return;  // between the few lines that match, marks of runs would be in the way
+        }
+        if (!is_mark) ++come_;
+        if (pattern_ && !is_mark && !pattern_->matches(line->line)) return;
         Received received{session_.options.json ? std::string{json} : std::string{},
                           *std::move(line), !is_mark};
-        if (!wanted_) return print(received);
-        kept_.push_back(std::move(received));
-        if (!is_mark) ++kept_lines_;
-        while (kept_lines_ > *wanted_) {
-            if (kept_.front().counts) --kept_lines_;
-            kept_.pop_front();
-        }
+        keep_or_print(std::move(received));
     }
 
     void take_own(std::string_view json) {
@@ -134,14 +141,36 @@ private:
             undecodable_ = line.error().text;
             return;
         }
+        ++come_;
         if (pattern_ && !pattern_->matches(line->message)) return;
-        out_ +=
-            session_.options.json ? std::string{json} + "\n" : own_log_line(*line, session_.style);
+        keep_or_print({std::string{json}, *std::move(line), true});
+    }
+
+    void keep_or_print(Received received) {
+        if (!wanted_) return print(received);
+        if (received.counts) ++kept_lines_;
+        kept_.push_back(std::move(received));
+        while (kept_lines_ > *wanted_) {
+            if (kept_.front().counts) --kept_lines_;
+            kept_.pop_front();
+        }
     }
 
     void print(const Received& received) {
-        out_ += session_.options.json ? received.json + "\n" : screen_.line(received.line);
+        if (received.counts) ++printed_;
+        if (session_.options.json) {
+            out_ += received.json + "\n";
+        } else if (const auto* line = std::get_if<api::LogLine>(&received.line)) {
+            out_ += screen_.line(*line);
+        } else {
+            out_ += own_log_line(std::get<api::OwnLogLine>(received.line), session_.style);
+        }
         if (out_.size() > 64 * 1024) flush();
+    }
+
+    // Beside what is data.
+    void note(const std::string& text) const {
+        if (!session_.options.quiet) session_.world.err("reevectl: " + text + "\n");
     }
 
     void flush() {
@@ -159,6 +188,9 @@ private:
     std::string out_;
     bool has_reader_ = true;
     std::string undecodable_;
+    std::int64_t come_ = 0;
+    std::int64_t printed_ = 0;
+    bool noted_ = false;
 };
 
 Failure no_time(const std::string& flag, const std::string& text) {
@@ -166,8 +198,8 @@ Failure no_time(const std::string& flag, const std::string& text) {
 }
 
 // Where `stderr` is merged into `stdout`, the default, there is nothing to see under --stderr: says
-// of whom that is so.
-void explain_merged(const Session& session, const std::vector<api::ProgramStatus>& selected) {
+// of whom that is so, and whether it said anything.
+bool explain_merged(const Session& session, const std::vector<api::ProgramStatus>& selected) {
     std::vector<std::string> asked;
     std::string names;
     for (const api::ProgramStatus& instance : selected) {
@@ -183,11 +215,38 @@ void explain_merged(const Session& session, const std::vector<api::ProgramStatus
             });
         if (!is_apart) names += (names.empty() ? "" : ", ") + name;
     }
-    if (names.empty()) return;
+    if (names.empty()) return false;
     session.world.err(
         "reevectl: " + names +
         ": stderr goes into stdout (stderr = \"stdout\", the default): look there, or "
         "set another 'stderr'\n");
+    return true;
+}
+
+// Why nothing was printed, where all went well.
+std::string why_nothing(const Options& options, const Span& span, const LogReader& reader,
+                        const std::vector<api::ProgramStatus>& selected) {
+    const Options::Logs& logs = options.logs;
+    if (reader.come() > 0) {
+        return (reader.come() == 1
+                    ? "the one line there is does not match '"
+                    : "none of " + std::to_string(reader.come()) + " lines matches '") +
+               logs.grep + "'";
+    }
+    std::string names = selected.size() == 1 ? " of " + selected.front().name : "";
+    const bool any_started =
+        std::any_of(selected.begin(), selected.end(),
+                    [](const api::ProgramStatus& instance) { return instance.run.has_value(); });
+    if (!logs.reeve && !any_started && !span.since && !span.until)
+        return (selected.size() == 1 ? selected.front().name : std::string{"none of them"}) +
+               (selected.size() == 1 ? " has not" : " has") + " been started yet";
+    std::string text = "there are no lines" + names;
+    if (logs.only_stdout) text += " on stdout";
+    if (logs.only_stderr) text += " on stderr";
+    if (logs.run) text += " from run " + std::to_string(*logs.run);
+    if (logs.previous) text += " from the run before";
+    if (span.since || span.until) text += " in that time";
+    return text;
 }
 
 }  // namespace
@@ -203,6 +262,18 @@ Exit logs_verb(const Session& session) {
         span.until = parse_moment(logs.until, session.world.now());
         if (!span.until) return session.fail(no_time("--until", logs.until));
     }
+    if (span.since && span.until && *span.until < *span.since) {
+        return session.fail({Exit::usage,
+                             "--until " + api::to_text(*span.until) + " is before --since " +
+                                 api::to_text(*span.since),
+                             "times are in UTC"});
+    }
+    const auto say = [&session](const std::string& text) {
+        if (!session.options.quiet) session.world.err("reevectl: " + text + "\n");
+    };
+    const bool is_future = span.since && *span.since > session.world.now();
+    if (is_future)
+        say("--since " + api::to_text(*span.since) + " has not come yet (times are in UTC)");
     std::optional<Pattern> pattern;
     if (!logs.grep.empty()) {
         auto compiled = Pattern::compile(logs.grep);
@@ -217,18 +288,22 @@ Exit logs_verb(const Session& session) {
     std::string path = "/v1/logs";
     LogScreen::Settings settings{
         .timestamps = logs.timestamps, .marks = !logs.no_prefix, .raw = logs.raw};
+    std::vector<api::ProgramStatus> programs;
+    bool explained = is_future || logs.lines == 0;
     if (!logs.reeve) {
         const auto status = session.client.ask<api::Status>(session.question("/v1/status"));
         if (!status) return session.fail(status.error());
         const auto selected = select(*status, session.options.targets);
         if (!selected) return session.fail(selected.error());
-        if (logs.only_stderr && !session.options.quiet) explain_merged(session, *selected);
+        if (logs.only_stderr && !session.options.quiet && explain_merged(session, *selected))
+            explained = true;
         for (const api::ProgramStatus& instance : *selected)
             settings.name_width = std::max(settings.name_width, display_width(instance.name));
         settings.prefix = selected->size() > 1 && !logs.no_prefix;
         std::string targets;
         for (const std::string& target : session.options.targets)
             targets += (targets.empty() ? "" : ",") + target;
+        programs = *selected;
         path = program_path(targets.empty() ? "*" : targets) + "/logs";
     }
     LogReader reader{session, LogScreen{settings, session.style}, std::move(pattern)};
@@ -257,6 +332,9 @@ Exit logs_verb(const Session& session) {
     const bool is_cut = logs.follow && (reply || reply.error().exit == Exit::unreachable);
     if (is_cut) return session.fail({Exit::failed, "the connection has ended: reeve has gone", ""});
     if (!reply) return session.fail(reply.error());
+    if (reader.printed() == 0 && !explained && !logs.follow &&
+        (reader.come() > 0 || !reader.noted()))
+        say(why_nothing(session.options, span, reader, programs));
     return Exit::done;
 }
 

@@ -394,6 +394,7 @@ int supervise(conf::Config config) {
                [&] {
                    (*output)->reopen_files();
                    own_log.reopen();
+                   own_log.info("SIGUSR1: log files are opened anew");
                }) &&
             on(SIGQUIT, [&] { dump_state(roster, own_log); }) &&
             on(SIGHUP,

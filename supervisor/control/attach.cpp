@@ -246,9 +246,19 @@ std::optional<Refusal> objection(const World& world, const core::Instance& insta
     const auto conflict = [](std::string message, std::string hint) {
         return Refusal{api::kConflict, std::move(message), std::move(hint), {}};
     };
-    if (!instance.program().tty) {
-        return conflict(name + " has no terminal (set tty = true)",
-                        "its output is in 'reevectl logs -f " + name + "'");
+    if (const conf::Program& program = instance.program(); !program.tty) {
+        const auto is_direct = [](const conf::Output& output) {
+            return output.kind == conf::Output::Kind::direct;
+        };
+        const bool all_direct =
+            is_direct(program.output) &&
+            (is_direct(program.error) || program.error.kind == conf::Output::Kind::merged);
+        std::string hint = program.input.kind == conf::Input::Kind::inherit
+                               ? "it reads reeve's own stdin: type where reeve runs; "
+                               : "";
+        hint += all_direct ? "its output goes straight to reeve's own stdout"
+                           : "its output is in 'reevectl logs -f " + name + "'";
+        return conflict(name + " has no terminal (set tty = true)", std::move(hint));
     }
     if (is_over(instance.state())) {
         return conflict(name + " is not running: " + std::string{model::name_of(instance.state())},

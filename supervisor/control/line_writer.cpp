@@ -14,12 +14,13 @@ std::string_view event_of(Line::Kind kind) {
             return "run_begin";
         case Line::Kind::run_end:
             return "run_end";
+        case Line::Kind::note:
+            return "note";
         case Line::Kind::text:
         case Line::Kind::piece:
         case Line::Kind::partial:
         case Line::Kind::unended:
         case Line::Kind::missed:
-        case Line::Kind::note:
             break;
     }
     return {};
@@ -50,9 +51,12 @@ void LineWriter::refresh() {
         facts.run = instance.run() ? static_cast<std::uint32_t>(instance.run()->number) : 0;
         facts.pid = instance.run() ? instance.run()->pid : 0;
         if (!settings_.marks) continue;
+        const auto& ends = instance.run_ends();
+        if (ends.empty() || (!facts.ends.empty() && facts.ends.rbegin()->first == ends.back().run))
+            continue;
         facts.ends.clear();
-        for (const core::LastExit& exit : instance.last_exits())
-            facts.ends[static_cast<std::uint32_t>(exit.run)] = exit.reason;
+        for (const core::Instance::RunEnd& end : ends)
+            facts.ends[static_cast<std::uint32_t>(end.run)] = end.reason;
     }
 }
 
@@ -142,9 +146,9 @@ void LineWriter::append_json(std::string& out, const Line& line, const Facts& fa
     if (!is_line(line.kind)) {
         out += R"(,"stream":"reeve","line":)";
         log::append_json_string(out, words_of(line, facts));
-        if (is_run_mark(line.kind)) {
+        if (const std::string_view event = event_of(line.kind); !event.empty()) {
             out += R"(,"event":")";
-            out += event_of(line.kind);
+            out += event;
             out += '"';
         }
         out += "}\n";

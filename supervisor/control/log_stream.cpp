@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
+#include <map>
 #include <optional>
 
 #include "ctl/api/messages.h"
@@ -28,7 +29,35 @@ struct Wish {
     std::optional<std::uint32_t> run;
     bool previous = false;
     bool marks = false;
+    bool named = false;  // the targets are not just all there are
 };
+
+// Where a stream goes, in words.
+std::string places_of(const conf::Program& program, log::Source source) {
+    const bool is_merged = program.error.kind == conf::Output::Kind::merged;
+    const bool is_out = source == log::Source::out || is_merged;
+    std::string places;
+    for (const conf::Sink& sink : (is_out ? program.output : program.error).sinks) {
+        std::string place;
+        switch (sink.kind) {
+            case conf::Sink::Kind::inherit:
+                place = sink.descriptor.value_or(is_out ? 1 : 2) == 1 ? "reeve's own stdout"
+                                                                      : "reeve's own stderr";
+                break;
+            case conf::Sink::Kind::syslog:
+                place = "syslog";
+                break;
+            case conf::Sink::Kind::journal:
+                place = "the journal";
+                break;
+            case conf::Sink::Kind::null:
+            case conf::Sink::Kind::file:
+                continue;
+        }
+        places += (places.empty() ? "" : " and ") + place;
+    }
+    return places.empty() ? "nowhere" : "to " + places;
+}
 
 // Lines on their way to a client: of memory as they are; of files read and written out on another
 // thread, a piece whenever the client has taken the one before; and then those that come.
@@ -106,6 +135,8 @@ private:
     }
 
     void take_look(log::Look found) {
+        say_what_is_forgotten(found);
+        if (wish_.request.after.empty()) say_what_is_not_seen(found);
         following_ = found.following;
         seen_ = found.seen;
         if (found.files.empty()) {
@@ -127,6 +158,63 @@ private:
                                   .with_partial = !wish_.request.follow,
                               });
         read_on();
+    }
+
+    // Once for all streams that go to the same places.
+    void say_what_is_forgotten(log::Look& found) const {
+        constexpr std::size_t kMostNames = 5;
+        struct Some {
+            std::vector<log::InstanceId> instances;
+            std::string names;
+        };
+        std::map<std::string, Some> by_places;
+        for (const log::StreamKey key : found.forgotten) {
+            const core::Instance& instance = *world_.roster.instances()[key.instance];
+            Some& some = by_places[places_of(instance.program(), key.source)];
+            if (!some.instances.empty() && some.instances.back() == key.instance) continue;
+            some.instances.push_back(key.instance);
+            if (some.instances.size() <= kMostNames + 1 && some.instances.size() > 1)
+                some.names += (some.names.empty() ? "" : ", ") + instance.name();
+        }
+        for (const auto& [places, some] : by_places) {
+            std::string text =
+                "older lines went " + places + "; of each stream the last 64 KiB are kept here";
+            if (!some.names.empty()) {
+                text += " (the same of " + some.names;
+                if (some.instances.size() > kMostNames + 1)
+                    text +=
+                        " and " + std::to_string(some.instances.size() - kMostNames - 1) + " more";
+                text += ")";
+            }
+            found.lines.insert(found.lines.begin(), {.instance = some.instances.front(),
+                                                     .kind = log::Line::Kind::note,
+                                                     .text = std::move(text)});
+        }
+    }
+
+    void say_what_is_not_seen(log::Look& found) const {
+        if (!wish_.named) return;
+        const log::Query& query = wish_.request.query;
+        for (const log::InstanceId id : query.instances) {
+            const conf::Program& program = world_.roster.instances()[id]->program();
+            const auto is_direct = [&](log::Source source, const conf::Output& output) {
+                return query.source.value_or(source) == source &&
+                       output.kind == conf::Output::Kind::direct;
+            };
+            const bool out = is_direct(log::Source::out, program.output);
+            const bool err = is_direct(log::Source::err, program.error);
+            if (!out && !err) continue;
+            const std::string streams = out && err ? "stdout and stderr"
+                                        : out      ? "stdout"
+                                                   : "stderr";
+            found.lines.insert(
+                found.lines.begin(),
+                {.instance = id,
+                 .kind = log::Line::Kind::note,
+                 .text = streams +
+                         " = \"direct\": what it writes goes straight to reeve's own, and "
+                         "nothing of it is known here"});
+        }
     }
 
     void send_history() {
@@ -289,6 +377,25 @@ Expected<Wish, Refusal> read_parameters(const api::Request& request, model::Wall
     return wish;
 }
 
+// Runs are numbered from the start of this reeve.
+std::string earlier_runs_hint(const std::string& target,
+                              const std::vector<core::Instance*>& instances) {
+    const bool any_file = std::ranges::any_of(instances, [](const core::Instance* instance) {
+        const conf::Program& program = instance->program();
+        const auto is_file = [](const conf::Sink& sink) {
+            return sink.kind == conf::Sink::Kind::file;
+        };
+        return std::ranges::any_of(program.output.sinks, is_file) ||
+               std::ranges::any_of(program.error.sinks, is_file);
+    });
+    std::string names = target == "*" ? "" : target + " ";
+    std::ranges::replace(names, ',', ' ');
+    const std::string all = "'reevectl logs " + names + "-n all'";
+    return "runs are counted since reeve was started; " +
+           (any_file ? all + " has what its log files hold of earlier ones, too"
+                     : all + " has all that is known here");
+}
+
 // Of several targets, with commas between them; each instance once.
 Expected<std::vector<core::Instance*>, Refusal> select_all(const World& world,
                                                            std::string_view targets) {
@@ -317,13 +424,19 @@ std::unique_ptr<Job> stream_logs(World& world, Exchange& exchange, const std::st
         exchange.refuse(instances.error());
         return nullptr;
     }
+    wish->named = target != "*";
     const auto& run = wish->run;
     if (run && std::ranges::all_of(*instances, [&](const core::Instance* instance) {
             return instance->run_number() < *run;
         })) {
+        std::uint64_t last = 0;
+        for (const core::Instance* instance : *instances)
+            last = std::max(last, instance->run_number());
         exchange.refuse({api::kNoSuchRun,
-                         target + " has had no run " + std::to_string(*run),
-                         "GET /v1/programs/" + target + " lists the last runs",
+                         target + " has had no run " + std::to_string(*run) + ": " +
+                             (last == 0 ? std::string{"it was not started yet"}
+                                        : "the last is " + std::to_string(last)),
+                         earlier_runs_hint(target, *instances),
                          {}});
         return nullptr;
     }
@@ -342,7 +455,7 @@ std::unique_ptr<Job> stream_logs(World& world, Exchange& exchange, const std::st
     if (request.query.instances.empty()) {
         exchange.refuse({api::kNoSuchRun,
                          "no run of " + target + " has ended yet",
-                         "without previous there is the present one",
+                         earlier_runs_hint(target, *instances),
                          {}});
         return nullptr;
     }

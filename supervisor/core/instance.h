@@ -86,6 +86,12 @@ public:
     std::uint64_t restarts() const { return restarts_; }
     // Newest last; at most kLastExits.
     const std::vector<LastExit>& last_exits() const { return last_exits_; }
+    // How more of them ended, for the marks in its log.  Newest last; at most kRunEnds.
+    struct RunEnd {
+        std::uint64_t run = 0;
+        std::string reason;
+    };
+    const std::vector<RunEnd>& run_ends() const { return run_ends_; }
     // Who asked for the last start, stop or restart, and when.
     struct Request {
         std::string verb;
@@ -110,6 +116,7 @@ public:
     const std::string& pid_file() const;
 
     static constexpr std::size_t kLastExits = 5;
+    static constexpr std::size_t kRunEnds = 100;
 
 private:
     friend class Roster;
@@ -126,6 +133,7 @@ private:
     model::TimePoint since_monotonic_{};
     std::uint64_t restarts_ = 0;
     std::vector<LastExit> last_exits_;
+    std::vector<RunEnd> run_ends_;
     std::optional<Request> last_request_;
     std::string last_words_;
     std::string survivors_;

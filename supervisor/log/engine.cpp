@@ -401,10 +401,10 @@ void Engine::look_at(const Capture& capture, const LookRequest& request,
     capture.collect(query, looked.lines, !request.follow, after);
 }
 
-bool Engine::needs_file(const Looked& looked, const LookRequest& request,
-                        std::optional<WallTime> oldest_wanted) const {
+// Whether what is asked for goes back further than memory.
+bool Engine::wants_older(const Looked& looked, const LookRequest& request,
+                         std::optional<WallTime> oldest_wanted) const {
     const Capture& capture = *looked.capture;
-    if (!looked.file || request.memory_only) return false;
     if (request.query.source && *request.query.source != capture.source()) return false;
     if (looked.seen) return !capture.ring().reaches_back_to(looked.seen->memory);
     if (looked.run && capture.has_marks() && capture.ring().has_begin_of(*looked.run)) return false;
@@ -454,7 +454,10 @@ Look Engine::look(std::uint64_t follower, const LookRequest& request, const OnLi
         seen.memory = looked.capture->ring().position();
         if (looked.file) seen.file = looked.file->file().position();
 
-        bool from_file = needs_file(looked, request, oldest_wanted);
+        const bool wants_more = wants_older(looked, request, oldest_wanted);
+        if (wants_more && !looked.file && !looked.seen && looked.capture->ring().forgotten_before())
+            look.forgotten.push_back(key);
+        bool from_file = wants_more && looked.file && !request.memory_only;
         if (from_file && looked.file->file().is_away()) from_file = false;
         if (from_file && looked.file->format() == conf::LogFormat::raw &&
             looked.file->file().is_shared()) {
@@ -491,6 +494,8 @@ Look Engine::look(std::uint64_t follower, const LookRequest& request, const OnLi
                 history.from_time = looked.seen->time;
             }
             in_files += static_cast<std::uint64_t>(history.until - history.from.value_or(0));
+            for (const auto& [path, other] : files_)
+                if (path != history.path) history.others.push_back(path);
             look.files.push_back(std::move(history));
             known = std::prev(look.files.end());
         }

@@ -141,8 +141,8 @@ private:
     struct Looked;
     void look_at(const Capture& capture, const LookRequest& request,
                  std::optional<std::uint32_t> run, Looked& looked);
-    bool needs_file(const Looked& looked, const LookRequest& request,
-                    std::optional<WallTime> oldest_wanted) const;
+    bool wants_older(const Looked& looked, const LookRequest& request,
+                     std::optional<WallTime> oldest_wanted) const;
     void forget_blocked(const Capture& capture);
     void forget(Capture& capture);
     void report_dropped();

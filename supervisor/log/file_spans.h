@@ -24,24 +24,35 @@ struct PresentFile {
     FileSpan span;
     dev_t device = 0;
     ino_t inode = 0;
+    WallTime opened{0};
+};
+
+// What was the present one and was moved by somebody else; under which name is for the reader to
+// find out.
+struct MovedSpan {
+    PresentFile file;
+    WallTime left{0};  // when the next one was opened
 };
 
 // Told by the thread that writes the file, asked by those that read it.
 class FileSpans {
 public:
     // Opened, or found to be not as we left it: `size` bytes are there, the next is `position`.
-    void opened(std::int64_t position, std::uint64_t size, dev_t device, ino_t inode);
+    void opened(std::int64_t position, std::uint64_t size, dev_t device, ino_t inode, WallTime now);
+    // The end of a line went to the file before the present one; the next byte goes to this.
+    void finished_former(std::int64_t position);
     // What was the present one has that name now.
     void rotated(WallTime stamp, std::int64_t position);
 
     struct State {
         std::optional<PresentFile> present;
         std::vector<FileSpan> rotated;  // the oldest first
+        std::vector<MovedSpan> moved;   // likewise
     };
     State state() const;
 
 private:
-    // Of so many rotated files is known which lines are whose.
+    // Of so many files of each kind is known which lines are whose.
     static constexpr std::size_t kMost = 4096;
 
     mutable std::mutex mutex_;

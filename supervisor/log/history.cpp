@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <limits>
 #include <thread>
 #include <tuple>
@@ -33,6 +34,17 @@ constexpr std::uint64_t kLargestStep = 4 * 1024 * 1024;
 constexpr WallTime kSlack = 10min;
 
 constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
+
+std::string directory_of(const std::string& path) {
+    return path.substr(0, path.size() - file_name(path).size());
+}
+
+std::string words_of(const base::OsError& error) {
+    if (error.number == EBADMSG) return error.subject + " is damaged or cut off";
+    if (error.number == ENOTSUP)
+        return error.subject + " is compressed in a way that reeve can't read";
+    return error.text();
+}
 
 }  // namespace
 
@@ -64,6 +76,9 @@ public:
 
     bool next(Entry& entry);
 
+    // Why open() went wrong, where that is worth a word.
+    std::optional<std::string> take_trouble() { return std::exchange(trouble_, std::nullopt); }
+
     // Lines that search() found and that have gone since.
     std::uint64_t take_lost() { return std::exchange(lost_, 0); }
 
@@ -72,7 +87,8 @@ public:
 
 private:
     struct Part {
-        std::optional<RotatedFile> rotated;  // none: the present file
+        std::optional<RotatedFile> rotated;
+        std::optional<MovedFile> moved;  // neither: the present file
         std::optional<FileSpan> span;
         std::uint64_t begin = 0;
         std::uint64_t limit = kAll;
@@ -97,10 +113,13 @@ private:
         Line last;                                    // its time and run
     };
 
-    void add_parts(LogFiles files, const FileSpans::State& state);
+    // All of the files, the oldest first.
+    std::vector<Part> list(LogFiles files, const FileSpans::State& state) const;
+    void assign_spans(std::vector<Part>& moved, FileSpans::State state) const;
+    void add_parts(std::vector<Part> all);
+    void say_what_is_lacking(const std::vector<Part>& all);
     std::int64_t least_size(const std::vector<Line>& memory) const;
-    static std::int64_t whole_from(const FileSpans::State& state,
-                                   const std::vector<RotatedFile>& rotated, std::int64_t until);
+    std::int64_t whole_from(const std::vector<Part>& all) const;
     void add_marks();
     base::OsExpected<FileReader*> reader_of(const Part& part);
     void search_part(Part& part, std::uint64_t& found);
@@ -153,18 +172,13 @@ std::int64_t History::FileSource::least_size(const std::vector<Line>& memory) co
     return static_cast<std::int64_t>(size);
 }
 
-// The position from which on all up to `until` is in files that can be found.
-std::int64_t History::FileSource::whole_from(const FileSpans::State& state,
-                                             const std::vector<RotatedFile>& rotated,
-                                             std::int64_t until) {
-    std::int64_t from = until;
-    if (state.present) from = std::min(from, state.present->span.begin);
-    for (auto span = state.rotated.rbegin(); span != state.rotated.rend(); ++span) {
-        const bool is_there =
-            std::any_of(rotated.begin(), rotated.end(),
-                        [span](const RotatedFile& file) { return file.time == span->stamp; });
-        if (!is_there || span->end < from) break;
-        from = std::min(from, span->begin);
+// The position from which on all that was queued is in files that can be found.
+std::int64_t History::FileSource::whole_from(const std::vector<Part>& all) const {
+    std::int64_t from = history_.until;
+    for (auto part = all.rbegin(); part != all.rend(); ++part) {
+        if (!part->span) continue;
+        if (part->span->end < from) break;
+        from = std::min(from, part->span->begin);
     }
     return from;
 }
@@ -187,51 +201,86 @@ base::OsExpected<void> History::FileSource::open(const std::vector<Line>& memory
                           ::fstat(files->current->descriptor(), &status) == 0 &&
                           state.present->device == status.st_dev &&
                           state.present->inode == status.st_ino;
+        const auto is_present = [&](const MovedFile& file) {
+            return state.present && file.device == state.present->device &&
+                   file.inode == state.present->inode;
+        };
+        const bool is_found =
+            same || std::any_of(files->moved.begin(), files->moved.end(), is_present);
         // It may be being rotated right now.
         constexpr int kMostTries = 20;
         const bool any_ours = state.present || !state.rotated.empty();
-        if (!same && any_ours && tries < kMostTries) {
+        if (!is_found && any_ours && tries < kMostTries) {
             std::this_thread::sleep_for(5ms);
             continue;
         }
         auto known = state;
         // Somebody may have emptied it.
         const bool is_short = same && status.st_size < history_.until - known.present->span.base;
-        if (!same || is_short) known.present.reset();
-        const std::int64_t whole =
-            history_.until - whole_from(known, files->rotated, history_.until);
-        if (whole < least_size(memory)) {
+        if (!is_found || is_short) known.present.reset();
+        if (files->current) present_ = std::move(files->current);
+        std::vector<Part> all = list(std::move(*files), known);
+        if (history_.until - whole_from(all) < least_size(memory)) {
+            if (any_ours) say_what_is_lacking(all);
             errno = ENOENT;
             return base::os_error("open", history_.path);
         }
-        add_parts(std::move(*files), known);
+        add_parts(std::move(all));
         add_marks();
         return {};
     }
 }
 
-void History::FileSource::add_parts(LogFiles files, const FileSpans::State& state) {
-    WallTime opened{0};
-    const auto add = [&](Part part) {
-        part.opened = opened;
-        opened = part.closed;
-        if (part.span) {
-            const FileSpan& span = *part.span;
-            if (span.begin > history_.until) return;
-            if (!part.rotated || span.end > history_.until)
-                part.limit = static_cast<std::uint64_t>(history_.until - span.base);
-            if (history_.from) {
-                if (part.rotated && span.end <= *history_.from) return;
-                part.begin = static_cast<std::uint64_t>(
-                    std::max(std::int64_t{0}, *history_.from - span.base));
-            }
-        } else if (history_.from) {
-            return;
+void History::FileSource::say_what_is_lacking(const std::vector<Part>& all) {
+    trouble_ = history_.path +
+               " lacks lines (it was moved, emptied or could not be written): only what memory has "
+               "is shown";
+    for (auto part = all.rbegin(); part != all.rend(); ++part) {
+        if (!part->moved) continue;
+        *trouble_ += "; older ones may be in " + directory_of(history_.path) + part->moved->name;
+        break;
+    }
+}
+
+// What each of the files that somebody has moved has of ours: its inode says so or, when it is
+// another since it was compressed, its size and when it was written.
+void History::FileSource::assign_spans(std::vector<Part>& moved, FileSpans::State state) const {
+    for (Part& part : moved) {
+        const MovedFile& file = *part.moved;
+        if (const auto& present = state.present;
+            present && file.device == present->device && file.inode == present->inode) {
+            part.span = present->span;
+            part.span->end = history_.until;
         }
-        if (owner_.options_.since && part.closed < *owner_.options_.since) return;
-        if (owner_.options_.until && part.opened > *owner_.options_.until + kSlack) return;
-        parts_.push_back(std::move(part));
+    }
+    const auto assign = [&](bool compressed, auto is_it) {
+        for (Part& part : moved) {
+            const MovedFile& file = *part.moved;
+            if (part.span || (file.compression != conf::Compression::none) != compressed) continue;
+            const auto found = std::ranges::find_if(state.moved, [&](const MovedSpan& span) {
+                const auto size =
+                    static_cast<std::uint64_t>(span.file.span.end - span.file.span.base);
+                const std::uint64_t modulus =
+                    file.compression == conf::Compression::gzip ? 0xffff'ffffu : kAll;
+                return file.size && *file.size == (size & modulus) && is_it(file, span);
+            });
+            if (found == state.moved.end()) continue;
+            part.span = found->file.span;
+            state.moved.erase(found);
+        }
     };
+    assign(false, [](const MovedFile& file, const MovedSpan& span) {
+        return file.device == span.file.device && file.inode == span.file.inode;
+    });
+    // Both are in the order of their age, which tells those of one size apart.
+    assign(true, [](const MovedFile& file, const MovedSpan& span) {
+        return file.written >= span.file.opened - 1s && file.written <= span.left + 2s;
+    });
+}
+
+std::vector<History::FileSource::Part> History::FileSource::list(
+    LogFiles files, const FileSpans::State& state) const {
+    std::vector<Part> all;
     for (RotatedFile& file : files.rotated) {
         Part part;
         const auto span =
@@ -240,17 +289,72 @@ void History::FileSource::add_parts(LogFiles files, const FileSpans::State& stat
         if (span != state.rotated.end()) part.span = *span;
         part.closed = file.time;
         part.rotated = std::move(file);
-        add(std::move(part));
+        all.push_back(std::move(part));
     }
-    if (!files.current) return;
-    present_ = std::move(files.current);
+    std::vector<Part> moved;
+    struct stat present {};
+    if (present_) ::fstat(present_->descriptor(), &present);
+    for (MovedFile& file : files.moved) {
+        const std::string path = directory_of(history_.path) + file.name;
+        const bool is_linked =
+            present_ && file.inode == present.st_ino && file.device == present.st_dev;
+        if (is_linked || std::ranges::find(history_.others, path) != history_.others.end())
+            continue;
+        Part part;
+        part.closed = file.written;
+        part.moved = std::move(file);
+        moved.push_back(std::move(part));
+    }
+    assign_spans(moved, state);
+    std::ranges::move(moved, std::back_inserter(all));
+    std::ranges::stable_sort(all, {}, &Part::closed);
+    // What is ours is in the order in which it was written, whatever the clock said.
+    std::ranges::stable_sort(all, {}, [](const Part& part) {
+        return part.span ? part.span->begin : std::numeric_limits<std::int64_t>::min();
+    });
+    if (!present_) return all;
     Part part;
-    if (state.present) part.span = state.present->span;
-    add(std::move(part));
+    const bool is_elsewhere = std::any_of(all.begin(), all.end(), [&](const Part& other) {
+        return other.moved && state.present && other.moved->inode == state.present->inode &&
+               other.moved->device == state.present->device;
+    });
+    if (state.present && !is_elsewhere) {
+        part.span = state.present->span;
+        part.span->end = history_.until;
+    }
+    all.push_back(std::move(part));
+    return all;
+}
+
+void History::FileSource::add_parts(std::vector<Part> all) {
+    WallTime opened{0};
+    for (Part& part : all) {
+        part.opened = std::exchange(opened, std::max(opened, part.closed));
+        if (part.span) {
+            const FileSpan& span = *part.span;
+            if (span.begin > history_.until) continue;
+            if (span.end >= history_.until)
+                part.limit = static_cast<std::uint64_t>(history_.until - span.base);
+            if (history_.from) {
+                const bool is_over = part.rotated || part.moved;
+                if (is_over && span.end <= *history_.from) continue;
+                part.begin = static_cast<std::uint64_t>(
+                    std::max(std::int64_t{0}, *history_.from - span.base));
+            }
+        } else if (history_.from) {
+            continue;
+        }
+        if (owner_.options_.since && part.closed < *owner_.options_.since) continue;
+        if (owner_.options_.until && part.opened > *owner_.options_.until + kSlack) continue;
+        parts_.push_back(std::move(part));
+    }
 }
 
 void History::FileSource::add_marks() {
-    for (const FileHistory::Stream& stream : history_.streams) {
+    for (FileHistory::Stream& stream : history_.streams) {
+        for (const LineIndex::Entry& entry : stream.index)
+            if (entry.kind == LineIndex::Kind::run_begin && entry.number != 0)
+                stream.pids[entry.run] = entry.number;
         if (!stream.has_marks) continue;
         for (const LineIndex::Entry& entry : stream.index) {
             if (entry.kind != LineIndex::Kind::run_begin && entry.kind != LineIndex::Kind::run_end)
@@ -271,8 +375,9 @@ void History::FileSource::add_marks() {
 }
 
 base::OsExpected<FileReader*> History::FileSource::reader_of(const Part& part) {
-    if (!part.rotated) return &*present_;
-    auto opened = FileReader::open(history_.path, *part.rotated);
+    if (!part.rotated && !part.moved) return &*present_;
+    auto opened = part.moved ? FileReader::open(history_.path, *part.moved)
+                             : FileReader::open(history_.path, *part.rotated);
     if (!opened) return Unexpected<base::OsError>{opened.error()};
     rotated_ = std::move(*opened);
     return &*rotated_;
@@ -366,7 +471,7 @@ bool History::FileSource::next(Entry& entry) {
             const auto file = reader_of(part);
             if (!file) {
                 lost_ += part.lines;
-                trouble_ = file.error().text() + ": what was in it is missing here";
+                trouble_ = words_of(file.error()) + ": what was in it is missing here";
                 ++part_;
                 if (part_ < parts_.size()) begin_ = parts_[part_].begin;
                 continue;
@@ -410,7 +515,7 @@ bool History::FileSource::read(Reading& reading, Line& line, std::int64_t& posit
         }
         const auto more = reading.lines.next(piece);
         if (!more) {
-            trouble_ = more.error().text() + ": what follows in it is missing here";
+            trouble_ = words_of(more.error()) + ": what follows in it is missing here";
             return false;
         }
         if (!*more) return false;
@@ -465,6 +570,8 @@ bool History::FileSource::parse(Reading& reading, const LineReader::Piece& piece
         if (after != stream.index.begin()) {
             line.time = std::prev(after)->time;
             line.run = std::prev(after)->run;
+            const auto pid = stream.pids.find(line.run);
+            if (pid != stream.pids.end()) line.number = pid->second;
         }
         const std::int64_t newline = span->base + static_cast<std::int64_t>(piece.end) - 1;
         for (auto entry = after; entry != stream.index.end() && entry->position <= newline; ++entry)
@@ -474,7 +581,7 @@ bool History::FileSource::parse(Reading& reading, const LineReader::Piece& piece
     if (parsed) {
         line.time = parsed->time;
         if (parsed->run != 0) line.run = parsed->run;
-        line.number = parsed->pid;
+        if (parsed->pid != 0) line.number = parsed->pid;
         if (parsed->partial)
             line.kind = text.size() == kLongest ? Line::Kind::piece : Line::Kind::unended;
     } else if (!piece.first || history_.format != LogFormat::raw) {
@@ -536,11 +643,14 @@ void History::prepare() {
         // What was never a file, or is none any more, has nothing to be missed.
         const int why = opened.error().number;
         const auto& streams = source->history().streams;
-        if (why != ENOENT && why != ESPIPE && why != ENOTDIR) {
+        auto trouble = source->take_trouble();
+        if (!trouble && why != ENOENT && why != ESPIPE && why != ENOTDIR)
+            trouble = opened.error().text() + ": only what memory has is shown";
+        if (trouble) {
             notes.push_back({.instance = streams.front().key.instance,
                              .source = streams.front().key.source,
                              .kind = Line::Kind::note,
-                             .text = opened.error().text() + ": only what memory has is shown"});
+                             .text = *std::move(trouble)});
         }
         for (const Line& line : look_.instead) {
             const auto is_its = [&line](const FileHistory::Stream& stream) {

@@ -68,6 +68,12 @@ std::string file_name(const std::string& path) {
 }
 
 int scan_rotated(int directory, const OnRotated& on_rotated) {
+    return scan(directory, [&](const std::string& file) {
+        if (const auto rotated = model::parse_rotated_name(file)) on_rotated(file, *rotated);
+    });
+}
+
+int scan(int directory, const std::function<void(const std::string& file)>& on_file) {
     base::Fd readable{::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (!readable) return errno;
     struct CloseDirectory {
@@ -80,8 +86,7 @@ int scan_rotated(int directory, const OnRotated& on_rotated) {
         errno = 0;
         const dirent* entry = ::readdir(entries.get());
         if (!entry) return errno;
-        const std::string_view file{entry->d_name};
-        if (const auto rotated = model::parse_rotated_name(file)) on_rotated(file, *rotated);
+        on_file(entry->d_name);
     }
 }
 

@@ -32,6 +32,9 @@ base::Fd make_directory(const std::string& path, const std::optional<Owner>& own
 
 std::string file_name(const std::string& path);
 
+// The name of everything in it, in no order.  0 or an errno.
+int scan(int directory, const std::function<void(const std::string& file)>& on_file);
+
 // Every file in it that a rotation has given its name, in no order.  0 or an errno.
 using OnRotated = std::function<void(std::string_view file, const model::RotatedFrom& rotated)>;
 int scan_rotated(int directory, const OnRotated& on_rotated);

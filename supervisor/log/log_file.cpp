@@ -183,7 +183,7 @@ void LogFile::finish_line_in_former(Batch& batch) {
     const bool gone = ::fstat(former_.get(), &status) == 0 && status.st_nlink == 0;
     if (gone || write_out(former_, batch, line != 0 ? line : batch.size()) != 0 || line != 0)
         former_.reset();
-    tell_begin();
+    if (spans_) spans_->finished_former(position_);
 }
 
 int LogFile::make_sure_it_is_open(bool reopen, Compressor& compressor) {
@@ -258,7 +258,8 @@ void LogFile::take_up(base::Fd file) {
 }
 
 void LogFile::tell_begin() const {
-    if (spans_) spans_->opened(position_, size_, identity_.device, identity_.inode);
+    if (spans_)
+        spans_->opened(position_, size_, identity_.device, identity_.inode, plan_->clock->wall());
 }
 
 // Where the file lies, when a link at the path leads there.

@@ -45,6 +45,8 @@ base::OsExpected<base::Fd> open_to_read(const std::string& path) {
 
 // Looks at a log that was rotated during each.
 constexpr int kMostTries = 100;
+// Likewise, of files that somebody else rotates.
+constexpr int kMostLooks = 10;
 
 // Whether the file at the path is this one still; with nullptr, whether there is none still.
 bool is_still(const std::string& path, const FileReader* reader) {
@@ -80,6 +82,96 @@ base::OsExpected<std::vector<RotatedFile>> rotated_files(const std::string& path
         std::unique(files.begin(), files.end(),
                     [](const RotatedFile& a, const RotatedFile& b) { return a.time == b.time; }),
         files.end());
+    return files;
+}
+
+namespace {
+
+// What the compressed bytes of a file become, as far as the file says so.
+std::optional<std::uint64_t> size_inside(int file, Compression compression, off_t file_size) {
+    std::array<unsigned char, 18> bytes{};  // what a zstd frame's header takes at most
+    if (compression == Compression::none) return static_cast<std::uint64_t>(file_size);
+    if (compression == Compression::zstd) {
+        const ssize_t got = ::pread(file, bytes.data(), bytes.size(), 0);
+        const auto size = ZSTD_getFrameContentSize(
+            bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+        if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR) return std::nullopt;
+        return size;
+    }
+    // RFC 1952: modulo 2^32, the lowest byte first.
+    if (file_size < 18 || ::pread(file, bytes.data(), 4, file_size - 4) != 4) return std::nullopt;
+    return std::uint64_t{bytes[0]} | std::uint64_t{bytes[1]} << 8 | std::uint64_t{bytes[2]} << 16 |
+           std::uint64_t{bytes[3]} << 24;
+}
+
+std::optional<MovedFile> look_at_moved(int directory, const std::string& name,
+                                       const model::MovedName& moved) {
+    const base::Fd file{::openat(directory, name.c_str(),
+                                 O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW)};
+    struct stat status {};
+    if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+    return MovedFile{
+        .name = name,
+        .device = status.st_dev,
+        .inode = status.st_ino,
+        .written =
+            std::chrono::seconds{status.st_mtim.tv_sec} +
+            std::chrono::duration_cast<WallTime>(std::chrono::nanoseconds{status.st_mtim.tv_nsec}),
+        .size = moved.is_readable ? size_inside(file.get(), moved.compression, status.st_size)
+                                  : std::nullopt,
+        .compression = moved.compression,
+        .is_readable = moved.is_readable,
+    };
+}
+
+bool is_same(const MovedFile& a, const MovedFile& b) {
+    return a.device == b.device && a.inode == b.inode;
+}
+
+// What a compressor reads and what it writes are both there for a while, and under one name.
+std::string_view without_ending(const MovedFile& file) {
+    std::string_view name = file.name;
+    for (const std::string_view ending : {".gz", ".zst", ".xz", ".bz2"})
+        if (name.ends_with(ending)) name.remove_suffix(ending.size());
+    return name;
+}
+
+}  // namespace
+
+base::OsExpected<std::vector<MovedFile>> moved_files(const std::string& path) {
+    const base::Fd directory = open_directory(path);
+    if (!directory) return base::os_error("open", path);
+    const std::string name = file_name(path);
+    std::vector<MovedFile> files;
+    std::vector<MovedFile> before;
+    // Each is renamed when the next one comes, so one look alone may miss some, or see them twice.
+    for (int look = 0; look < kMostLooks; ++look) {
+        before = std::exchange(files, {});
+        errno = scan(directory.get(), [&](const std::string& file) {
+            const auto moved = model::parse_moved_name(file, name);
+            if (!moved) return;
+            if (auto found = look_at_moved(directory.get(), file, *moved))
+                files.push_back(*std::move(found));
+        });
+        if (errno != 0) return base::os_error("readdir", path);
+        // The original comes before what it is being compressed to.
+        std::sort(files.begin(), files.end(), [](const MovedFile& a, const MovedFile& b) {
+            return std::pair{without_ending(a), a.name.size()} <
+                   std::pair{without_ending(b), b.name.size()};
+        });
+        const bool as_before = std::equal(files.begin(), files.end(), before.begin(), before.end(),
+                                          [](const MovedFile& a, const MovedFile& b) {
+                                              return a.name == b.name && is_same(a, b);
+                                          });
+        if (files.empty() || (look > 0 && as_before)) break;
+    }
+    files.erase(std::unique(files.begin(), files.end(),
+                            [](const MovedFile& a, const MovedFile& b) {
+                                return without_ending(a) == without_ending(b);
+                            }),
+                files.end());
+    std::stable_sort(files.begin(), files.end(),
+                     [](const MovedFile& a, const MovedFile& b) { return a.written < b.written; });
     return files;
 }
 
@@ -192,6 +284,35 @@ base::OsExpected<FileReader> FileReader::open(const std::string& path, const Rot
     return FileReader{std::move(*file), compression, path_with(compression)};
 }
 
+base::OsExpected<FileReader> FileReader::open(const std::string& path, const MovedFile& moved) {
+    const std::string directory = path.substr(0, path.size() - file_name(path).size());
+    std::string name = moved.name;
+    if (moved.is_readable) {
+        auto file = open_to_read(directory + name);
+        struct stat status {};
+        const auto is_it = [&] {
+            return file && ::fstat(file->get(), &status) == 0 && status.st_dev == moved.device &&
+                   status.st_ino == moved.inode;
+        };
+        if (is_it()) return FileReader{std::move(*file), moved.compression, directory + name};
+        // It has another name by now, or was compressed.
+        const auto now = moved_files(path);
+        if (!now) return Unexpected<base::OsError>{now.error()};
+        for (const MovedFile& other : *now) {
+            const bool compressed_since =
+                moved.compression == Compression::none && other.compression != Compression::none &&
+                other.size == moved.size &&
+                other.written / std::chrono::seconds{1} == moved.written / std::chrono::seconds{1};
+            if (!is_same(other, moved) && !compressed_since) continue;
+            file = open_to_read(directory + other.name);
+            if (file)
+                return FileReader{std::move(*file), other.compression, directory + other.name};
+        }
+    }
+    errno = moved.is_readable ? ENOENT : ENOTSUP;
+    return base::os_error("open", directory + name);
+}
+
 // Bytes of the file itself, 0 at its end.
 base::OsExpected<std::size_t> FileReader::read_file(std::span<char> room) const {
     for (;;) {
@@ -232,7 +353,9 @@ base::OsExpected<LogFiles> look_at_log(const std::string& path) {
         if (!current && current.error().number != ENOENT)
             return Unexpected<base::OsError>{current.error()};
 
-        LogFiles files{std::move(*rotated), std::nullopt};
+        auto moved = moved_files(path);
+        if (!moved) return Unexpected<base::OsError>{moved.error()};
+        LogFiles files{std::move(*rotated), std::move(*moved), std::nullopt};
         if (current) files.current = std::move(*current);
         if (tries == kMostTries || is_still(path, files.current ? &*files.current : nullptr))
             return files;

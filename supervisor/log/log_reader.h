@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,6 +27,22 @@ struct RotatedFile {
 // there may be two of it.
 base::OsExpected<std::vector<RotatedFile>> rotated_files(const std::string& path);
 
+// One that somebody else, as logrotate does, has given such a name.  It may get others at any time,
+// and be compressed.
+struct MovedFile {
+    std::string name;  // in the log file's directory
+    dev_t device = 0;
+    ino_t inode = 0;
+    WallTime written{0};                  // for the last time
+    std::optional<std::uint64_t> size{};  // of what it holds, where that is known
+    conf::Compression compression = conf::Compression::none;
+    bool is_readable = true;  // or compressed by something that we don't know
+};
+
+// Those of the log file at `path`, the oldest first; each once, though it may be compressed or
+// renamed just now.
+base::OsExpected<std::vector<MovedFile>> moved_files(const std::string& path);
+
 // Reads a log file from its beginning, whatever it is compressed with, in little memory.
 class FileReader {
 public:
@@ -37,6 +56,9 @@ public:
     static base::OsExpected<FileReader> open(const std::string& path);
     // What it was rotated to, also when that was compressed since it was listed.
     static base::OsExpected<FileReader> open(const std::string& path, const RotatedFile& rotated);
+
+    // ENOTSUP: not readable.
+    static base::OsExpected<FileReader> open(const std::string& path, const MovedFile& moved);
 
     // Bytes that `room` begins with now; 0 at the end, where a file that is not compressed may go
     // on later.  EBADMSG: what is compressed is damaged or cut off.
@@ -64,6 +86,7 @@ private:
 // rotated while they are looked for.
 struct LogFiles {
     std::vector<RotatedFile> rotated;   // the oldest first
+    std::vector<MovedFile> moved;       // likewise
     std::optional<FileReader> current;  // nullopt: there is none
 };
 base::OsExpected<LogFiles> look_at_log(const std::string& path);

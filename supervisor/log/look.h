@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +42,7 @@ struct FileHistory {
         bool is_terminal = false;            // its lines end with "\r\n"
         std::optional<std::uint32_t> run{};  // this one alone
         std::vector<LineIndex::Entry> index{};
+        std::map<std::uint32_t, std::uint64_t> pids{};  // of runs, from the index
     };
 
     std::string path;
@@ -51,6 +53,7 @@ struct FileHistory {
     std::optional<std::int64_t> from;  // what was read before, and when
     WallTime from_time{0};
     std::vector<Stream> streams;
+    std::vector<std::string> others{};  // paths of other logs, whatever they look like
 };
 
 // What there is at one moment.
@@ -59,7 +62,8 @@ struct Look {
     std::vector<FileHistory> files;  // of streams that have more there
     std::vector<Line> instead;       // what memory has of those
     std::vector<Seen> seen;
-    bool following = false;  // the follower is given all that comes from here on
+    std::vector<StreamKey> forgotten;  // what is asked for they had, and no file has it
+    bool following = false;            // the follower is given all that comes from here on
 };
 
 }  // namespace reeve::log

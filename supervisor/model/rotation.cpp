@@ -105,6 +105,28 @@ std::optional<RotatedFrom> parse_rotated_name(std::string_view file) {
     return RotatedFrom{file.substr(0, dot), rotated};
 }
 
+std::optional<MovedName> parse_moved_name(std::string_view file, std::string_view name) {
+    constexpr std::string_view kDigits = "0123456789";
+    constexpr std::size_t kDate = 8;
+    if (!file.starts_with(name)) return std::nullopt;
+    file.remove_prefix(name.size());
+    if (file.empty() || (file.front() != '.' && file.front() != '-')) return std::nullopt;
+    const bool is_dated = file.front() == '-';
+    file.remove_prefix(1);
+    const std::string_view ending = file.substr(
+        std::min(file.find_first_not_of(is_dated ? "0123456789-" : kDigits), file.size()));
+    file.remove_suffix(ending.size());
+    const auto digits = std::count_if(file.begin(), file.end(), [](char c) { return c != '-'; });
+    if (digits == 0 || (is_dated && static_cast<std::size_t>(digits) < kDate)) return std::nullopt;
+
+    MovedName moved;
+    for (const Compression compression : {Compression::gzip, Compression::zstd})
+        if (ending == compression_suffix(compression)) moved.compression = compression;
+    moved.is_readable = ending.empty() || moved.compression != Compression::none;
+    if (!moved.is_readable && ending != ".xz" && ending != ".bz2") return std::nullopt;
+    return moved;
+}
+
 milliseconds rotation_time(milliseconds now, std::optional<milliseconds> last) {
     return last ? std::max(now, *last + milliseconds{1}) : now;
 }

@@ -35,6 +35,14 @@ struct RotatedFrom {
 // The inverse; nullopt for what is none.
 std::optional<RotatedFrom> parse_rotated_name(std::string_view file);
 
+// What others than reeve, logrotate above all, rename NAME to: NAME.1 or NAME-20261122, perhaps
+// with the ending of a compressor.  nullopt for what is none.
+struct MovedName {
+    conf::Compression compression = conf::Compression::none;
+    bool is_readable = true;  // or by a compressor that is none of ours: .xz, .bz2
+};
+std::optional<MovedName> parse_moved_name(std::string_view file, std::string_view name);
+
 // When a rotation at `now` is said to be, after one at `last`: later in any case, though the clock
 // may stand still or step back.
 std::chrono::milliseconds rotation_time(std::chrono::milliseconds now,

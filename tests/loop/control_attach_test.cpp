@@ -34,6 +34,13 @@ struct Attached {
     Client client;
 };
 
+conf::Program direct() {
+    conf::Program program = service("direct");
+    program.input.kind = conf::Input::Kind::inherit;
+    program.output = {conf::Output::Kind::direct, {}};
+    return program;
+}
+
 // Up and running.
 struct Started {
     Started() {
@@ -41,7 +48,7 @@ struct Started {
         world.settle();
         world.becomes_ready("game", 77);
     }
-    World world{{with_terminal("game"), service("plain"), with_terminal("many", 2)}};
+    World world{{with_terminal("game"), service("plain"), with_terminal("many", 2), direct()}};
 };
 
 }  // namespace
@@ -82,6 +89,10 @@ TEST_CASE("what can't be attached to is refused with the reason") {
     CHECK(answer.status == 409);
     CHECK(answer.code() == "conflict");
     CHECK(answer.message() == "plain has no terminal (set tty = true)");
+    CHECK(answer.hint() == "its output is in 'reevectl logs -f plain'");
+    CHECK(refused("direct").hint() ==
+          "it reads reeve's own stdin: type where reeve runs; its output goes straight to reeve's "
+          "own stdout");
 
     answer = refused("many");
     CHECK(answer.status == 400);

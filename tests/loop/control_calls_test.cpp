@@ -745,6 +745,10 @@ TEST_CASE("a wish that the logs cannot fulfil is refused") {
     const Answer answer = client.get("/v1/programs/web/logs?run=3");
     CHECK(answer.status == 404);
     CHECK(answer.code() == "no_such_run");
+    CHECK(answer.message() == "web has had no run 3: it was not started yet");
+    CHECK(answer.hint() ==
+          "runs are counted since reeve was started; 'reevectl logs web -n all' has all that is "
+          "known here");
     CHECK(client.get("/v1/programs/nope/logs").code() == "no_such_program");
 }
 
@@ -764,6 +768,15 @@ TEST_CASE("several targets are asked for at once, and previous is another run of
     const Answer none = client.get("/v1/programs/idle/logs?previous=true");
     CHECK(none.status == 404);
     CHECK(none.message() == "no run of idle has ended yet");
+    CHECK(client.get("/v1/programs/web,idle/logs?run=7").message() ==
+          "web,idle has had no run 7: the last is 1");
+    auto to_file = service("kept");
+    to_file.output.sinks = {{.kind = conf::Sink::Kind::file, .path = "/var/log/kept.log"}};
+    World other{{to_file}};
+    Client asker{other};
+    CHECK(asker.get("/v1/programs/kept/logs?run=7").hint() ==
+          "runs are counted since reeve was started; 'reevectl logs kept -n all' has what its log "
+          "files hold of earlier ones, too");
     CHECK(client.get("/v1/programs/web,nope/logs").code() == "no_such_program");
 }
 
@@ -787,6 +800,40 @@ TEST_CASE("marks of runs are in the logs when they are asked for") {
           R"({"time":"2026-11-22T10:17:00.120Z","name":"web","program":"web","instance":1,"run":2,)"
           R"("pid":41,"stream":"reeve","line":"run 2, pid 41","event":"run_begin"})"
           "\n");
+}
+
+TEST_CASE("what is asked for and not kept here is said, and where it went") {
+    auto direct = service("direct");
+    direct.output = {conf::Output::Kind::direct, {}};
+    auto journal = service("journal");
+    journal.output.sinks = {{.kind = conf::Sink::Kind::null}, {.kind = conf::Sink::Kind::journal}};
+    auto null = service("null");
+    null.output.sinks = {{.kind = conf::Sink::Kind::null}};
+    World world{{service("web"), service("db"), direct, journal, null}};
+    Client client{world};
+    const auto ask = [&](const std::string& targets) {
+        client.send(api::write_request("GET", "/v1/programs/" + targets + "/logs", {}, {}));
+        REQUIRE(world.until([&] { return !world.logs.answers.empty(); }));
+        world.logs.answer_all();
+        return client.answer().body;
+    };
+    CHECK(ask("direct") ==
+          "--- stdout = \"direct\": what it writes goes straight to reeve's own, and nothing of it "
+          "is known here ---\n");
+    world.logs.lines = {line(0, "a")};
+    CHECK(ask("*") == "web | a\n");  // who asks for all may have the others in mind
+    world.logs.forgotten = {{0, log::Source::out}, {0, log::Source::err}, {1, log::Source::out}};
+    CHECK(ask("web,db") ==
+          "web | --- older lines went to reeve's own stdout; of each stream the last 64 KiB are "
+          "kept here (the same of db) ---\nweb | a\n");
+    world.logs.lines = {};
+    world.logs.forgotten = {{3, log::Source::out}};
+    CHECK(ask("journal") ==
+          "--- older lines went to the journal; of each stream the last 64 KiB "
+          "are kept here ---\n");
+    world.logs.forgotten = {{4, log::Source::err}};
+    CHECK(ask("null") ==
+          "--- older lines went nowhere; of each stream the last 64 KiB are kept here ---\n");
 }
 
 TEST_CASE("a follower gets lines as they come, and its end is noticed") {

@@ -120,6 +120,15 @@ public:
         return std::make_unique<FakeFollower>(*this);
     }
 
+    std::unique_ptr<Follower> look(log::LookRequest request, std::function<void(log::Look)> answer,
+                                   std::function<void(Lines)> on_lines) override {
+        auto with_forgotten = [this, answer = std::move(answer)](log::Look look) {
+            look.forgotten = forgotten;
+            answer(std::move(look));
+        };
+        return LogSource::look(std::move(request), std::move(with_forgotten), std::move(on_lines));
+    }
+
     std::unique_ptr<Terminal> attach(log::InstanceId instance, os::WindowSize size,
                                      std::size_t count, log::TerminalListener listener) override {
         if (no_terminal) return nullptr;
@@ -134,6 +143,7 @@ public:
     }
 
     Lines lines;
+    std::vector<log::StreamKey> forgotten;
     std::vector<log::Query> queries;
     std::vector<std::function<void(Lines)>> answers;
     std::function<void(Lines)> give;

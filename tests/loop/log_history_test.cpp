@@ -183,11 +183,48 @@ TEST_CASE("a damaged or missing piece of a history is said in its place, and the
         return all_of(history);
     };
     const auto lines = ask(true);
-    CHECK(texts(lines) == "one two decompress " + (archive.directory / name_of(2, true)).string() +
-                              ": Bad message: what follows in it is missing here three four five ");
+    CHECK(texts(lines) ==
+          "one two " + (archive.directory / name_of(2, true)).string() +
+              " is damaged or cut off: what follows in it is missing here three four five ");
     CHECK(lines.front().time == 0ms);
     CHECK(lines.back().kind == Line::Kind::partial);
     CHECK(ask(false).back().text == "four");
+}
+
+TEST_CASE("what logrotate has moved is read in the order of its age, each once") {
+    const Archive archive;
+    int age = 100;
+    const auto write = [&](const std::string& name, const std::string& text, bool gzip = false) {
+        archive.write(name, text, gzip);
+        const auto written = std::chrono::system_clock::now() - std::chrono::hours{--age};
+        fs::last_write_time(archive.directory / name,
+                            fs::file_time_type::clock::now() - std::chrono::hours{age});
+        return std::chrono::floor<std::chrono::seconds>(written.time_since_epoch());
+    };
+    write("raw.10.gz", "ten\n", true);
+    write("raw-20200101", "dated\n");
+    write("raw.9.xz", "?");
+    const auto then = write("raw.2.gz", "two\n", true);
+    archive.write(archive.rotated("raw", then + 5min, false), "ours\n");
+    write("raw.1", "one\n");
+    write("raw.1.gz", "one\n", true);  // being made of it
+    write("raw.0", "of another log\n");
+    write("raw.old", "no such name\n");
+    fs::create_symlink("raw.1", archive.directory / "raw.3");
+    archive.write("raw", "now\n");
+    Look look;
+    look.files.push_back(archive.log("raw", LogFormat::raw, 0));
+    look.files.back().others = {archive.directory / "raw.0"};
+    History history{std::move(look), {}};
+    CHECK(texts(all_of(history)) == "ten dated " + (archive.directory / "raw.9.xz").string() +
+                                        " is compressed in a way that reeve can't read: what was "
+                                        "in it is missing here two ours one now ");
+
+    Look last;
+    last.files.push_back(archive.log("raw", LogFormat::raw, 0));
+    last.files.back().others = {archive.directory / "raw.0"};
+    History two{std::move(last), {.last_lines = 2}};
+    CHECK(texts(all_of(two)) == "one now ");
 }
 
 TEST_CASE("parts of a file that meet have each line once, wherever they are cut") {

@@ -264,25 +264,71 @@ TEST_CASE("a FIFO in the place of a rotated file holds nobody up, and is said") 
     check_numbers(all, "web", 1, kLines);
 }
 
-TEST_CASE("when a log file is moved or emptied, memory has what it no longer has") {
-    for (const std::string how : {"rename", "remove", "truncate"}) {
+TEST_CASE("what logrotate moves and compresses stays in the history, each line once") {
+    const Directory directory;
+    const std::string file = directory / "web.log";
+    Reeve reeve{directory, counter("web", 5'000) + "stdout = \"" + file + "\"\n"};
+    wait_for_last(reeve, "web", 5'000);
+    const auto check_all = [&](int runs) {
+        const auto all = lines_of(reeve.ctl({"logs", "web", "-n", "all"}).out);
+        CHECK(static_cast<int>(all.size()) == 5'001 * runs - 1);
+        for (int run = 1; run <= runs; ++run)
+            check_numbers(
+                lines_of(reeve.ctl({"logs", "web", "-n", "all", "--run", std::to_string(run)}).out),
+                "web", 1, 5'000);
+    };
+    check_all(1);
+    std::filesystem::rename(file, directory / "web.log.1");
+    check_all(1);  // not reopened yet
+    reeve.signal(SIGUSR1);
+    wait_until("there is a new file", [&] { return std::filesystem::exists(file); });
+    check_all(1);
+    REQUIRE(run({"gzip", directory / "web.log.1"}).code == 0);
+    check_all(1);
+    REQUIRE(reeve.ctl({"restart", "web"}).code == 0);
+    wait_until("the new run is in the new file",
+               [&] { return contains(read_file(file), "web 0005000 "); });
+    check_all(2);
+    std::filesystem::rename(directory / "web.log.1.gz", directory / "web.log.2.gz");
+    std::filesystem::rename(file, directory / "web.log.1");
+    reeve.signal(SIGUSR1);
+    wait_until("there is a new file", [&] { return std::filesystem::exists(file); });
+    check_all(2);
+    // The same file once more.
+    reeve.signal(SIGUSR1);
+    REQUIRE(reeve.ctl({"restart", "web"}).code == 0);
+    wait_until("the new run is in the new file",
+               [&] { return contains(read_file(file), "web 0005000 "); });
+    check_all(3);
+}
+
+TEST_CASE("when a log file is emptied or gone, memory has what it no longer has, and says so") {
+    for (const std::string how : {"away", "remove", "truncate", "copytruncate"}) {
         CAPTURE(how);
         const Directory directory;
         const std::string file = directory / "web.log";
         Reeve reeve{directory, counter("web", 5'000) + "stdout = \"" + file + "\"\n"};
         wait_for_last(reeve, "web", 5'000);
         check_numbers(lines_of(reeve.ctl({"logs", "web", "-n", "all"}).out), "web", 1, 5'000);
-        if (how == "rename") {
-            // As logrotate does it.
-            std::filesystem::rename(file, directory / "web.log.1");
+        if (how == "away") {
+            std::filesystem::create_directory(directory / "old");
+            std::filesystem::rename(file, directory / "old/web.log");
             reeve.signal(SIGUSR1);
             wait_until("there is a new file", [&] { return std::filesystem::exists(file); });
         }
+        if (how == "copytruncate") std::filesystem::copy_file(file, directory / "web.log.1");
         if (how == "remove") std::filesystem::remove(file);
-        if (how == "truncate") std::filesystem::resize_file(file, 0);
+        if (how.ends_with("truncate")) std::filesystem::resize_file(file, 0);
         auto left = lines_of(reeve.ctl({"logs", "web", "-n", "all"}).out);
         CHECK(left.size() > 600);
-        check_numbers(left, "web", 5'000 - static_cast<int>(left.size()) + 1, 5'000);
+        CHECK(
+            left.front() ==
+            "--- web: " + file +
+                " lacks lines (it was moved, emptied or could not be written): only what memory "
+                "has is shown" +
+                (how == "copytruncate" ? "; older ones may be in " + directory / "web.log.1" : "") +
+                " ---");
+        check_numbers(left, "web", 5'000 - static_cast<int>(left.size()) + 2, 5'000);
         REQUIRE(reeve.ctl({"restart", "web"}).code == 0);
         wait_until("the new run is in the new file", [&] {
             return contains(reeve.ctl({"logs", "web", "-n", "1", "--json"}).out, "\"run\":2") &&

@@ -362,6 +362,58 @@ TEST_CASE("reeve's own log has times and levels, and is asked for alone") {
     CHECK(reevectl({"logs", "--reeve", "-g", "fail"}, server.path()).out ==
           "2026-11-22T10:17:00.120Z error web: failed\n");
     CHECK(reevectl({"logs", "--reeve", "web"}, server.path()).code == 2);
+    CHECK(reevectl({"logs", "--reeve", "-g", "web", "-n", "1"}, server.path()).out ==
+          "2026-11-22T10:17:00.120Z error web: failed\n");
+    CHECK(reevectl({"logs", "--reeve", "-g", "db"}, server.path()).err ==
+          "reevectl: none of 2 lines matches 'db'\n");
+}
+
+TEST_CASE("when there is nothing to be seen, logs says why, and not among the data") {
+    std::string body;
+    FakeServer server{[&](const api::Request& request) {
+        return request.segments.size() == 4 && request.segments[3] == "logs" ? ok(body)
+                                                                             : usual(request);
+    }};
+    const auto why = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), "logs");
+        const Outcome outcome = reevectl(words, server.path());
+        CHECK(outcome.code == 0);
+        CHECK(outcome.out.empty());
+        return outcome.err;
+    };
+    CHECK(why({"web"}) == "reevectl: there are no lines of web\n");
+    CHECK(why({"web", "--json"}) == "reevectl: there are no lines of web\n");
+    CHECK(why({"web", "-q"}).empty());
+    CHECK(why({"web", "-n", "0"}).empty());
+    CHECK(why({"web", "-p", "--stdout"}) ==
+          "reevectl: there are no lines of web on stdout from the run before\n");
+    CHECK(why({"web", "--run", "2", "-S", "5m"}) ==
+          "reevectl: there are no lines of web from run 2 in that time\n");
+    CHECK(why({"cron"}) == "reevectl: cron has not been started yet\n");
+    CHECK(why({"-S", "2027-01-01"}) ==
+          "reevectl: --since 2027-01-01T00:00:00.000Z has not come yet (times are in UTC)\n");
+    const Outcome empty = reevectl({"logs", "-S", "1m", "-U", "2m"}, server.path());
+    CHECK(empty.code == 2);
+    CHECK(empty.err ==
+          "reevectl: --until 2026-11-22T10:15:00.120Z is before --since "
+          "2026-11-22T10:16:00.120Z\nreevectl: times are in UTC\n");
+
+    body = log_line("web", 9, "one");
+    CHECK(why({"web", "-g", "x"}) == "reevectl: the one line there is does not match 'x'\n");
+    body += log_line("web", 8, "two");
+    CHECK(why({"web", "-g", "x"}) == "reevectl: none of 2 lines matches 'x'\n");
+
+    // What reeve says of its history is shown where people read, and stays out of data.
+    api::LogLine note{std::nullopt, "web", "web", 1, 0, {}, "reeve", "older lines went nowhere"};
+    note.event = "note";
+    body = api::to_json(note) + "\n" + log_line("web", 8, "two");
+    CHECK(reevectl({"logs", "web"}, server.path()).out ==
+          "--- web: older lines went nowhere ---\ntwo\n");
+    for (const std::string flag : {"--raw", "--json", "--no-prefix"}) {
+        const Outcome data = reevectl({"logs", "web", flag}, server.path());
+        CHECK(data.out == (flag == "--json" ? log_line("web", 8, "two") : "two\n"));
+        CHECK(data.err == "reevectl: web: older lines went nowhere\n");
+    }
 }
 
 TEST_CASE("events are printed as they come, until reeve ends") {

@@ -84,6 +84,8 @@ TEST_CASE("logs takes its flags") {
     CHECK(logs.only_stderr);
     CHECK(parsed({"logs"}).logs.lines == 100);
     CHECK(parsed({"logs", "-n", "all"}).logs.lines == std::nullopt);
+    CHECK(parsed({"logs", "--tail", "7", "web"}).logs.lines == 7);
+    CHECK(parsed({"logs", "--tail=all"}).logs.lines == std::nullopt);
     CHECK(parsed({"logs", "-S", "5m"}).logs.lines == std::nullopt);
     CHECK(parsed({"logs", "-S", "5m", "-n3"}).logs.lines == 3);
     CHECK(parsed({"logs", "--run", "3"}).logs.run == 3);

@@ -423,6 +423,15 @@ TEST_CASE("lines of reeve's own log have their time and level") {
           "2026-11-22T10:17:00.120Z warn  web: exit 1?[2J\n");
     CHECK(own_log_line({std::nullopt, "error", "x"}, {.terminal = true, .colour = true}) ==
           "\033[2m------------------------\033[0m \033[31merror\033[0m x\n");
+    const api::OwnLogLine longer{kNow, "info",
+                                 "crash: backoff: exit 3, 20 times in 1s; next try in 93ms"};
+    CHECK(own_log_line(longer, {.terminal = true, .width = 80}) ==
+          "2026-11-22T10:17:00.120Z info  crash: backoff: exit 3, 20 times in 1s; next try\n"
+          "                               in 93ms\n");
+    const std::string one_line =
+        "2026-11-22T10:17:00.120Z info  crash: backoff: exit 3, 20 times in 1s; next try in 93ms\n";
+    CHECK(own_log_line(longer, {.terminal = true, .width = 40}) == one_line);
+    CHECK(own_log_line(longer, kPipe) == one_line);
 }
 
 TEST_CASE("a program's colours end with its line, and its other escapes never reach a terminal") {

@@ -8,7 +8,9 @@
 using namespace std::chrono_literals;
 using namespace reeve::log;
 using reeve::conf::Compression;
+using reeve::model::compression_suffix;
 using reeve::model::kLatestRotation;
+using reeve::model::parse_moved_name;
 using reeve::model::parse_rotated_name;
 using reeve::model::rotated_name;
 using reeve::model::RotatedName;
@@ -171,4 +173,26 @@ TEST_CASE("cut: a file that is too old ends at the next line") {
     CHECK(next_cut(batch, {.size = 9, .too_old = true}) == Cut{0, true});
     CHECK(next_cut(batch, {.size = 9, .too_old = true, .at_line_start = false}) == Cut{5, true});
     CHECK(next_cut(batch, {.size = 9}) == Cut{10, false});
+}
+
+TEST_CASE("what logrotate makes of a name is known, and nothing else") {
+    const auto kind_of = [](std::string_view file) -> std::string {
+        const auto moved = parse_moved_name(file, "web.log");
+        if (!moved) return "none";
+        return moved->is_readable ? "plain" + std::string{compression_suffix(moved->compression)}
+                                  : "unreadable";
+    };
+    CHECK(kind_of("web.log.1") == "plain");
+    CHECK(kind_of("web.log.12.gz") == "plain.gz");
+    CHECK(kind_of("web.log.3.zst") == "plain.zst");
+    CHECK(kind_of("web.log.3.xz") == "unreadable");
+    CHECK(kind_of("web.log.3.bz2") == "unreadable");
+    CHECK(kind_of("web.log-20261122") == "plain");
+    CHECK(kind_of("web.log-20261122.gz") == "plain.gz");
+    CHECK(kind_of("web.log-2026-11-22-1795342620") == "plain");
+    for (const std::string_view other :
+         {"web.log", "web.log.", "web.log-", "web.log-7", "web.log.gz", "web.log.1.tmp",
+          "web.log.old", "web.log1", "web.log-2026112x", "other.log.1",
+          "web.log.20261122T101700.120Z", "web.log.20261122T101700.120Z.gz"})
+        CHECK(kind_of(other) == "none");
 }
