@@ -53,7 +53,7 @@ Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int e
     return std::move(*config);
 }
 
-// A disk that hangs leaves its files unchecked, and the rest is.
+// What no disk told is said, and taken for right.
 std::vector<conf::Found> look(const std::vector<std::string>& paths) {
     app::DiskLook look = app::look_at_disk(paths, std::chrono::seconds{2});
     if (!look.unanswered.empty()) {
