@@ -49,7 +49,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How long the last output may take on its way out when everything has ended.
+// How long the last output may lie still on its way out when everything has ended.
 constexpr milliseconds kLastWords{1000};
 constexpr milliseconds kConsoleFlush{500};
 constexpr milliseconds kSettled{2000};

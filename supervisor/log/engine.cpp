@@ -627,6 +627,14 @@ void Engine::drain(std::function<void()> done) {
     drain_timer_.start(0ms, kDrainStep);
 }
 
+bool Engine::drains_on() {
+    std::uint64_t moved = 0;
+    each_capture([&](const Capture& capture) { moved += capture.counters().bytes; });
+    for (const auto& [path, known] : files_)
+        if (const auto file = known.lock()) moved += file->target()->written();
+    return std::exchange(moved_, moved) != moved;
+}
+
 void Engine::give_up() {
     for (const auto& [path, known] : files_)
         if (const auto file = known.lock()) file->give_up();

@@ -86,6 +86,8 @@ public:
     void detach(InstanceId id);
 
     void drain(std::function<void()> done);
+    // Whether any byte has moved since this was asked before.
+    bool drains_on();
     // There is no more time: says what is lost.
     void give_up();
 
@@ -164,6 +166,7 @@ private:
     loop::Timer drain_timer_;
     loop::AfterPoll turn_end_;
     std::function<void()> drained_;
+    std::uint64_t moved_ = 0;  // as drains_on() saw it
 
     std::unique_ptr<WriterPool> pool_;  // before the files that are submitted to it
     Prefixing prefixing_;

@@ -47,6 +47,9 @@ constexpr std::chrono::milliseconds kSoon{20};
 
 // A run may have made the descriptor that all runs share non-blocking (node does), and the next
 // one's `cat` would fail with EAGAIN.
+// How long the end may take as long as there is progress: so many times the patience without.
+constexpr int kMostDeadlines = 5;
+
 void make_blocking(int fd) {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags >= 0 && (flags & O_NONBLOCK) != 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
@@ -69,15 +72,7 @@ base::OsExpected<std::unique_ptr<LogThread>> LogThread::start(loop::Loop& loop, 
 
 LogThread::LogThread(loop::Loop& loop)
     : from_engine_{loop},
-      drain_deadline_{loop,
-                      [this] {
-                          to_engine([this](Engine& engine) {
-                              engine.give_up();
-                              from_engine_.post([this] {
-                                  if (const auto done = std::exchange(drain_done_, {})) done(false);
-                              });
-                          });
-                      }},
+      drain_deadline_{loop, [this] { drain_more(); }},
       flush_soon_{loop, [this] { flush(); }},
       self_{std::make_shared<LogThread*>(this)} {}
 
@@ -399,15 +394,28 @@ void LogThread::Attachment::flush(std::function<void()> done) {
     });
 }
 
-void LogThread::drain(std::chrono::milliseconds at_most, std::function<void(bool)> done) {
+void LogThread::drain(std::chrono::milliseconds patience, std::function<void(bool)> done) {
     drain_done_ = std::move(done);
-    drain_deadline_.start(at_most);
+    drain_deadline_.start(patience, patience);
+    drain_deadlines_ = kMostDeadlines;
     to_engine([this](Engine& engine) {
         engine.drain([this] {
             from_engine_.post([this] {
                 drain_deadline_.stop();
                 if (const auto finished = std::exchange(drain_done_, {})) finished(true);
             });
+        });
+    });
+}
+
+void LogThread::drain_more() {
+    const bool is_last = --drain_deadlines_ == 0;
+    to_engine([this, is_last](Engine& engine) {
+        if (engine.drains_on() && !is_last) return;
+        engine.give_up();
+        from_engine_.post([this] {
+            drain_deadline_.stop();
+            if (const auto done = std::exchange(drain_done_, {})) done(false);
         });
     });
 }

@@ -157,8 +157,9 @@ public:
                                        TerminalListener listener);
 
     // At shutdown, with no program left: takes what is in the pipes and brings it to the sinks.
-    // `done(true)` when all is there, `done(false)` at the deadline.
-    void drain(std::chrono::milliseconds at_most, std::function<void(bool complete)> done);
+    // `done(true)` when all is there; `done(false)` when nothing has moved for `patience`, or after
+    // five times as long.
+    void drain(std::chrono::milliseconds patience, std::function<void(bool complete)> done);
 
 private:
     struct Instance;
@@ -169,12 +170,14 @@ private:
     void to_engine(std::function<void(Engine&)> task);
     void to_engine_soon(std::function<void(Engine&)> task);
     void flush();
+    void drain_more();
     void set_window(InstanceId id, os::WindowSize size);
     template <typename Action>
     void to_attached(std::uint64_t id, Action action);
 
     loop::Async from_engine_;
     loop::Timer drain_deadline_;
+    int drain_deadlines_ = 0;  // that are left
     loop::Timer flush_soon_;
     std::vector<std::function<void(Engine&)>> held_;
     std::function<void(bool)> drain_done_;

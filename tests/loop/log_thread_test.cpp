@@ -442,6 +442,34 @@ TEST_CASE("log: draining into a sink that takes nothing ends at its deadline") {
     CHECK(complete == false);
 }
 
+TEST_CASE("log: draining takes longer than its patience while it gets on") {
+    House house;
+    const auto fds = house.open(1, "web", inherit());
+    constexpr std::size_t kBytes = 6 << 20;
+    std::thread writer{[&] { put(fds.out, std::string(kBytes - 1, 'x') + "\n"); }};
+    std::size_t taken = 0;
+    const auto take_some = [&] {
+        char some[4096];
+        pollfd polled{house.out.read.get(), POLLIN, 0};
+        if (::poll(&polled, 1, 0) <= 0) return;
+        const ssize_t size = ::read(house.out.read.get(), some, sizeof some);
+        if (size > 0) taken += static_cast<std::size_t>(size);
+    };
+    house.until([&] {
+        take_some();
+        return taken > 0;
+    });
+    std::optional<bool> complete;
+    house.log->drain(1s, [&](bool done) { complete = done; });
+    house.until([&] {
+        take_some();
+        return complete.has_value();
+    });
+    CHECK(complete == true);
+    while (taken < kBytes) take_some();
+    writer.join();
+}
+
 TEST_CASE("log: a closed instance is forgotten, what was in its pipe delivered first") {
     House house;
     const auto fds = house.open(1, "web", inherit());
