@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "ctl/api/usual_line.h"
+
 namespace reeve::api {
 
 namespace {
@@ -729,6 +731,7 @@ Expected<Doctor, DecodeError> from_json<Doctor>(std::string_view text) {
 }
 template <>
 Expected<LogLine, DecodeError> from_json<LogLine>(std::string_view text) {
+    if (auto usual = read_usual_line(text); usual && is_utf8(usual->line)) return *std::move(usual);
     auto line = decode_reply<LogLine>(text);
     if (!line) return line;
     // A line that has none of these is not looked at twice.

@@ -1,5 +1,8 @@
+#include <random>
+
 #include "ctl/api/messages.h"
 #include "ctl/api/sse.h"
+#include "ctl/api/usual_line.h"
 #include "tests/support/catch.h"
 
 using namespace reeve::api;
@@ -221,4 +224,43 @@ TEST_CASE("what an event brings is flattened for people") {
           R"(from=a to="two words" pid=3 e="" l=[1])");
     CHECK(flatten_json("{}") == "");
     CHECK(flatten_json("nonsense") == "nonsense");
+}
+
+TEST_CASE("a usual log line is read without the JSON parser, and as that would read it") {
+    LogLine line{kTime, "web@2", "web", 2, 3, 4121, "stderr", R"(a "b" \c)"};
+    CHECK(read_usual_line(to_json(line)) == line);
+    line.time.reset();
+    line.pid.reset();
+    line.line = "\x1b[31mr\xc3\xb6t";
+    const std::string text = to_json(line);
+    CHECK(read_usual_line(text) == line);
+    // What is behind it makes it unusual.
+    CHECK(read_usual_line(text + " ") == std::nullopt);
+    CHECK(from_json<LogLine>(text + " ") == line);
+
+    std::mt19937 random{5};
+    const std::string alphabet = "\"\\{}:,0189-u nul\x01\x7f\xc3\xa4\xff";
+    int usual = 0;
+    for (int round = 0; round < 20'000; ++round) {
+        std::string changed = text;
+        for (auto changes = random() % 3 + 1; changes > 0; --changes) {
+            const std::size_t at = random() % changed.size();
+            const char c = alphabet[random() % alphabet.size()];
+            switch (random() % 3) {
+                case 0:
+                    changed[at] = c;
+                    break;
+                case 1:
+                    changed.insert(at, 1, c);
+                    break;
+                default:
+                    changed.erase(at, 1);
+            }
+        }
+        if (read_usual_line(changed)) ++usual;
+        const auto quick = from_json<LogLine>(changed);
+        const auto slow = from_json<LogLine>(changed + " ");
+        if (quick.has_value() != slow.has_value() || (quick && *quick != *slow)) FAIL(changed);
+    }
+    CHECK(usual > 1'000);
 }
