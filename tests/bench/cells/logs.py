@@ -24,9 +24,12 @@ def wait_until_filed(run, writers):
     last, since = None, time.monotonic()
     deadline = since + SECONDS
     while time.monotonic() - since < QUIET:
-        now = [(os.stat(path).st_size, os.stat(path).st_mtime_ns)
-               for index in range(writers) for path in run.log_files(index)]
-        if now != last:
+        try:
+            now = [(os.stat(path).st_size, os.stat(path).st_mtime_ns)
+                   for index in range(writers) for path in run.log_files(index)]
+        except FileNotFoundError:  # rotated while we looked
+            now = None
+        if now is None or now != last:
             last, since = now, time.monotonic()
         if time.monotonic() > deadline:
             raise Failed(f"still files after {SECONDS} s")
