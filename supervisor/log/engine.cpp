@@ -458,7 +458,17 @@ Look Engine::look(std::uint64_t follower, const LookRequest& request, const OnLi
         if (wants_more && !looked.file && !looked.seen && looked.capture->ring().forgotten_before())
             look.forgotten.push_back(key);
         bool from_file = wants_more && looked.file && !request.memory_only;
-        if (from_file && looked.file->file().is_away()) from_file = false;
+        if (from_file && looked.file->file().is_away()) {
+            from_file = false;
+            if (!looked.seen && looked.capture->ring().forgotten_before()) {
+                notes.push_back({.instance = key.instance,
+                                 .source = key.source,
+                                 .kind = Line::Kind::note,
+                                 .text = looked.file->file().target()->path() +
+                                         " can't be opened: older lines went to reeve's own "
+                                         "stderr"});
+            }
+        }
         if (from_file && looked.file->format() == conf::LogFormat::raw &&
             looked.file->file().is_shared()) {
             from_file = false;

@@ -339,6 +339,30 @@ TEST_CASE("when a log file is emptied or gone, memory has what it no longer has,
     }
 }
 
+TEST_CASE("where older lines are that no file has is said") {
+    const Directory directory;
+    directory.write("no-directory", "");
+    const std::string away = directory / "no-directory/web.log";
+    Reeve reeve{directory,
+                counter("web", 5'000) + "stdout = \"" + away + "\"\n" + counter("plain", 5'000)};
+    for (const auto& [name, note] :
+         {std::pair<std::string, std::string>{
+              "web", away + " can't be opened: older lines went to reeve's own stderr"},
+          {"plain",
+           "older lines went to reeve's own stdout; of each stream the last 64 KiB are kept "
+           "here"}}) {
+        wait_for_last(reeve, name, 5'000);
+        const auto all = lines_of(reeve.ctl({"logs", name, "-n", "all"}).out);
+        REQUIRE(all.size() > 600);
+        CHECK(all.front() == "--- " + name + ": " + note + " ---");
+        // Memory has as much as is asked for.
+        CHECK(lines_of(reeve.ctl({"logs", name, "-n", "600"}).out).size() == 600);
+        const auto raw = reeve.ctl({"logs", name, "-n", "all", "--raw"});
+        CHECK(raw.err == "reevectl: " + name + ": " + note + "\n");
+        check_numbers(lines_of(raw.out), name, 5'002 - static_cast<int>(all.size()), 5'000);
+    }
+}
+
 TEST_CASE("a disk that hangs keeps nobody from what memory has") {
     if (!am_root() || ::access("/dev/fuse", R_OK | W_OK) != 0)
         REEVE_SKIP("needs root and /dev/fuse");
