@@ -65,6 +65,7 @@ struct Channel {
     std::uint32_t last_writer = kOwnWriter;
     bool mid_line = false;
     bool room_wanted = false;
+    std::optional<Clock::time_point> full_since{};
 
     // Of the thread alone.
     Entry current;
@@ -152,7 +153,13 @@ bool Console::has_room(Target target) {
     Channel& channel = state_->channels[static_cast<std::size_t>(target)];
     if (channel.program_bytes < state_->options.program_bytes) return true;
     channel.room_wanted = true;
+    if (!channel.full_since) channel.full_since = Clock::now();
     return false;
+}
+
+std::optional<Clock::time_point> Console::full_since(Target target) {
+    const std::lock_guard lock{state_->mutex};
+    return state_->channels[static_cast<std::size_t>(target)].full_since;
 }
 
 void Console::program_lines(Target target, std::uint32_t writer, std::string_view prefix,
@@ -288,6 +295,7 @@ void Console::State::entry_done(Channel& channel) {
         (channel.current.own ? channel.own_bytes : channel.program_bytes) -=
             channel.current.bytes.size();
         if (channel.current.own) say_dropped(channel);
+        if (channel.program_bytes < options.program_bytes) channel.full_since.reset();
         if (channel.program_bytes <= options.program_bytes / 2)
             room = std::exchange(channel.room_wanted, false);
     }

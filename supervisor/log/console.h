@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -51,6 +52,8 @@ public:
     // Whether programs' output for it is taken now.  Once it says no, on_room's callback follows
     // when there is room.
     bool has_room(Target target);
+    // Since when there has been none, for any who asked.
+    std::optional<std::chrono::steady_clock::time_point> full_since(Target target);
 
     // Queues output of a program.  To be asked has_room() before; a batch that exceeds what is
     // left is still taken whole, so lines are never torn.  `writer` tells the writers apart: when

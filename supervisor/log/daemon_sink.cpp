@@ -32,7 +32,25 @@ bool DaemonSink::has_room() {
                           ? fallback_->has_room()
                           : socket_.queued_bytes() < kMostQueued;
     if (!room) room_wanted_ = true;
+    if (room) {
+        full_since_.reset();
+    } else if (!full_since_) {
+        full_since_ = std::chrono::steady_clock::now();
+    }
     return room;
+}
+
+std::optional<std::chrono::steady_clock::time_point> DaemonSink::full_since() const {
+    return state_ == State::absent ? fallback_->full_since() : full_since_;
+}
+
+std::optional<Trouble> DaemonSink::trouble() {
+    if (state_ != State::absent) return std::nullopt;
+    return Trouble{.effect = Trouble::Effect::diverted,
+                   .place = place(),
+                   .reason = base::errno_text(socket_.error()),
+                   .since = as_time_point(absent_since_),
+                   .said = true};
 }
 
 void DaemonSink::put(const Record& record) {
@@ -158,6 +176,7 @@ void DaemonSink::lost() {
 
 void DaemonSink::declare_absent() {
     state_ = State::absent;
+    absent_since_ = std::chrono::steady_clock::now();
     services_.own_log.warn(services_.name + ": cannot reach " + socket_.path() + ": " +
                            base::errno_text(socket_.error()) +
                            "; its output goes to reeve's stderr until it can be");

@@ -17,6 +17,9 @@ namespace reeve::log {
 class DaemonSink : public Sink {
 public:
     bool has_room() final;
+    std::optional<std::chrono::steady_clock::time_point> full_since() const final;
+    std::string place() const final { return socket_.path(); }
+    std::optional<Trouble> trouble() final;
     void put(const Record& record) final;
     void flush() final;
     bool idle() const final { return socket_.empty() && fallback_->idle(); }
@@ -55,6 +58,8 @@ private:
     std::unique_ptr<Sink> fallback_;
     loop::FdWatch watch_;
     State state_ = State::gone;
+    std::optional<std::chrono::steady_clock::time_point> full_since_{};
+    std::chrono::steady_clock::time_point absent_since_{};
     Wait wait_ = Wait::none;
     bool retry_armed_ = false;
     bool room_wanted_ = false;

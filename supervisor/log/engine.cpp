@@ -18,6 +18,12 @@ constexpr auto kRetry = 1s;
 constexpr auto kDrainStep = 1ms;
 // A disk that is quiet for longer is not to be felt by a program yet: there is a queue for it.
 constexpr auto kPullPatience = 20ms;
+// So long, and no longer, a program that is being stopped waits for a place without room.
+constexpr auto kStopPatience = 1s;
+constexpr auto kLookAtStopping = 100ms;
+// A place that gives no error, and has had no room for so long, is in trouble.
+constexpr auto kStuckAfter = 5s;
+constexpr auto kLookAtPlaces = 1s;
 constexpr std::size_t kCatchUp = 256 * 1024;
 constexpr std::size_t kDrainRead = 1024 * 1024;
 constexpr std::size_t kWidest = 24;
@@ -82,6 +88,7 @@ struct Engine::Instance {
     std::string name;
     std::unique_ptr<Capture> out;  // null: not captured
     std::unique_ptr<Capture> err;  // null: not captured, or merged
+    std::vector<Trouble> told;     // as it was last reported
 };
 
 base::OsExpected<std::unique_ptr<Engine>> Engine::open(Console& console, OwnLog& own_log) {
@@ -113,6 +120,8 @@ Engine::Engine(std::unique_ptr<loop::Loop> loop, Console& console, OwnLog& own_l
                                     [](Capture* capture) { return !capture->look_after_pull(); });
                       if (pulled_.empty()) pull_timer_.stop();
                   }},
+      stopping_timer_{*loop_, [this] { look_at_stopping(); }},
+      places_timer_{*loop_, [this] { look_at_places(); }},
       drain_timer_{*loop_, [this] { drain_step(); }},
       turn_end_{*loop_, [this] { end_of_turn(); }} {
     door_->engine = this;
@@ -126,6 +135,7 @@ Engine::~Engine() {
         door_->engine = nullptr;
     }
     instances_.clear();
+    leaving_.clear();
     pool_.reset();
 }
 
@@ -236,6 +246,9 @@ void Engine::open_pool() {
         .own_log = own_log_,
         .retry_later = retry_later(),
         .pool_waits = std::move(wait_for_pool),
+        .busy = [this] { look_at_places_later(); },
+        .changed = [this] { places_timer_.start(0ms); },
+        .hold = [this](std::shared_ptr<SharedFile> file) { leaving_.push_back(std::move(file)); },
         .post = std::make_shared<const SharedFile::Post>(std::move(post)),
     });
 }
@@ -261,7 +274,10 @@ void Engine::add_boundary(InstanceId id, Positions positions, bool begins, std::
     for (const Source source : {Source::out, Source::err}) {
         Capture* const capture = find(id, source);
         if (!capture) continue;
-        if (begins) capture->set_dropping(false);
+        if (begins) {
+            end_stop(id);
+            capture->set_dropping(false);
+        }
         capture->add_boundary(positions[static_cast<std::size_t>(source)], begins, run);
     }
 }
@@ -269,6 +285,7 @@ void Engine::add_boundary(InstanceId id, Positions positions, bool begins, std::
 void Engine::begin_on_terminal(InstanceId id, base::Fd master, std::uint32_t run) {
     Capture* const capture = find(id, Source::out);
     if (!capture) return;
+    end_stop(id);
     capture->set_dropping(false);
     capture->begin_on_terminal(std::move(master), run);
 }
@@ -283,7 +300,37 @@ void Engine::stop_waiting(InstanceId id) {
         if (Capture* const capture = find(id, source)) capture->set_dropping(true);
 }
 
+void Engine::begin_stop(InstanceId id) {
+    stopping_.insert(id);
+    if (!stopping_timer_.active()) stopping_timer_.start(0ms, kLookAtStopping);
+}
+
+void Engine::end_stop(InstanceId id) {
+    stopping_.erase(id);
+    if (stopping_.empty()) stopping_timer_.stop();
+}
+
+void Engine::look_at_stopping() {
+    const auto now = std::chrono::steady_clock::now();
+    for (const InstanceId id : stopping_) {
+        for (const Source source : {Source::out, Source::err}) {
+            Capture* const capture = find(id, source);
+            if (!capture) continue;
+            bool any = false;
+            for (const auto& outlet : capture->outlets()) {
+                if (!outlet->must_wait()) continue;
+                const auto since = outlet->sink().full_since();
+                if (!since || now - *since < kStopPatience) continue;
+                outlet->set_dropping(true);
+                any = true;
+            }
+            if (any) capture->resume();
+        }
+    }
+}
+
 void Engine::close_instance(InstanceId id) {
+    end_stop(id);
     for (const Source source : {Source::out, Source::err}) {
         Capture* const capture = find(id, source);
         if (!capture) continue;
@@ -329,6 +376,7 @@ void Engine::forget(Capture& capture) {
 }
 
 void Engine::has_dropped(Capture& capture) {
+    look_at_places_later();
     dropping_.insert(&capture);
     if (!dropped_timer_.active()) dropped_timer_.start(kRetry);
 }
@@ -349,12 +397,69 @@ void Engine::retry() {
         for (const auto& outlet : capture.outlets()) outlet->sink().retry();
         capture.watch();
     });
+    for (const auto& file : leaving_) file->retry();
 }
 
 void Engine::watch_failed(const std::string& name, const base::OsError& error) {
     own_log_.error(name + ": its output can't be watched: " + error.text() +
                    "; tried again every second");
     retry_timer_.start(kRetry);
+}
+
+// ---- what is the matter with the places
+
+void Engine::report_to(OnReport on_report) {
+    on_report_ = std::move(on_report);
+    look_at_places();
+}
+
+void Engine::look_at_places_later() {
+    if (!places_timer_.active()) places_timer_.start(kLookAtPlaces);
+}
+
+std::vector<Trouble> Engine::troubles_of(Instance& instance) {
+    std::vector<Trouble> all;
+    instance.each([&](Capture& capture) {
+        for (const auto& outlet : capture.outlets()) {
+            Sink& sink = outlet->sink();
+            auto trouble = sink.trouble();
+            const bool full = !trouble && !sink.as_file() && !sink.has_room();
+            if (full && sink.full_since() &&
+                std::chrono::steady_clock::now() - *sink.full_since() >= kStuckAfter) {
+                trouble = Trouble{.effect = Trouble::Effect::waits,
+                                  .place = sink.place(),
+                                  .reason = model::kDoesNotKeepUp,
+                                  .since = as_time_point(*sink.full_since())};
+            }
+            if (!trouble) continue;
+            if (trouble->effect == Trouble::Effect::waits && outlet->may_drop())
+                trouble->effect = Trouble::Effect::drops;
+            // stdout and stderr may go to the same.
+            const bool known = std::any_of(all.begin(), all.end(), [&](const Trouble& other) {
+                return other.place == trouble->place && other.effect == trouble->effect;
+            });
+            if (!known) all.push_back(std::move(*trouble));
+        }
+    });
+    return all;
+}
+
+void Engine::look_at_places() {
+    std::erase_if(leaving_, [](const auto& file) { return file->has_left(); });
+    bool again = !blocked_.empty() || !dropping_.empty() || !leaving_.empty();
+    for (const auto& [id, instance] : instances_) {
+        auto troubles = troubles_of(*instance);
+        again = again || !troubles.empty();
+        instance->each([&](const Capture& capture) { again = again || !capture.idle(); });
+        if (troubles == instance->told) continue;
+        instance->told = troubles;
+        OutputReport report{.instance = id, .troubles = std::move(troubles)};
+        instance->each([&](const Capture& capture) {
+            report.dropped_lines += capture.counters().dropped_lines;
+        });
+        if (on_report_) on_report_(std::move(report));
+    }
+    if (again) look_at_places_later();
 }
 
 // ---- readers of what is in memory
@@ -651,7 +756,8 @@ void Engine::give_up() {
 }
 
 void Engine::drain_step() {
-    bool empty = !pool_ || pool_->compressed();
+    std::erase_if(leaving_, [](const auto& file) { return file->has_left(); });
+    bool empty = leaving_.empty() && (!pool_ || pool_->compressed());
     each_capture([&empty](Capture& capture) {
         capture.catch_up(kDrainRead);
         empty = empty && capture.pipe_empty() && capture.idle();

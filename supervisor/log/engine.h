@@ -22,6 +22,7 @@
 #include "supervisor/log/look.h"
 #include "supervisor/log/output_pipe.h"
 #include "supervisor/log/own_log.h"
+#include "supervisor/log/trouble.h"
 #include "supervisor/loop/async.h"
 #include "supervisor/loop/loop.h"
 #include "supervisor/loop/timer.h"
@@ -64,6 +65,8 @@ public:
     void begin_on_terminal(InstanceId id, base::Fd master, std::uint32_t run);
     void set_pid(InstanceId id, std::uint32_t run, std::uint64_t pid);
     void stop_waiting(InstanceId id);
+    void begin_stop(InstanceId id);
+    void end_stop(InstanceId id);
     void close_instance(InstanceId id);
     void reopen_files();
     void set_prefix(bool prefix);
@@ -72,6 +75,9 @@ public:
     // As follow(), when `look.following` says so.
     Look look(std::uint64_t follower, const LookRequest& request, const OnLines& on_lines);
     std::vector<InstanceCounters> counters();
+    // Is called on the log thread, when something has changed.
+    using OnReport = std::function<void(OutputReport)>;
+    void report_to(OnReport on_report);
 
     void follow(std::uint64_t follower, Query query, OnLines on_lines);
     void took(std::uint64_t follower, std::size_t lines);
@@ -110,7 +116,10 @@ public:
     void watch_failed(const std::string& name, const base::OsError& error);
     // It wants watch() to be called in a second.
     void watch_later() { retry_later()(); }
-    void add_blocked(Capture& capture) { blocked_.push_back(&capture); }
+    void add_blocked(Capture& capture) {
+        blocked_.push_back(&capture);
+        look_at_places_later();
+    }
 
 private:
     struct Instance;
@@ -148,6 +157,10 @@ private:
     void forget_blocked(const Capture& capture);
     void forget(Capture& capture);
     void report_dropped();
+    void look_at_stopping();
+    void look_at_places_later();
+    void look_at_places();
+    std::vector<Trouble> troubles_of(Instance& instance);
     void end_of_turn();
     void drain_step();
 
@@ -163,6 +176,8 @@ private:
     loop::Timer pool_timer_;
     loop::Timer dropped_timer_;
     loop::Timer pull_timer_;
+    loop::Timer stopping_timer_;
+    loop::Timer places_timer_;
     loop::Timer drain_timer_;
     loop::AfterPoll turn_end_;
     std::function<void()> drained_;
@@ -173,7 +188,10 @@ private:
     Scratch scratch_;
     std::unique_ptr<const SharedFile::Services> file_services_;
     std::map<std::string, std::weak_ptr<SharedFile>> files_;
+    std::vector<std::shared_ptr<SharedFile>> leaving_;  // with nobody but us who holds them
     std::map<InstanceId, std::unique_ptr<Instance>> instances_;
+    std::set<InstanceId> stopping_;
+    OnReport on_report_;
     Followers followers_;
     std::vector<Capture*> seated_;  // with somebody at their terminal
 

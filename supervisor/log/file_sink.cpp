@@ -9,6 +9,12 @@ namespace {
 
 // As much as a disk takes in a few milliseconds, so that its pauses are not felt.
 constexpr std::size_t kFileQueue = 1024 * 1024;
+// The longest beginning of a line that memory is sure to have as well.
+constexpr std::size_t kMostBegun = 32 * 1024;
+// With nothing going for so long, it does not keep up.
+constexpr auto kStuckAfter = std::chrono::seconds{5};
+
+using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
@@ -32,18 +38,74 @@ void SharedFile::remove(const FileSink& user) {
         return other->stream() == user.stream();
     });
     if (!is_left) indexes_.erase(user.stream());
+    if (!users_.empty()) return;
+    // It is told when there is nothing left.
+    room_wanted_ = true;
+    if (!idle()) services_.hold(shared_from_this());
 }
 
 bool SharedFile::has_room() {
-    if (target_->queued() < kFileQueue) return true;
-    room_wanted_ = true;
-    // It may have been written in between, and then nobody would tell.
-    return target_->queued() < kFileQueue;
+    if (target_->queued() >= kFileQueue) {
+        room_wanted_ = true;
+        // It may have been written in between, and then nobody would tell.
+        if (target_->queued() >= kFileQueue) {
+            if (!full_since_) full_since_ = Clock::now();
+            return false;
+        }
+    }
+    full_since_.reset();
+    return true;
+}
+
+std::optional<Trouble> SharedFile::trouble() {
+    const auto now = Clock::now();
+    const std::uint64_t written = target_->written();
+    // Nobody has looked for a while: that it was idle then, too.
+    const bool anew = now - std::exchange(looked_, now) >= kStuckAfter;
+    if (std::exchange(written_seen_, written) != written || idle() || anew) moved_ = now;
+    if (trouble_) return trouble_;
+    if (now - moved_ < kStuckAfter) return std::nullopt;
+    return Trouble{.effect = Trouble::Effect::waits,
+                   .place = target_->path(),
+                   .reason = model::kDoesNotKeepUp,
+                   .since = as_time_point(moved_)};
+}
+
+void SharedFile::set_trouble(Trouble::Effect effect, int error) {
+    std::string reason = base::errno_text(error);
+    if (trouble_ && trouble_->effect == effect && trouble_->reason == reason) return;
+    trouble_ = Trouble{.effect = effect,
+                       .place = target_->path(),
+                       .reason = std::move(reason),
+                       .since = as_time_point(Clock::now())};
+    services_.changed();
+}
+
+// Of those who write there, each once.
+std::string SharedFile::names() const {
+    constexpr std::size_t kNamed = 10;
+    std::vector<std::string> all;
+    for (const FileSink* user : users_) {
+        if (std::find(all.begin(), all.end(), user->name()) == all.end())
+            all.push_back(user->name());
+    }
+    if (all.empty()) return name_;
+    std::string text;
+    for (std::size_t index = 0; index < all.size() && index < kNamed; ++index)
+        text += (index == 0 ? "" : ", ") + all[index];
+    if (all.size() > kNamed) text += " and " + std::to_string(all.size() - kNamed) + " more";
+    return text;
+}
+
+void SharedFile::warn(const std::string& what) {
+    services_.own_log.warn(names() + ": " + what);
+    for (FileSink* user : users_) user->set_said(true);
 }
 
 void SharedFile::submit() {
     services_.pool.submit(target_);
     if (services_.pool.waiting()) services_.pool_waits();
+    services_.busy();
 }
 
 void SharedFile::pull(std::shared_ptr<Pull> pull, std::function<void()> over) {
@@ -90,40 +152,62 @@ void SharedFile::look_at_outcome() {
     const auto outcome = target_->outcome();
     const std::string& path = target_->path();
 
+    if (target_->queued() < kFileQueue) full_since_.reset();
     away_ = outcome.open_error != 0;
     if (away_) {
+        set_trouble(Trouble::Effect::diverted, outcome.open_error);
         if (std::exchange(said_, outcome.open_error) != outcome.open_error) {
-            services_.own_log.warn(name_ + ": cannot open " + path + ": " +
-                                   base::errno_text(outcome.open_error) +
-                                   "; its output goes to reeve's stderr until it can be");
+            warn("cannot open " + path + ": " + base::errno_text(outcome.open_error) +
+                 "; its output goes to reeve's stderr until it can be");
         }
-        // What was meant for the file follows its fellows.
-        const std::string lines = target_->take_queued();
-        if (!lines.empty() && !users_.empty()) users_.front()->take_back(lines);
+        take_back();
     } else if (outcome.write_error != 0) {
+        set_trouble(Trouble::Effect::waits, outcome.write_error);
         if (std::exchange(said_, outcome.write_error) != outcome.write_error) {
-            services_.own_log.warn(name_ + ": cannot write " + path + ": " +
-                                   base::errno_text(outcome.write_error) +
-                                   "; tried again every second");
+            warn("cannot write " + path + ": " + base::errno_text(outcome.write_error) +
+                 "; tried again every second");
         }
         wait_for_retry();
     } else {
         if (std::exchange(said_, 0) != 0)
-            services_.own_log.info(name_ + ": " + path + " is written again");
+            services_.own_log.info(names() + ": " + path + " is written again");
         if (std::exchange(compression_said_, outcome.compress_error) != outcome.compress_error &&
             outcome.compress_error != 0) {
-            services_.own_log.warn(name_ + ": cannot compress what was rotated of " + path + ": " +
-                                   base::errno_text(outcome.compress_error) +
-                                   "; it stays as it is");
+            warn("cannot compress what was rotated of " + path + ": " +
+                 base::errno_text(outcome.compress_error) + "; it stays as it is");
         }
         if (std::exchange(rotation_said_, outcome.rotate_error) != outcome.rotate_error &&
             outcome.rotate_error != 0) {
-            services_.own_log.warn(name_ + ": cannot rotate " + path + ": " +
-                                   base::errno_text(outcome.rotate_error) + "; it goes on growing");
+            warn("cannot rotate " + path + ": " + base::errno_text(outcome.rotate_error) +
+                 "; it goes on growing");
         }
+        if (outcome.rotate_error != 0) {
+            set_trouble(Trouble::Effect::grows, outcome.rotate_error);
+        } else if (outcome.compress_error != 0) {
+            set_trouble(Trouble::Effect::uncompressed, outcome.compress_error);
+        } else if (std::exchange(trouble_, std::nullopt)) {
+            for (FileSink* user : users_) user->set_said(false);
+            services_.changed();
+        }
+    }
+    if (users_.empty()) {
+        room_wanted_ = true;
+        // It may have been the last reference.
+        if (idle()) return services_.changed();
     }
     // Each may read on, or comes back with a wish of its own.
     for (std::size_t index = 0; index < users_.size(); ++index) users_[index]->room();
+}
+
+// What was meant for the file follows its fellows.
+void SharedFile::take_back() {
+    const std::string lines = target_->take_queued();
+    if (lines.empty()) return;
+    if (!users_.empty()) return users_.front()->take_back(lines);
+    const auto count = std::count(lines.begin(), lines.end(), '\n');
+    services_.own_log.warn(name_ + ": " + std::to_string(count) +
+                           (count == 1 ? " line" : " lines") + " of its output dropped: " +
+                           target_->path() + " can't be opened, and nobody writes there any more");
 }
 
 FileSink::FileSink(std::shared_ptr<SharedFile> file, StreamKey stream, const conf::Sink& wanted,
@@ -152,8 +236,31 @@ bool FileSink::takes_bytes() const {
     return kind_ == conf::LogFormat::raw && alone_ && !file_->is_shared() && !file_->is_away();
 }
 
+std::optional<Clock::time_point> FileSink::full_since() const {
+    return file_->is_away() ? fallback_->full_since() : file_->full_since();
+}
+
+std::optional<Trouble> FileSink::trouble() {
+    auto trouble = file_->trouble();
+    if (trouble) trouble->said = said_ && trouble->reason != model::kDoesNotKeepUp;
+    return trouble;
+}
+
+// A line that was begun here is put where its end goes, and that is not yet known.
+void FileSink::take_back(std::string_view lines) {
+    if (kind_ == conf::LogFormat::raw && alone_ && !file_->is_shared()) {
+        const std::size_t end = lines.rfind('\n') + 1;
+        if (lines.size() - end <= kMostBegun) {
+            begun_ = lines.substr(end);
+            lines = lines.substr(0, end);
+        }
+    }
+    fallback_->put_lines(lines);
+}
+
 void FileSink::put_bytes(const Slice& slice) {
     file_->index(stream_).add_text(file_->position(), time_, run_);
+    if (!begun_.empty()) file_->queue(std::string_view{std::exchange(begun_, {})});
     file_->queue(slice);
 }
 
@@ -185,6 +292,8 @@ void FileSink::put(const Record& record) {
 void FileSink::flush() {
     if (file_->is_away()) {
         fallback_->flush();
+        // Who looks at lines has the beginning from memory.
+        begun_.clear();
         // Only output makes it worth a try.
         file_->wait_for_retry();
     }

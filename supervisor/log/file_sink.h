@@ -1,9 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,10 @@ public:
         OwnLog& own_log;
         std::function<void()> retry_later;  // call retry() in a second
         std::function<void()> pool_waits;   // call the pool's relieve() by and by
+        std::function<void()> busy;         // look at trouble() by and by
+        std::function<void()> changed;      // look at it now
+        // Hold it until it has left(); its users have gone, and it has not written all.
+        std::function<void(std::shared_ptr<SharedFile>)> hold;
         std::shared_ptr<const Post> post;
     };
 
@@ -45,9 +51,13 @@ public:
     bool is_shared() const { return users_.size() > 1; }
 
     bool has_room();
+    std::optional<std::chrono::steady_clock::time_point> full_since() const { return full_since_; }
     bool idle() const { return target_->queued() == 0; }
     // It can't be opened: output goes to reeve's stderr.
     bool is_away() const { return away_; }
+    std::optional<Trouble> trouble();
+    // Nobody has to hold it any more.
+    bool has_left() const { return !users_.empty() || idle(); }
 
     template <typename Bytes>
     void queue(Bytes&& bytes) {
@@ -79,6 +89,10 @@ private:
     void submit();
     void worked();
     void look_at_outcome();
+    void set_trouble(Trouble::Effect effect, int error);
+    void take_back();
+    std::string names() const;
+    void warn(const std::string& what);
 
     const Services& services_;
     const std::shared_ptr<const Post> post_;  // may outlive the engine
@@ -91,6 +105,13 @@ private:
     int said_ = 0;  // the errno that was last said, so that it is said once
     int rotation_said_ = 0;
     int compression_said_ = 0;
+
+    std::optional<Trouble> trouble_;
+    std::optional<std::chrono::steady_clock::time_point> full_since_;
+    // When bytes were last seen to go, or that there are none.
+    std::chrono::steady_clock::time_point moved_{};
+    std::chrono::steady_clock::time_point looked_{};
+    std::uint64_t written_seen_ = 0;
 
     // What makes an end of work worth a word to the log thread.
     std::atomic<bool> room_wanted_{false};
@@ -105,6 +126,9 @@ public:
     ~FileSink() override;
 
     bool has_room() override;
+    std::optional<std::chrono::steady_clock::time_point> full_since() const override;
+    std::string place() const override { return file_->target()->path(); }
+    std::optional<Trouble> trouble() override;
     bool takes_bytes() const override;
     void put_bytes(const Slice& slice) override;
     void put(const Record& record) override;
@@ -121,8 +145,11 @@ public:
     void pull(std::shared_ptr<Pull> pull, std::function<void()> over);
 
     // Of the file.
-    void take_back(std::string_view lines) { fallback_->put_lines(lines); }
+    void take_back(std::string_view lines);
     void room() { room_(); }
+    const std::string& name() const { return fallback_->name(); }
+    // What is the matter was said in reeve's log, under this one's name too; or nothing is.
+    void set_said(bool said) { said_ = said; }
     StreamKey stream() const { return stream_; }
 
     // For who reads it.
@@ -140,6 +167,9 @@ private:
     std::function<void()> room_;
     std::unique_ptr<InheritSink> fallback_;
     std::string batch_;
+    // The beginning of a line, taken back from a file that can't be opened.
+    std::string begun_;
+    bool said_ = false;
     // Of what comes next.
     WallTime time_{0};
     std::uint32_t run_ = 0;

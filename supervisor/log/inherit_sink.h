@@ -36,6 +36,13 @@ public:
           scratch_{scratch} {}
 
     bool has_room() override { return console_.has_room(target_); }
+    std::optional<std::chrono::steady_clock::time_point> full_since() const override {
+        return console_.full_since(target_);
+    }
+    std::string place() const override {
+        return target_ == Console::Target::out ? "reeve's stdout" : "reeve's stderr";
+    }
+    const std::string& name() const { return name_; }
     void put(const Record& record) override;
     void flush() override;
 

@@ -220,6 +220,24 @@ void LogThread::stop_waiting(InstanceId id) {
     to_engine([id](Engine& engine) { engine.stop_waiting(id); });
 }
 
+void LogThread::begin_stop(InstanceId id) {
+    to_engine_soon([id](Engine& engine) { engine.begin_stop(id); });
+}
+
+void LogThread::end_stop(InstanceId id) {
+    to_engine_soon([id](Engine& engine) { engine.end_stop(id); });
+}
+
+void LogThread::on_report(std::function<void(OutputReport)> callback) {
+    on_report_ = std::move(callback);
+    to_engine([this](Engine& engine) {
+        engine.report_to([this](OutputReport report) {
+            from_engine_.post(
+                [this, report = std::move(report)]() mutable { on_report_(std::move(report)); });
+        });
+    });
+}
+
 void LogThread::close_instance(InstanceId id) {
     if (instances_.erase(id) == 0) return;
     to_engine([id](Engine& engine) { engine.close_instance(id); });

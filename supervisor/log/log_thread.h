@@ -22,6 +22,7 @@
 #include "supervisor/log/own_log.h"
 #include "supervisor/log/record.h"
 #include "supervisor/log/terminal_listener.h"
+#include "supervisor/log/trouble.h"
 #include "supervisor/loop/async.h"
 #include "supervisor/loop/loop.h"
 #include "supervisor/loop/timer.h"
@@ -82,6 +83,12 @@ public:
     // take is dropped and counted.
     void stop_waiting(InstanceId id);
 
+    // It is told to stop: from now on a stream whose place has had no room for a second drops what
+    // it can't have, so that the program comes to its end; until that has come, and at most until
+    // the next begin_run().
+    void begin_stop(InstanceId id);
+    void end_stop(InstanceId id);
+
     // Takes what is left in the pipes, then forgets the instance, its lines included.
     void close_instance(InstanceId id);
 
@@ -95,6 +102,9 @@ public:
     void query(Query query, std::function<void(std::vector<Line>)> answer);
 
     void counters(std::function<void(std::vector<InstanceCounters>)> answer);
+
+    // Called when a place begins to fail or to hold its instance up, and when it is well again.
+    void on_report(std::function<void(OutputReport)> callback);
 
     // Live lines, from `query` on; `last_lines` = 0 for none of the past (until and run are only
     // for the past).  The first batch is that past, perhaps empty.  The follower has at most
@@ -181,6 +191,7 @@ private:
     loop::Timer flush_soon_;
     std::vector<std::function<void(Engine&)>> held_;
     std::function<void(bool)> drain_done_;
+    std::function<void(OutputReport)> on_report_;
     std::map<InstanceId, std::unique_ptr<Instance>> instances_;
     std::function<void(std::vector<Line>)> deliver_to(std::uint64_t follower);
 

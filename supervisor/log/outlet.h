@@ -53,8 +53,9 @@ public:
     // Since it was asked last.
     std::uint64_t take_dropped_lines() { return std::exchange(dropped_lines_, 0); }
 
-private:
     bool may_drop() const { return overflow_ == conf::Overflow::drop || dropping_; }
+
+private:
     void skip(std::string_view bytes);
 
     std::unique_ptr<Sink> sink_;

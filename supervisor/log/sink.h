@@ -1,12 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "supervisor/log/line_index.h"
 #include "supervisor/log/record.h"
 #include "supervisor/log/slice.h"
+#include "supervisor/log/trouble.h"
 #include "supervisor/loop/loop.h"
 
 namespace reeve::log {
@@ -22,6 +25,8 @@ public:
     // Whether more is welcome.  Once it says no, services.room() follows when it is worth asking
     // again.
     virtual bool has_room() = 0;
+    // Since when it has had none, for any who asked.
+    virtual std::optional<std::chrono::steady_clock::time_point> full_since() const { return {}; }
 
     // Whether it takes bytes as they come rather than lines.  To be asked anew each time.
     virtual bool takes_bytes() const { return false; }
@@ -43,6 +48,12 @@ public:
     virtual bool idle() const { return true; }
 
     virtual void reopen() {}
+
+    // What people know the place by.
+    virtual std::string place() const { return {}; }
+    // What it knows to be the matter with its place; `waits` also where things are dropped.  To be
+    // asked about each second while there is something.
+    virtual std::optional<Trouble> trouble() { return std::nullopt; }
 
     virtual FileSink* as_file() { return nullptr; }
 

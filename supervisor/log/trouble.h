@@ -1,0 +1,25 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "supervisor/log/line.h"
+#include "supervisor/model/output_trouble.h"
+
+namespace reeve::log {
+
+using Trouble = model::OutputTrouble;
+
+// All that is the matter with one instance's output now; empty: nothing any more.
+struct OutputReport {
+    InstanceId instance = 0;
+    std::vector<Trouble> troubles;
+    std::uint64_t dropped_lines = 0;  // ever, of all its streams
+};
+
+inline model::TimePoint as_time_point(std::chrono::steady_clock::time_point time) {
+    return std::chrono::time_point_cast<std::chrono::milliseconds>(time);
+}
+
+}  // namespace reeve::log
