@@ -10,7 +10,7 @@ namespace {
 bool is_trouble(const api::Event& event, const std::string& data) {
     if (event.event == "supervisor.pids") return data.find("near=false") == std::string::npos;
     return event.event == "program.failed" || event.event == "program.guard" ||
-           event.event == "program.zombies";
+           event.event == "program.zombies" || event.event == "log.failed";
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "supervisor/os/capability.h"
@@ -161,19 +162,71 @@ Finding limits(const core::Roster& roster) {
             "mend what the reason names, or watch memory and pids with [program.NAME.guard]"};
 }
 
+std::string remedy_of(const model::OutputTrouble& trouble) {
+    using Effect = model::OutputTrouble::Effect;
+    const std::string again = " (it is tried again every second)";
+    switch (trouble.effect) {
+        case Effect::waits:
+        case Effect::drops:
+            if (trouble.reason == model::kDoesNotKeepUp)
+                return "see whether its disk hangs or its reader sleeps";
+            return "make room, or mend what the reason names" + again;
+        case Effect::diverted:
+            return "mend what the reason names" + again;
+        case Effect::grows:
+        case Effect::uncompressed:
+            return "see that reeve may write to its directory and that there is room";
+    }
+    return {};
+}
+
+// One for each place that has something the matter.
+std::vector<Finding> outputs(const core::Roster& roster) {
+    struct Place {
+        const model::OutputTrouble* trouble;
+        std::string programs;
+    };
+    std::vector<Place> places;
+    for (const auto& instance : roster.instances()) {
+        for (const model::OutputTrouble& trouble : instance->output_troubles()) {
+            const auto known = std::ranges::find_if(places, [&](const Place& place) {
+                return place.trouble->place == trouble.place &&
+                       place.trouble->effect == trouble.effect;
+            });
+            if (known == places.end()) {
+                places.push_back({&trouble, instance->name()});
+            } else {
+                known->programs += ", " + instance->name();
+            }
+        }
+    }
+    std::vector<Finding> findings;
+    for (const auto& [trouble, programs] : places) {
+        findings.push_back({"output", Verdict::warn,
+                            trouble->place + ": " + trouble->reason + "; " +
+                                std::string{model::describe(trouble->effect)} + " of " + programs,
+                            remedy_of(*trouble)});
+    }
+    if (findings.empty())
+        findings.push_back({"output", Verdict::ok, "all of it is taken where it goes", {}});
+    return findings;
+}
+
 }  // namespace
 
 std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
                              const std::string& no_more_cgroups, const core::Roster& roster,
                              const std::optional<os::PidUse>& pids, double pids_warn) {
-    return {kernel(),
-            position(machine),
-            tracking_of(tracking, no_more_cgroups),
-            pids_of(pids, pids_warn),
-            descriptors(),
-            memory(machine),
-            leftovers(machine, tracking),
-            limits(roster)};
+    std::vector<Finding> all{kernel(),
+                             position(machine),
+                             tracking_of(tracking, no_more_cgroups),
+                             pids_of(pids, pids_warn),
+                             descriptors(),
+                             memory(machine),
+                             leftovers(machine, tracking),
+                             limits(roster)};
+    for (Finding& finding : outputs(roster)) all.push_back(std::move(finding));
+    return all;
 }
 
 }  // namespace reeve::app

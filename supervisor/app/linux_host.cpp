@@ -114,6 +114,7 @@ struct LinuxHost::Live {
     bool given_up = false;  // before it was launched; the roster has been told, or will be
     bool launched = false;  // there is or was a process
     bool killed = false;    // by us
+    bool stopped = false;   // was sent a stop signal, and the log thread knows
     std::optional<DaemonSearch> search;
 };
 
@@ -595,6 +596,10 @@ bool LinuxHost::signal(RunId run, int signal, conf::StopScope scope) {
     }
     const pid_t main = live->pid;
     if (signal == SIGKILL) live->killed = true;
+    if (roster_->instances()[live->slot]->state() == model::State::stopping &&
+        !std::exchange(live->stopped, true)) {
+        parts_.log.begin_stop(live->slot);
+    }
     switch (scope) {
         case conf::StopScope::main:
             // Ours and not taken: the number is still its own, and no pidfd could say more.
@@ -672,6 +677,7 @@ void LinuxHost::forget(RunId run) {
     if (const std::string& leaf = tracker_.leaf_of(run); !leaf.empty()) {
         retire_leaf(leaf);
     }
+    if (live->stopped) parts_.log.end_stop(live->slot);
     const bool held = sweeper_.holds_dead();
     sweeper_.forget(run, live->program->leftovers == conf::Leftovers::keep);
     if (held && !sweeper_.holds_dead()) more_to_reap_.arm();

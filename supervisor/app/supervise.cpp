@@ -349,6 +349,10 @@ int supervise(conf::Config config) {
             fetch_last_words(roster, **output, event);
         });
 
+        (*output)->on_report([&](log::OutputReport report) {
+            roster.on_output(report.instance, std::move(report.troubles), report.dropped_lines);
+        });
+
         PidWatch pids{**loop, host, events, config.supervisor.pids_warn};
         Sampler sampler{
             **loop,

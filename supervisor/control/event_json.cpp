@@ -82,6 +82,18 @@ Json data_of(const core::event::Guarded& body) {
     return {{"what", body.what}, {"action", body.restarts ? "restart" : "warn"}};
 }
 
+Json data_of(const core::event::LogFailed& body) {
+    return {{"place", body.trouble.place},
+            {"reason", body.trouble.reason},
+            {"effect", model::name_of(body.trouble.effect)}};
+}
+
+Json data_of(const core::event::LogRecovered& body) {
+    return {{"place", body.place},
+            {"lasted_seconds", body.lasted_seconds},
+            {"dropped_lines", body.dropped_lines}};
+}
+
 Json data_of(const core::event::Pids& body) {
     return {{"current", body.current},
             {"limit", body.limit},

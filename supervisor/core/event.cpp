@@ -51,6 +51,8 @@ std::string_view name_of(const Event::Body& body) {
             [](const event::OrphansReaped&) { return std::string_view{"orphan.reaped"}; },
             [](const event::Zombies&) { return std::string_view{"program.zombies"}; },
             [](const event::Guarded&) { return std::string_view{"program.guard"}; },
+            [](const event::LogFailed&) { return std::string_view{"log.failed"}; },
+            [](const event::LogRecovered&) { return std::string_view{"log.recovered"}; },
             [](const event::Pids&) { return std::string_view{"supervisor.pids"}; },
             [](const event::Requested&) { return std::string_view{"program.request"}; },
             [](const event::SupervisorStarted&) { return std::string_view{"supervisor.started"}; },
@@ -100,6 +102,17 @@ std::string sentence(const Event& event) {
                 return who + ": over its guard's limit: " + guarded.what +
                        (guarded.restarts ? "; restarting it" : "");
             },
+            [&](const event::LogFailed& failed) {
+                return who + ": " + std::string{model::describe(failed.trouble.effect)} + ": " +
+                       failed.trouble.place + ": " + failed.trouble.reason;
+            },
+            [&](const event::LogRecovered& recovered) {
+                return who + ": " + recovered.place + " is well again after " +
+                       in_seconds(recovered.lasted_seconds) +
+                       (recovered.dropped_lines == 0
+                            ? std::string{}
+                            : "; lines dropped: " + std::to_string(recovered.dropped_lines));
+            },
             [&](const event::Pids& pids) {
                 return std::to_string(pids.current) + " of " + std::to_string(pids.limit) +
                        " pids are in use (limit: " + pids.which + ")" +
@@ -138,6 +151,12 @@ Weight weight_of(const Event& event) {
             [](const event::OrphansReaped&) { return Weight::debug; },
             [](const event::Zombies&) { return Weight::warn; },
             [](const event::Guarded&) { return Weight::warn; },
+            [](const event::LogFailed& failed) {
+                return failed.trouble.said ? Weight::debug : Weight::warn;
+            },
+            [](const event::LogRecovered& recovered) {
+                return recovered.said ? Weight::debug : Weight::info;
+            },
             [](const event::Pids& pids) { return pids.near ? Weight::warn : Weight::info; },
             [](const event::Requested&) { return Weight::info; },
             [](const event::SupervisorStarted&) { return Weight::info; },

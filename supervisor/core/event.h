@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "supervisor/base/exit_status.h"
+#include "supervisor/model/output_trouble.h"
 #include "supervisor/model/state.h"
 
 // All that happens, told once: reeve's own log, `GET /v1/events`, the hooks and the tests read the
@@ -74,6 +75,18 @@ struct Guarded {
     std::string what;  // "memory 412 MiB, limit 400 MiB"
     bool restarts;     // what is done about it; else nothing but this
 };
+// log.failed: a place that the instance's output goes to takes it no more, or is not what it should
+// be.
+struct LogFailed {
+    model::OutputTrouble trouble;
+};
+// log.recovered
+struct LogRecovered {
+    std::string place;
+    double lasted_seconds;
+    std::uint64_t dropped_lines;  // of the instance's, meanwhile
+    bool said;                    // that it had failed was, in reeve's log
+};
 // supervisor.pids: near a limit on processes, and no longer.
 struct Pids {
     std::int64_t current;
@@ -101,10 +114,11 @@ struct SupervisorStopping {
 }  // namespace event
 
 struct Event {
-    using Body = std::variant<event::StateChanged, event::Ready, event::Exited, event::Failed,
-                              event::OrphanAdopted, event::OrphansReaped, event::Zombies,
-                              event::Guarded, event::Pids, event::Requested,
-                              event::SupervisorStarted, event::SupervisorStopping>;
+    using Body =
+        std::variant<event::StateChanged, event::Ready, event::Exited, event::Failed,
+                     event::OrphanAdopted, event::OrphansReaped, event::Zombies, event::Guarded,
+                     event::LogFailed, event::LogRecovered, event::Pids, event::Requested,
+                     event::SupervisorStarted, event::SupervisorStopping>;
 
     std::uint64_t seq = 0;  // from 1, without gaps
     model::WallTime at{};

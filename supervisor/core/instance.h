@@ -12,6 +12,7 @@
 #include "supervisor/core/guard.h"
 #include "supervisor/core/host.h"
 #include "supervisor/model/machine.h"
+#include "supervisor/model/output_trouble.h"
 
 namespace reeve::core {
 
@@ -112,6 +113,8 @@ public:
     const std::string& search_hint() const { return search_hint_; }
     // What its processes come to beyond its guard's limits, which only warns; empty: nothing.
     const std::string& over_guard() const { return over_guard_; }
+    // What is the matter with the places that its output goes to, over its runs.
+    const std::vector<model::OutputTrouble>& output_troubles() const { return output_troubles_; }
     // Absolute; empty: it has none.
     const std::string& pid_file() const;
 
@@ -142,6 +145,8 @@ private:
     std::string limits_missing_;
     std::string search_hint_;
     std::string over_guard_;
+    std::vector<model::OutputTrouble> output_troubles_;
+    std::uint64_t dropped_lines_ = 0;  // as it was last told
     // How the process ended that handed over; while it is not clear whether that was the run's end.
     std::optional<ProcessEnd> handed_over_;
     Limits over_;  // limits of the guard that the present run is known to be over
@@ -149,6 +154,9 @@ private:
     model::State announced_ = model::State::stopped;  // by the last program.state
     bool asked_ = false;                              // the step under way is an operator's request
 };
+
+// "output waits: /var/log/web.log: No space left on device, for 3m"; empty: nothing.
+std::string output_note_of(const Instance& instance, model::TimePoint now);
 
 // The NOTE of a status table: the one thing worth knowing about it now.  "exit 1; next try in 13s",
 // "by uid 1000 2h ago"; empty when there is nothing to say.

@@ -88,7 +88,7 @@ std::string held_up_by(const Instance& instance, model::TimePoint now) {
 }
 
 // What there is to say of one that does its work, or is about to.
-std::string flaws_of(const Instance& instance) {
+std::string flaws_of(const Instance& instance, model::TimePoint now) {
     std::string text;
     if (instance.machine().looking()) {
         text = "looks for its daemon";
@@ -105,6 +105,7 @@ std::string flaws_of(const Instance& instance) {
     }
     add(instance.over_guard());
     if (!instance.limits_missing().empty()) add("without limits: " + instance.limits_missing());
+    add(output_note_of(instance, now));
     return text;
 }
 
@@ -119,6 +120,17 @@ std::string stopped_for(const Machine& machine) {
 
 }  // namespace
 
+std::string output_note_of(const Instance& instance, model::TimePoint now) {
+    std::string text;
+    for (const model::OutputTrouble& trouble : instance.output_troubles()) {
+        if (!text.empty()) text += "; ";
+        text += model::describe(trouble.effect);
+        text +=
+            ": " + trouble.place + ": " + trouble.reason + ", for " + brief(now - trouble.since);
+    }
+    return text;
+}
+
 std::string note_of(const Instance& instance, model::TimePoint now, model::WallTime wall_now) {
     const Machine& machine = instance.machine();
     switch (instance.state()) {
@@ -132,9 +144,11 @@ std::string note_of(const Instance& instance, model::TimePoint now, model::WallT
             return machine.lack() + "; next try " + ahead(machine.deadline().value_or(now) - now);
         case State::starting:
         case State::running:
-            return flaws_of(instance);
+            return flaws_of(instance, now);
         case State::stopping:
-            return stopped_for(machine) + held_up_by(instance, now);
+            return stopped_for(machine) + held_up_by(instance, now) +
+                   (instance.output_troubles().empty() ? std::string{}
+                                                       : "; " + output_note_of(instance, now));
         case State::backoff:
             return why_it_ended(machine, now) + "; next try " +
                    ahead(machine.deadline().value_or(now) - now);

@@ -464,6 +464,34 @@ void Roster::on_footprint(std::uint32_t slot, const Footprint& footprint) {
     update_wake();
 }
 
+// --- its output ----------------------------------------------------------------------------------
+
+void Roster::on_output(std::uint32_t slot, std::vector<model::OutputTrouble> troubles,
+                       std::uint64_t dropped_lines) {
+    if (slot >= instances_.size()) return;
+    Instance& instance = *instances_[slot];
+    const auto at = [](const std::vector<model::OutputTrouble>& all,
+                       const model::OutputTrouble& wanted) {
+        return std::ranges::find(all, wanted.place, &model::OutputTrouble::place);
+    };
+    const auto before = std::exchange(instance.output_troubles_, std::move(troubles));
+    const auto dropped = dropped_lines - std::exchange(instance.dropped_lines_, dropped_lines);
+    for (const model::OutputTrouble& gone : before) {
+        if (at(instance.output_troubles_, gone) != instance.output_troubles_.end()) continue;
+        const double lasted = std::chrono::duration<double>(host_.now() - gone.since).count();
+        events_.publish(host_.wall_now(), instance.name(),
+                        event::LogRecovered{gone.place, lasted, dropped, gone.said});
+    }
+    for (const model::OutputTrouble& trouble : instance.output_troubles_) {
+        const auto known = at(before, trouble);
+        if (known != before.end() && known->effect == trouble.effect &&
+            known->reason == trouble.reason) {
+            continue;
+        }
+        events_.publish(host_.wall_now(), instance.name(), event::LogFailed{trouble});
+    }
+}
+
 // --- waiters -------------------------------------------------------------------------------------
 
 std::optional<Outcome> Roster::judge(const Instance& instance, Goal goal) const {

@@ -58,6 +58,12 @@ TEST_CASE("each kind of event brings its own data, null where there is nothing")
           R"({"what":"memory 412 MiB, limit 400 MiB","action":"restart"})");
     CHECK(data_of(event::Guarded{"pids 101, limit 100", false}) ==
           R"({"what":"pids 101, limit 100","action":"warn"})");
+    CHECK(data_of(event::LogFailed{{.effect = model::OutputTrouble::Effect::drops,
+                                    .place = "/var/log/web.log",
+                                    .reason = "No space left on device"}}) ==
+          R"({"place":"/var/log/web.log","reason":"No space left on device","effect":"drops"})");
+    CHECK(data_of(event::LogRecovered{"/var/log/web.log", 1.5, 7, true}) ==
+          R"({"place":"/var/log/web.log","lasted_seconds":1.5,"dropped_lines":7})");
     CHECK(data_of(event::Pids{7000, 8192, "pid_max", true}) ==
           R"({"current":7000,"limit":8192,"which":"pid_max","near":true})");
     CHECK(data_of(event::Requested{"restart", {core::Actor::Via::guard, 0, 0}}).substr(0, 35) ==

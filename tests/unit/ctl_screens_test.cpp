@@ -320,6 +320,13 @@ TEST_CASE("the events of zombies, guards and pids are lines to read") {
                   R"({"what":"memory 412 MiB, limit 400 MiB","action":"restart"})") ==
           "program.guard        web           what=\"memory 412 MiB, limit 400 MiB\" "
           "action=restart\n");
+    const std::string failed =
+        R"({"place":"/var/log/web.log","reason":"No space left on device","effect":"waits"})";
+    CHECK(rest_of("log.failed", "web", failed) ==
+          "log.failed           web           place=/var/log/web.log "
+          "reason=\"No space left on device\" effect=waits\n");
+    CHECK(event_line({7, "log.failed", kNow, "web", failed}, kColour).find("\033[31m") !=
+          std::string::npos);
     const std::string near = R"({"current":7000,"limit":8192,"which":"pid_max","near":true})";
     CHECK(rest_of("supervisor.pids", std::nullopt, near) ==
           "supervisor.pids      -             current=7000 limit=8192 which=pid_max near=true\n");

@@ -271,3 +271,51 @@ TEST_CASE("who waits for a main process that it may not signal says so") {
     it.roster->stop(it["web"], kOperator);
     CHECK(it.note("web") == "waits for pid 101 (not permitted to send it SIGTERM); kill in 10s");
 }
+
+TEST_CASE("what has its output held up says where, why, and for how long") {
+    using Effect = model::OutputTrouble::Effect;
+    Rostered it{{a_service("web"), a_service("db")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.runs(2);
+    it.told();
+    const model::OutputTrouble waits{.effect = Effect::waits,
+                                     .place = "/var/log/web.log",
+                                     .reason = "No space left on device",
+                                     .since = it.host.now()};
+    const model::OutputTrouble elsewhere{.effect = Effect::diverted,
+                                         .place = "/dev/log",
+                                         .reason = "No such file or directory",
+                                         .since = it.host.now() + 1min};
+    it.roster->on_output(0, {waits}, 0);
+    it.roster->on_output(1, {waits}, 0);
+    CHECK(it.told() ==
+          std::vector<std::string>{"web: output waits: /var/log/web.log: No space left on device",
+                                   "db: output waits: /var/log/web.log: No space left on device"});
+    it.pass(3min);
+    CHECK(it.note("web") == "output waits: /var/log/web.log: No space left on device, for 3m");
+    CHECK(it.note("db") == it.note("web"));
+
+    it.roster->on_output(0, {waits, elsewhere}, 0);
+    CHECK(it.note("web") ==
+          "output waits: /var/log/web.log: No space left on device, for 3m; "
+          "output goes to reeve's stderr: /dev/log: No such file or directory, for 2m");
+    // Only what is new is told.
+    CHECK(it.told() ==
+          std::vector<std::string>{
+              "web: output goes to reeve's stderr: /dev/log: No such file or directory"});
+
+    it.roster->stop(it["db"], kOperator);
+    CHECK(it.note("db") ==
+          "waits for pid 102; kill in 10s; "
+          "output waits: /var/log/web.log: No space left on device, for 3m");
+    it.told();
+    it.roster->on_output(0, {}, 7);
+    CHECK(it.note("web") == "");
+    CHECK(it.told() == std::vector<std::string>{
+                           "web: /var/log/web.log is well again after 180.0s; lines dropped: 7",
+                           "web: /dev/log is well again after 120.0s; lines dropped: 7"});
+    // An instance that is no more.
+    it.roster->on_output(7, {waits}, 0);
+    CHECK(it.told().empty());
+}
