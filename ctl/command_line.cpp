@@ -7,6 +7,7 @@
 
 #include "conf/nearest.h"
 #include "conf/units.h"
+#include "ctl/screens/text.h"
 
 namespace reeve::ctl {
 
@@ -31,7 +32,7 @@ constexpr std::string_view kWaitNotes =
 constexpr std::array<VerbInfo, 20> kVerbs{{
     {"status", Verb::status, "", "what runs, since when, and what is wrong (also: ps, ls, list)",
      "  reevectl                      all programs, one a line\n"
-     "  reevectl status web           all about one: why, processes, last lines of output\n"
+     "  reevectl status web           all about one: why, processes, last lines\n"
      "  reevectl status 'web*' db     only these\n"
      "  reevectl status --json        for programs\n",
      "CPU is the average over the present run: the processor time of all its processes by the "
@@ -143,7 +144,17 @@ constexpr std::int64_t kDefaultLines = 100;
 
 constexpr std::string_view kExitCodes =
     "Exit codes: 0 done, 1 failed, 2 usage, 3 not running (status NAME), 4 no such name or not\n"
-    "permitted, 7 reeve not reachable.\n";
+    "permitted, 7 reeve not reachable.";
+
+// For a terminal of 80 columns.
+std::string paragraph(std::string_view text) {
+    constexpr std::size_t kColumns = 79;
+    std::string words{text};
+    std::replace(words.begin(), words.end(), '\n', ' ');
+    std::string out;
+    for (const std::string& line : broken(words, kColumns)) out += line + "\n";
+    return out;
+}
 
 const VerbInfo* find_verb(std::string_view name) {
     for (const VerbInfo& info : kVerbs) {
@@ -177,8 +188,8 @@ std::string overview() {
     text +=
         "\nOptions, before or after the verb:\n"
         "  -s, --socket PATH   where reeve listens; else $REEVE_SOCKET, else\n"
-        "                      /run/reeve/reeve.sock for root, $XDG_RUNTIME_DIR/reeve.sock for\n"
-        "                      others\n"
+        "                      /run/reeve/reeve.sock for root, for others\n"
+        "                      $XDG_RUNTIME_DIR/reeve.sock\n"
         "      --json          the answer as JSON\n"
         "  -q, --quiet         no output, only the exit code\n"
         "      --no-headers    tables without titles and totals\n"
@@ -187,7 +198,7 @@ std::string overview() {
         "      --no-wait       don't wait for the outcome\n"
         "  -h, --help          this, or with a verb its own help\n"
         "  -V, --version\n\n";
-    text += kExitCodes;
+    text += paragraph(kExitCodes);
     return text;
 }
 
@@ -323,13 +334,13 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
                 ->type_name("TIME");
             app.add_option("-U,--until", logs.until, "not younger than that")->type_name("TIME");
             app.add_option("-g,--grep", logs.grep,
-                           "only lines that match the extended regular expression")
+                           "lines that match this extended regular expression")
                 ->type_name("PATTERN");
             app.add_flag("--stdout", logs.only_stdout, "standard output alone");
             app.add_flag("--stderr", logs.only_stderr, "standard error alone");
             app.add_flag("-t,--timestamps", logs.timestamps, "when each line came, in UTC");
             app.add_flag("--no-prefix", logs.no_prefix,
-                         "neither names before the lines nor marks between runs");
+                         "no names before the lines, no marks between runs");
             app.add_flag("-p,--previous", logs.previous, "the run that ended last, alone");
             app.add_option("--run", logs.run, "that run alone")->type_name("N");
             app.add_flag("--raw", logs.raw, "bytes as they came, and nothing else");
@@ -385,12 +396,12 @@ std::string help_of(const VerbInfo& info, CLI::App& app) {
     std::string text = "reevectl " + std::string{info.name} + ": " + std::string{words.summary} +
                        "\n\nExamples:\n" + std::string{words.examples} + "\n" + usage_line(info) +
                        "\n";
-    if (!words.notes.empty()) text += "\n" + std::string{words.notes} + "\n";
+    if (!words.notes.empty()) text += "\n" + paragraph(words.notes);
     const auto formatter = std::make_shared<CLI::Formatter>();
     formatter->column_width(28);
     text += formatter->make_groups(&app, CLI::AppFormatMode::Normal);
     text += "\n";
-    text += kExitCodes;
+    text += paragraph(kExitCodes);
     // CLI11 leaves two lines between groups, and no space between the names of an option.
     std::string tidy;
     bool owes_space = false;

@@ -1,4 +1,5 @@
 #include "ctl/command_line.h"
+#include "ctl/screens/text.h"
 #include "tests/support/catch.h"
 
 using namespace reeve::ctl;
@@ -26,6 +27,14 @@ std::string help(const std::vector<std::string>& arguments) {
     REQUIRE_FALSE(options);
     CHECK_FALSE(options.error().is_error);
     return options.error().text;
+}
+
+std::size_t widest_line(const std::string& text) {
+    std::size_t widest = 0;
+    std::size_t begin = 0;
+    for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
+        widest = std::max(widest, display_width(text.substr(begin, end - begin)));
+    return widest;
 }
 
 using Names = std::vector<std::string>;
@@ -153,13 +162,15 @@ TEST_CASE("a slip is answered with what was probably meant") {
 TEST_CASE("help begins with examples, as a whole and for each verb") {
     CHECK(help({"--help"}).find("Examples:") < help({"--help"}).find("Usage:"));
     CHECK(help({"help"}) == help({"-h"}));
+    CHECK(widest_line(help({"help"})) <= 80);
     for (const char* verb :
-         {"status", "ps", "show", "logs", "tree", "zombies", "events", "doctor", "start", "stop",
-          "restart", "signal", "kill", "reset", "shutdown", "down", "version"}) {
+         {"status", "ps", "show", "logs", "tree", "zombies", "events", "attach", "doctor", "start",
+          "stop", "restart", "signal", "kill", "reset", "shutdown", "down", "version"}) {
         INFO(verb);
         const std::string text = help({verb, "--help"});
         CHECK(text.find("Examples:\n  reevectl") < text.find("Usage: reevectl"));
         CHECK(text.find("\n\n\n") == std::string::npos);
+        CHECK(widest_line(text) <= 80);
         CHECK(help({"help", verb}) == text);
     }
     CHECK(help({"--version"}) == "reevectl " REEVE_VERSION "\n");
