@@ -1,3 +1,4 @@
+#include <array>
 #include <atomic>
 #include <map>
 #include <thread>
@@ -116,21 +117,33 @@ TEST_CASE("log: a program that is told to stop does not wait for a place that ta
 
 TEST_CASE("log: a busy file loses nothing of a program that is told to stop") {
     House house;
-    const auto path = house.directory / "log";
-    Output shared = file(path);
+    Output shared = file(house.directory / "log");
     shared.sinks[0].shared = true;
-    shared.sinks[0].rotation.max_size_bytes = 0;
-    constexpr int kPrograms = 4;
-    const std::string lines = numbered(200'000);
-    std::vector<std::unique_ptr<Writer>> writers;
-    for (InstanceId id = 1; id <= kPrograms; ++id) {
+    shared.sinks[0].rotation.max_size_bytes = 8 * 1024 * 1024;
+    shared.sinks[0].rotation.keep = 1;
+    const std::string lines = numbered(10'000);
+    // Well beyond the second after which a place without room would lose lines.
+    const auto end = std::chrono::steady_clock::now() + 2500ms;
+    std::atomic<int> writing = 4;
+    std::vector<std::thread> writers;
+    std::array<std::uint64_t, 4> written{};
+    for (InstanceId id = 0; id < 4; ++id) {
         const auto fds = house.open(id, "web@" + std::to_string(id), shared);
         house.log->begin_stop(id);
-        writers.push_back(std::make_unique<Writer>(fds.out, lines));
+        writers.emplace_back([&, id, fd = fds.out] {
+            while (std::chrono::steady_clock::now() < end) {
+                put(fd, lines);
+                written[id] += lines.size();
+            }
+            --writing;
+        });
     }
-    house.until(
-        [&] { return fs::exists(path) && fs::file_size(path) == kPrograms * lines.size(); });
-    for (InstanceId id = 1; id <= kPrograms; ++id) CHECK(house.counters(id).out.dropped_lines == 0);
+    house.until([&] { return writing == 0; });
+    for (std::thread& writer : writers) writer.join();
+    for (InstanceId id = 0; id < 4; ++id) {
+        wait_for_bytes(house, id, written[id]);
+        CHECK(house.counters(id).out.dropped_lines == 0);
+    }
 }
 
 TEST_CASE("log: of several places only the one that takes nothing loses lines") {
