@@ -301,7 +301,8 @@ std::vector<History::FileSource::Part> History::FileSource::list(
         if (is_linked || std::ranges::find(history_.others, path) != history_.others.end())
             continue;
         Part part;
-        part.closed = file.written;
+        // Who compresses may keep no more of the time than the seconds.
+        part.closed = file.written + 1s;
         part.moved = std::move(file);
         moved.push_back(std::move(part));
     }
