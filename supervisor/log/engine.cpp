@@ -24,7 +24,8 @@ constexpr auto kLookAtStopping = 100ms;
 // A place that gives no error, and has had no room for so long, is in trouble.
 constexpr auto kStuckAfter = 5s;
 constexpr auto kLookAtPlaces = 1s;
-constexpr std::size_t kCatchUp = 256 * 1024;
+// All that a pipe may hold: the last words of a program that has just died are in the answer.
+constexpr std::size_t kCatchUp = 1024 * 1024;
 constexpr std::size_t kDrainRead = 1024 * 1024;
 constexpr std::size_t kWidest = 24;
 
@@ -738,6 +739,7 @@ void Engine::end_of_turn() {
 
 void Engine::drain(std::function<void()> done) {
     drained_ = std::move(done);
+    (void)drains_on();
     if (pool_) pool_->stop_compressing();
     drain_timer_.start(0ms, kDrainStep);
 }
@@ -751,6 +753,9 @@ bool Engine::drains_on() {
 }
 
 void Engine::give_up() {
+    drain_timer_.stop();
+    // What still lies in pipes counts.
+    each_capture([](Capture& capture) { capture.finish(); });
     for (const auto& [path, known] : files_)
         if (const auto file = known.lock()) file->give_up();
 }

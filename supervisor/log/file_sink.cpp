@@ -127,11 +127,13 @@ void SharedFile::wait_for_retry() {
 }
 
 void SharedFile::give_up() {
-    const bool writing = target_->queued() > 0;
     const std::string rest = target_->take_queued();
     const auto lines = std::count(rest.begin(), rest.end(), '\n');
+    // Of what is being written nobody can say how much will be there.
+    const bool writing = target_->queued() > 0;
     if (lines == 0 && !writing) return;
-    services_.own_log.warn(name_ + ": " + (lines == 0 ? "some" : std::to_string(lines)) +
+    const std::string count = lines == 0 ? "some" : std::to_string(lines);
+    services_.own_log.warn(name_ + ": " + (writing && lines > 0 ? "at least " : "") + count +
                            (lines == 1 ? " line" : " lines") + " of its output dropped: " +
                            target_->path() + " did not take them before reeve ended");
 }

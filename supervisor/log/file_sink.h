@@ -141,7 +141,8 @@ public:
     void retry() override { file_->retry(); }
     FileSink* as_file() override { return this; }
 
-    bool may_pull() const { return takes_bytes() && file_->may_pull(); }
+    // Not before what was kept of a line.
+    bool may_pull() const { return begun_.empty() && takes_bytes() && file_->may_pull(); }
     void pull(std::shared_ptr<Pull> pull, std::function<void()> over);
 
     // Of the file.

@@ -45,11 +45,11 @@ namespace {
 // For what nobody can see before he asks, and a question brings it along: marks of runs.
 constexpr std::chrono::milliseconds kSoon{20};
 
-// A run may have made the descriptor that all runs share non-blocking (node does), and the next
-// one's `cat` would fail with EAGAIN.
 // How long the end may take as long as there is progress: so many times the patience without.
 constexpr int kMostDeadlines = 5;
 
+// A run may have made the descriptor that all runs share non-blocking (node does), and the next
+// one's `cat` would fail with EAGAIN.
 void make_blocking(int fd) {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags >= 0 && (flags & O_NONBLOCK) != 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);

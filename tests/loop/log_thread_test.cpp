@@ -442,6 +442,40 @@ TEST_CASE("log: draining into a sink that takes nothing ends at its deadline") {
     CHECK(complete == false);
 }
 
+TEST_CASE(
+    "log: a place that takes nothing holds up the end for its patience once, and all is counted") {
+    House house;
+    const auto fifo = house.directory / "fifo";
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    const auto fds = house.open(1, "web", file(fifo));
+    const std::string line = std::string(99, 'x') + "\n";
+    ::fcntl(fds.out, F_SETFL, O_NONBLOCK);
+    // Until nothing goes: FIFO, queue and pipe are full.
+    std::uint64_t lines = 0;
+    auto since = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - since < 500ms) {
+        if (::write(fds.out, line.data(), line.size()) <= 0) continue;
+        ++lines;
+        since = std::chrono::steady_clock::now();
+    }
+    std::optional<bool> complete;
+    since = std::chrono::steady_clock::now();
+    house.log->drain(2s, [&](bool done) { complete = done; });
+    house.until([&] { return complete.has_value(); });
+    CHECK(complete == false);
+    CHECK(std::chrono::steady_clock::now() - since < 4s);
+    const std::string said = house.error_with("did not take them before reeve ended");
+    // What is neither in the FIFO nor in the write that is under way.
+    std::uint64_t counted = 0;
+    for (std::size_t at = 0; (at = said.find("web: ", at)) != std::string::npos; ++at) {
+        const auto digits = said.find_first_of("0123456789", at);
+        counted += std::stoull(said.substr(digits));
+    }
+    CHECK(counted <= lines);
+    CHECK(counted > (lines - 64 * 1024 / line.size()) / 2);
+    const Fd reader{::open(fifo.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+}
+
 TEST_CASE("log: draining takes longer than its patience while it gets on") {
     House house;
     const auto fds = house.open(1, "web", inherit());

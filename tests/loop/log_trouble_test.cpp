@@ -267,6 +267,26 @@ TEST_CASE("log: a line that was begun in a file that can be opened again is whol
     house.until([&] { return content(path) == "begun and ended\n"; });
 }
 
+TEST_CASE("log: a burst does not overtake a line that was begun before the file went away") {
+    House house;
+    const auto path = house.directory / "logs/web.log";
+    const auto fds = house.open(1, "web", file(path));
+    put(fds.out, "first\n");
+    house.until([&] { return content(path) == "first\n"; });
+    fs::remove_all(house.directory / "logs");
+    std::ofstream{house.directory / "logs"} << "a file, not a directory";
+    put(fds.out, "begun ");
+    house.error_with("until it can");
+    fs::remove(house.directory / "logs");
+    house.log->reopen_files();
+    house.error_with("is written again");
+    const std::string burst = "and ended\n" + std::string(48 * 1024, 'x') + "\n";
+    put(fds.out, burst);
+    house.until([&] { return fs::exists(path) && fs::file_size(path) >= burst.size(); });
+    put(fds.out, "more\n");
+    house.until([&] { return content(path) == "begun " + burst + "more\n"; });
+}
+
 TEST_CASE("log: what waits for a file that nobody uses any more is still written") {
     House house;
     const auto path = house.directory / "web.log";
