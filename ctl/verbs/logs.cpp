@@ -211,7 +211,8 @@ bool explain_merged(const Session& session, const std::vector<api::ProgramStatus
         if (!card) continue;  // the logs themselves are what was asked for
         const bool is_apart = std::any_of(
             card->config.begin(), card->config.end(), [](const api::ConfigEntry& entry) {
-                return entry.key == "stderr" && entry.value != "\"stdout\"";
+                return (entry.key == "stderr" && entry.value != "\"stdout\"") ||
+                       entry.key.starts_with("stderr.");  // of a table
             });
         if (!is_apart) names += (names.empty() ? "" : ", ") + name;
     }

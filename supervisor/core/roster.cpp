@@ -475,7 +475,9 @@ void Roster::on_output(std::uint32_t slot, std::vector<model::OutputTrouble> tro
         return std::ranges::find(all, wanted.place, &model::OutputTrouble::place);
     };
     const auto before = std::exchange(instance.output_troubles_, std::move(troubles));
-    const auto dropped = dropped_lines - std::exchange(instance.dropped_lines_, dropped_lines);
+    // Since all was well last, for the lines are dropped before it is known what is the matter.
+    const auto dropped = dropped_lines - instance.dropped_lines_;
+    if (instance.output_troubles_.empty()) instance.dropped_lines_ = dropped_lines;
     for (const model::OutputTrouble& gone : before) {
         if (at(instance.output_troubles_, gone) != instance.output_troubles_.end()) continue;
         const double lasted = std::chrono::duration<double>(host_.now() - gone.since).count();

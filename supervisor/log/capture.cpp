@@ -429,7 +429,11 @@ void Capture::set_dropping(bool dropping) {
 
 void Capture::count_dropped() {
     std::uint64_t lines = 0;
-    for (const auto& outlet : outlets_) lines += outlet->take_dropped_lines();
+    for (const auto& outlet : outlets_) {
+        const std::uint64_t here = outlet->take_dropped_lines();
+        if (here > 0) outlet->sink().dropped(now_, run_, here);
+        lines += here;
+    }
     if (lines == 0) return;
     if (counters_.dropped_lines == dropped_said_) engine_.has_dropped(*this);
     counters_.dropped_lines += lines;

@@ -281,6 +281,10 @@ void FileSink::mark(WallTime time, std::uint32_t run, LineIndex::Kind kind) {
         {.position = file_->position(), .time = time, .run = run, .kind = kind});
 }
 
+void FileSink::dropped(WallTime time, std::uint32_t run, std::uint64_t lines) {
+    file_->index(stream_).add_dropped(file_->position(), time, run, lines);
+}
+
 void FileSink::set_run_number(std::uint32_t run, std::uint64_t number) {
     file_->index(stream_).set_run_number(run, number);
 }

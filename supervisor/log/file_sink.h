@@ -135,6 +135,7 @@ public:
     void note(WallTime time, std::uint32_t run) override;
     void mark(WallTime time, std::uint32_t run, LineIndex::Kind kind) override;
     void set_run_number(std::uint32_t run, std::uint64_t number) override;
+    void dropped(WallTime time, std::uint32_t run, std::uint64_t lines) override;
     void flush() override;
     bool idle() const override { return file_->idle(); }
     void reopen() override { file_->reopen(); }

@@ -46,6 +46,18 @@ std::string words_of(const base::OsError& error) {
     return error.text();
 }
 
+// Of an index's mark.
+Line::Kind kind_of(LineIndex::Kind mark) {
+    switch (mark) {
+        case LineIndex::Kind::run_begin:
+            return Line::Kind::run_begin;
+        case LineIndex::Kind::dropped:
+            return Line::Kind::missed;
+        default:
+            return Line::Kind::run_end;
+    }
+}
+
 }  // namespace
 
 struct History::Head {
@@ -186,8 +198,9 @@ std::int64_t History::FileSource::whole_from(const std::vector<Part>& all) const
 base::OsExpected<void> History::FileSource::open(const std::vector<Line>& memory) {
     const auto deadline = std::chrono::steady_clock::now() + owner_.options_.patience;
     while (history_.target->written() < static_cast<std::uint64_t>(history_.until)) {
-        if (std::chrono::steady_clock::now() >= deadline || owner_.cancelled_) {
-            errno = ETIMEDOUT;
+        const int error = history_.target->outcome().write_error;
+        if (error != 0 || std::chrono::steady_clock::now() >= deadline || owner_.cancelled_) {
+            errno = error != 0 ? error : ETIMEDOUT;
             return base::os_error("write", history_.path);
         }
         std::this_thread::sleep_for(1ms);
@@ -356,10 +369,10 @@ void History::FileSource::add_marks() {
         for (const LineIndex::Entry& entry : stream.index)
             if (entry.kind == LineIndex::Kind::run_begin && entry.number != 0)
                 stream.pids[entry.run] = entry.number;
-        if (!stream.has_marks) continue;
         for (const LineIndex::Entry& entry : stream.index) {
-            if (entry.kind != LineIndex::Kind::run_begin && entry.kind != LineIndex::Kind::run_end)
-                continue;
+            const bool of_run =
+                entry.kind == LineIndex::Kind::run_begin || entry.kind == LineIndex::Kind::run_end;
+            if (entry.kind != LineIndex::Kind::dropped && !(of_run && stream.has_marks)) continue;
             if (stream.run && *stream.run != entry.run) continue;
             if (owner_.options_.since && entry.time < *owner_.options_.since) continue;
             if (owner_.options_.until && entry.time > *owner_.options_.until) continue;
@@ -451,13 +464,12 @@ bool History::FileSource::next(Entry& entry) {
         if (held_ || part_ >= parts_.size()) {
             if (mark_ < marks_.size() && marks_[mark_].entry.position <= due) {
                 const Mark& mark = marks_[mark_++];
-                const bool begins = mark.entry.kind == LineIndex::Kind::run_begin;
                 entry.line = {
                     .time = mark.entry.time,
                     .instance = mark.stream->key.instance,
                     .run = mark.entry.run,
                     .source = mark.stream->key.source,
-                    .kind = begins ? Line::Kind::run_begin : Line::Kind::run_end,
+                    .kind = kind_of(mark.entry.kind),
                     .number = mark.entry.number,
                 };
                 entry.key = key_ = std::max(key_, mark.entry.time);

@@ -23,6 +23,18 @@ void LineIndex::add_mark(const Entry& mark) {
     add(mark);
 }
 
+void LineIndex::add_dropped(std::int64_t position, WallTime time, std::uint32_t run,
+                            std::uint64_t lines) {
+    if (!entries_.empty()) {
+        Entry& last = entries_.back();
+        if (last.kind == Kind::dropped && last.position == position && last.run == run) {
+            last.number += lines;
+            return;
+        }
+    }
+    add({.position = position, .time = time, .number = lines, .run = run, .kind = Kind::dropped});
+}
+
 void LineIndex::set_run_number(std::uint32_t run, std::uint64_t number) {
     const auto found = std::find_if(entries_.rbegin(), entries_.rend(), [run](const Entry& entry) {
         return entry.kind == Kind::run_begin && entry.run == run;

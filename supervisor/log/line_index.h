@@ -18,6 +18,7 @@ public:
         run_begin,  // a mark; `number` is the process
         run_end,    // a mark
         unended,    // the newline here was not the program's: its run ended without one
+        dropped,    // a mark; `number` lines were dropped here
     };
 
     struct Entry {
@@ -34,6 +35,7 @@ public:
 
     void add_text(std::int64_t position, WallTime time, std::uint32_t run);
     void add_mark(const Entry& mark);
+    void add_dropped(std::int64_t position, WallTime time, std::uint32_t run, std::uint64_t lines);
     // Fills in the process of the last begin of that run, if it is still here.
     void set_run_number(std::uint32_t run, std::uint64_t number);
 

@@ -40,6 +40,8 @@ public:
     virtual void note(WallTime, std::uint32_t) {}
     virtual void mark(WallTime, std::uint32_t, LineIndex::Kind) {}
     virtual void set_run_number(std::uint32_t, std::uint64_t) {}
+    // So many lines were not given to it, behind all that was.
+    virtual void dropped(WallTime, std::uint32_t, std::uint64_t) {}
 
     // After the records of one read.
     virtual void flush() {}

@@ -309,10 +309,20 @@ TEST_CASE("with overflow = drop nobody waits for a full disk, and what is missin
     REQUIRE(in_namespace_of(reeve, {"mount", "-o", "remount,size=64m", directory / "disk"}).code ==
             0);
     reeve.wait_until_said("is written again");
+    const auto recovered = reeve.wait_for("stuck", "log.recovered");
     CHECK(reeve.ctl({"stop", "stuck"}).code == 0);
 
     const auto files = log_files(seen_by(reeve, directory / "disk/stuck.log"));
     const auto reading = proofread(directory / "notes", "gaps", {"stuck"}, files);
+    // Where they are missing it is said.
+    std::uint64_t marked = 0;
+    const std::string history = reeve.ctl({"logs", "stuck", "-n", "all"}).out;
+    for (auto at = history.find(" missing here ---"); at != std::string::npos;
+         at = history.find(" missing here ---", at + 1)) {
+        const std::string begin = "--- stuck: ";
+        marked +=
+            std::strtoull(history.c_str() + history.rfind(begin, at) + begin.size(), nullptr, 10);
+    }
     CHECK(reeve.stop() == 0);
     INFO(reading.out << reeve.err());
     CHECK(reading.code == 0);
@@ -328,4 +338,6 @@ TEST_CASE("with overflow = drop nobody waits for a full disk, and what is missin
         dropped += std::strtoull(err.c_str() + begin, nullptr, 10);
     }
     CHECK(dropped + count_of(reading, "lines") == kLines);
+    CHECK(marked == dropped);
+    CHECK(number_of(recovered, "dropped_lines") == static_cast<std::int64_t>(dropped));
 }

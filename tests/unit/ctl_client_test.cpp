@@ -579,6 +579,8 @@ TEST_CASE("logs --stderr says of whom there is none because it goes into stdout"
     CHECK(reevectl({"logs", "web", "--stderr"}, server.path()).err == explained);
     card.config = {{"stderr", "\"inherit\"", "f", 2}};
     CHECK(reevectl({"logs", "web", "--stderr"}, server.path()).err == "");
+    card.config = {{"stderr.file", "\"/var/log/web.err\"", "f", 2}};
+    CHECK(reevectl({"logs", "web", "--stderr"}, server.path()).err == "");
 }
 
 TEST_CASE("a server that hangs up, talks nonsense or says nothing is not reachable") {
