@@ -130,6 +130,8 @@ private:
     };
 
     static constexpr int kBusyTurns = 16;
+    // All that a pipe may hold: the last words of a program that has just died are in the answer.
+    static constexpr std::size_t kCatchUp = 1024 * 1024;
 
     Engine(std::unique_ptr<loop::Loop> loop, Console& console, OwnLog& own_log);
 
