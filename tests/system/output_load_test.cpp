@@ -139,14 +139,15 @@ TEST_CASE("under load every line is once and whole in rotated and compressed fil
     {
         Reeve reeve{directory, toml_of(directory, scribes)};
         ends = make_trouble(reeve, scribes);
-        // One file after the other is compressed, while there is nothing better to do.
-        wait_until("the oldest of each are compressed", [&] {
-            return std::all_of(scribes.begin(), scribes.end(), [&](const Scribe& scribe) {
-                const auto files = log_files(directory / ("logs/" + scribe.name));
-                return scribe.bytes_per_second == 0 || files.size() <= 3 ||
-                       files.front().ends_with("z") || files.front().ends_with(".zst");
-            });
-        });
+        // One file after the other is compressed, while there is nothing better to do; what is
+        // rotated from now on may stay as it is.
+        for (const Scribe& scribe : scribes) {
+            if (scribe.bytes_per_second == 0) continue;
+            const std::string end = contains(scribe.output, "zstd") ? ".zst" : ".gz";
+            const auto files = [&] { return log_files(directory / ("logs/" + scribe.name)); };
+            if (files().size() <= 3) continue;
+            wait_until("the oldest is compressed", [&] { return files().front().ends_with(end); });
+        }
         CHECK(reeve.stop() == 0);
         check_nothing_was_dropped(reeve);
     }
@@ -159,9 +160,6 @@ TEST_CASE("under load every line is once and whole in rotated and compressed fil
         CHECK(reading.code == 0);
         runs += count_of(reading, "runs");
         CHECK(count_of(reading, "lines") > 100);
-        if (rate != 0 && files.size() > 3) {
-            CHECK(files.front().ends_with(contains(output, "zstd") ? ".zst" : ".gz"));
-        }
         for (const auto& file : files) {
             struct stat status {};
             REQUIRE(::stat(file.c_str(), &status) == 0);
