@@ -92,8 +92,11 @@ bool Capture::start_pull() {
 }
 
 bool Capture::look_after_pull() {
-    // What is read now waits in the file's queue, and while it does there is no other pull.
-    if (pull_ && pull_->is_stuck()) catch_up(kPipe);
+    if (pull_ && pull_->is_stuck()) {
+        outlets_.front()->sink().as_file()->file().was_held_up();
+        // What is read now waits in the file's queue, and while it does there is no other pull.
+        catch_up(kPipe);
+    }
     return pull_ != nullptr;
 }
 

@@ -68,7 +68,12 @@ public:
 
     // The file's thread reads on itself.  `over` is called on the log thread, if there still is
     // one.
-    bool may_pull() const { return !is_shared() && !away_ && !retry_armed_ && idle(); }
+    // Not after a pull that was held up, until all that waits is written.
+    bool may_pull() {
+        if (held_up_ && idle()) held_up_ = false;
+        return !is_shared() && !away_ && !retry_armed_ && !held_up_;
+    }
+    void was_held_up() { held_up_ = true; }
     void pull(std::shared_ptr<Pull> pull, std::function<void()> over);
 
     void reopen();
@@ -102,6 +107,7 @@ private:
     std::map<StreamKey, LineIndex> indexes_;
     bool away_ = false;
     bool retry_armed_ = false;
+    bool held_up_ = false;
     int said_ = 0;  // the errno that was last said, so that it is said once
     int rotation_said_ = 0;
     int compression_said_ = 0;
