@@ -84,7 +84,7 @@ struct LogFailed {
 struct LogRecovered {
     std::string place;
     double lasted_seconds;
-    std::uint64_t dropped_lines;  // of the instance's, meanwhile
+    std::uint64_t dropped_lines;  // of the instance's, since all was well last
     bool said;                    // that it had failed was, in reeve's log
 };
 // supervisor.pids: near a limit on processes, and no longer.

@@ -146,7 +146,7 @@ private:
     std::string search_hint_;
     std::string over_guard_;
     std::vector<model::OutputTrouble> output_troubles_;
-    std::uint64_t dropped_lines_ = 0;  // as it was last told
+    std::uint64_t dropped_lines_ = 0;  // when all was well last
     // How the process ended that handed over; while it is not clear whether that was the run's end.
     std::optional<ProcessEnd> handed_over_;
     Limits over_;  // limits of the guard that the present run is known to be over

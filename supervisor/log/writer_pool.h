@@ -8,8 +8,9 @@
 
 namespace reeve::log {
 
-// Threads for FileTargets: none until there is something to write, then one, and another for each
-// that has been stuck for a while when something else waits.  And one to compress what they rotate.
+// Threads for FileTargets: none until there is something to write, then one, a second one when
+// several files wait, and another for each that has been stuck for a while when something else
+// waits.  And one to compress what they rotate.
 class WriterPool {
 public:
     WriterPool();
