@@ -79,11 +79,11 @@ def measure(bench):
                     f"{'4 KiB writes' if size == STDIO else 'a write a line'}"
             reeves = ("reeve", "reeve-text", "reeve-json")
             table = Table(title, [
-                Column("rate", "MB/s", more_is_better=True,
+                Column("rate", "MB/s", more_is_better=True, over=Cat().name,
                        within_ratio={"reeve": 0.9, "reeve-text": 0.5, "reeve-json": 0.5}),
-                Column("CPU", "s/GiB", within_ratio={"reeve": 1.2}),
+                Column("CPU", "s/GiB", over=Cat().name, within_ratio={"reeve": 1.2}),
                 Column("bad lines", "", "max", within=0, ratio=False, goal_for=reeves)])
-            contestants = [Cat(), *bench.reeve(), *bench.reeve("text", log_format="text"),
+            contestants = [Cat(), Cat(polled=True), *bench.reeve(), *bench.reeve("text", log_format="text"),
                            *bench.reeve("json", log_format="json"), *bench.peers,
                            *bench.loggers]
             for contestant in table.rounds(contestants, "rate", bench.repeats, budget=40):
