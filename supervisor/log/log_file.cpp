@@ -238,7 +238,7 @@ int LogFile::open(Compressor& compressor) {
     take_up(std::move(opened.file));
 
     if (regular_ && plan_->rotation.compress != conf::Compression::none && !rotated_)
-        compressor.submit_with_leftovers(rotated_at(real_path()));
+        compressor.submit_with_leftovers(rotated_at(find_place().path));
     return 0;
 }
 
@@ -263,18 +263,25 @@ void LogFile::tell_begin() const {
 }
 
 // Where the file lies, when a link at the path leads there.
-std::string LogFile::real_path() const {
-    const base::Fd directory = open_directory(plan_->path);
+LogFile::Place LogFile::find_place() const {
+    Place place{.path = plan_->path, .directory = open_directory(plan_->path)};
     struct stat status {};
-    if (!directory ||
-        ::fstatat(directory.get(), file_name(plan_->path).c_str(), &status, AT_SYMLINK_NOFOLLOW) !=
-            0 ||
-        !S_ISLNK(status.st_mode))
-        return plan_->path;
-    std::array<char, PATH_MAX> path;
-    const std::string link = "/proc/self/fd/" + std::to_string(file_.get());
-    const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
-    return size > 0 ? std::string{path.data(), static_cast<std::size_t>(size)} : plan_->path;
+    if (!place.directory || ::fstatat(place.directory.get(), file_name(place.path).c_str(), &status,
+                                      AT_SYMLINK_NOFOLLOW) != 0)
+        return place;
+    if (S_ISLNK(status.st_mode)) {
+        std::array<char, PATH_MAX> path;
+        const std::string link = "/proc/self/fd/" + std::to_string(file_.get());
+        const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
+        if (size <= 0) return place;
+        place.path.assign(path.data(), static_cast<std::size_t>(size));
+        place.directory = open_directory(place.path);
+        if (!place.directory || ::fstatat(place.directory.get(), file_name(place.path).c_str(),
+                                          &status, AT_SYMLINK_NOFOLLOW) != 0)
+            return place;
+    }
+    place.is_here = Identity{status.st_dev, status.st_ino} == identity_;
+    return place;
 }
 
 const std::shared_ptr<RotatedFiles>& LogFile::rotated_at(const std::string& path) {
@@ -283,25 +290,19 @@ const std::shared_ptr<RotatedFiles>& LogFile::rotated_at(const std::string& path
     return rotated_;
 }
 
-bool LogFile::is_at(int directory, const std::string& name) const {
-    struct stat status {};
-    return ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-           Identity{status.st_dev, status.st_ino} == identity_;
-}
-
 // Puts the file aside and begins the next one; the stream is at a line's beginning.  0 or an errno,
 // and then the file is what it was.
 int LogFile::rotate(Compressor& compressor) {
-    const std::string path = real_path();
-    const std::string name = file_name(path);
-    const base::Fd directory = open_directory(path);
-    if (!directory || !is_at(directory.get(), name)) {
+    const Place place = find_place();
+    const base::Fd& directory = place.directory;
+    if (!place.is_here) {
         // Somebody else has put it aside.
         const Identity before = identity_;
         const int error = open(compressor);
         return error == 0 && identity_ == before ? ESTALE : error;
     }
-    const auto& rotated = rotated_at(path);
+    const std::string name = file_name(place.path);
+    const auto& rotated = rotated_at(place.path);
     bool leftovers = false;
     if (const int error = rotated->look(directory.get(), leftovers)) return error;
 

@@ -63,6 +63,12 @@ private:
         bool operator==(const Identity&) const = default;
     };
 
+    struct Place {
+        std::string path;
+        base::Fd directory;
+        bool is_here = false;  // what lies there is this file
+    };
+
     int make_sure_it_is_open(bool reopen, Compressor& compressor);
     bool was_moved();
     int open(Compressor& compressor);
@@ -74,8 +80,7 @@ private:
     bool may_rotate() const;
     FileState state() const;
     int rotate(Compressor& compressor);
-    bool is_at(int directory, const std::string& name) const;
-    std::string real_path() const;
+    Place find_place() const;
     const std::shared_ptr<RotatedFiles>& rotated_at(const std::string& path);
 
     const std::shared_ptr<const FilePlan> plan_;
