@@ -15,7 +15,7 @@ namespace reeve::log {
 namespace {
 
 // The most that a pipe can hold, short of a privileged program's asking for more.
-constexpr std::size_t kPipe = 1024 * 1024;
+constexpr std::size_t kPipe = Engine::kLargestPipe;
 constexpr std::size_t kMostBoundaries = 256;
 // A stream with more to read than this gives the others their turn.
 constexpr int kReadsATurn = 4;
@@ -92,8 +92,10 @@ bool Capture::start_pull() {
 }
 
 bool Capture::look_after_pull() {
-    if (pull_ && pull_->is_stuck()) {
-        outlets_.front()->sink().as_file()->file().was_held_up();
+    if (!pull_) return false;
+    SharedFile& file = outlets_.front()->sink().as_file()->file();
+    if (pull_->is_stuck() && !file.is_queued(*pull_)) {
+        file.was_held_up();
         // What is read now waits in the file's queue, and while it does there is no other pull.
         catch_up(kPipe);
     }
@@ -256,7 +258,8 @@ std::string_view Capture::without_return(std::string_view line) const {
 // seldom: both want a large one.  Idle pipes stay small, as their slots are memory too.
 void Capture::grow_pipe() {
     grown_ = true;
-    if (engine_.may_grow_pipe()) pipe_size_ = set_pipe_size(read_end_.get(), kPipe);
+    if (const std::size_t size = engine_.larger_pipe())
+        pipe_size_ = set_pipe_size(read_end_.get(), size);
 }
 
 void Capture::take(const Slice& slice) {

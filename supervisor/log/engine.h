@@ -106,7 +106,9 @@ public:
     void was_read(std::size_t bytes, bool from_large_pipe);
     // Streams have been read again and again lately, little by little.
     bool is_busy() const { return busy_turns_ >= kBusyTurns; }
-    bool may_grow_pipe();
+    // How large the pipe of one more busy stream should be, in bytes.  0: as it is.
+    std::size_t larger_pipe();
+    static constexpr std::size_t kLargestPipe = 1024 * 1024;
     void to_followers(const Line& line) { followers_.offer(line); }
     bool is_followed(InstanceId instance) const { return followers_.any_for(instance); }
     // It wants report_dropped() to be called in a second.

@@ -88,6 +88,7 @@ bool FileTarget::work(Compressor& compressor, BlockPool& blocks) {
         pull = std::exchange(pull_, nullptr);
         pull_over = std::exchange(pull_over_, {});
     }
+    if (pull) pull->take_up();
     bool well = write(std::move(batch), reopen, compressor, position);
     if (pull) {
         while (well) {

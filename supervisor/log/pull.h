@@ -31,6 +31,9 @@ public:
     // log thread can know of them.  Nothing: it is over, or was ended.
     std::optional<Slice> read(BlockPool& blocks, const std::function<void(std::size_t)>& note);
 
+    // Called before that: a thread has time for it.
+    void take_up();
+
     // The log thread's side.
     struct Pulled {
         std::uint64_t bytes = 0;   // all
@@ -39,8 +42,10 @@ public:
     };
     Pulled end();
     bool ended() const { return ended_; }
-    // Nothing was read since this was asked before: its file's disk may hang.
+    // Nothing was read since this was asked before: its file's disk may hang, or no thread has
+    // time.
     bool is_stuck();
+    bool was_taken_up();
 
 private:
     const int read_end_;
@@ -48,6 +53,7 @@ private:
 
     std::mutex mutex_;
     bool ended_ = false;  // is set by the log thread
+    bool taken_up_ = false;
     bool over_ = false;
     std::uint64_t looked_ = UINT64_MAX;
     std::size_t held_ = 0;

@@ -25,6 +25,7 @@ const std::size_t kCrew = std::min(std::thread::hardware_concurrency(), 2u);
 constexpr std::size_t kMostThreads = 64;
 // Files that wait for a thread while it is not worth another one.
 constexpr std::size_t kQueue = 2;
+constexpr auto kGetsOn = 50ms;
 constexpr auto kPatienceAtEnd = 500ms;
 
 }  // namespace
@@ -87,6 +88,11 @@ bool WriterPool::has(const FileTarget& target) const {
 bool WriterPool::waiting() const {
     const std::lock_guard lock{state_->mutex};
     return !state_->waiting.empty();
+}
+
+bool WriterPool::gets_on() const {
+    const std::lock_guard lock{state_->mutex};
+    return Clock::now() - state_->last_taken < kGetsOn;
 }
 
 std::size_t WriterPool::threads() const {

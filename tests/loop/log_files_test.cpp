@@ -794,3 +794,14 @@ TEST_CASE("files: rotated ones are listed in order, each once") {
     CHECK(none.error().text() ==
           "open " + (desk.directory / "missing/web.log").string() + ": No such file or directory");
 }
+
+TEST_CASE("files: a pool gets on while it takes things up, and not for long after") {
+    Desk desk;
+    CHECK_FALSE(desk.pool->gets_on());
+    const auto target = desk.open(desk.directory / "web.log");
+    desk.until([&] {
+        desk.pool->submit(target);
+        return desk.pool->gets_on();
+    });
+    desk.until([&] { return !desk.pool->gets_on(); });
+}

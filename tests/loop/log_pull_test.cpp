@@ -159,3 +159,30 @@ TEST_CASE("log: what two runs wrote in a hurry is told apart in memory and in th
     }
     CHECK(content(path) == text);
 }
+
+TEST_CASE("log: busy streams that have to wait for the threads are whole") {
+    House house;
+    const std::string text = numbered(0, 40'000);
+    constexpr InstanceId kStreams = 12;
+    const auto path = [&](InstanceId id) {
+        return house.directory / ("web" + std::to_string(id) + ".log");
+    };
+    std::vector<std::thread> writers;
+    for (InstanceId id = 1; id <= kStreams; ++id) {
+        const auto fds = house.open(id, "web" + std::to_string(id), file(path(id)));
+        writers.emplace_back([&text, out = fds.out] {
+            std::string_view rest = text;
+            while (!rest.empty()) {
+                const ssize_t size = ::write(out, rest.data(), rest.size());
+                if (size <= 0) return;
+                rest.remove_prefix(static_cast<std::size_t>(size));
+            }
+        });
+    }
+    for (std::thread& writer : writers) writer.join();
+    for (InstanceId id = 1; id <= kStreams; ++id) {
+        house.until([&] { return fs::file_size(path(id)) == text.size(); });
+        CHECK((content(path(id)) == text));
+        CHECK(house.counters(id).out.bytes == text.size());
+    }
+}
