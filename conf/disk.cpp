@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "conf/paths.h"
@@ -23,6 +24,68 @@ constexpr int kMostLinks = 40;  // as many as Linux follows
 
 string identity_of(const struct stat& status) {
     return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
+}
+
+Found found_as(const struct stat& status) {
+    if (S_ISDIR(status.st_mode)) return {Kind::directory};
+    if (S_ISSOCK(status.st_mode)) return {Kind::socket};
+    if (S_ISREG(status.st_mode)) return {Kind::other, identity_of(status)};
+    return {Kind::other};
+}
+
+// Puts the parts of `path` before those that are still to be walked; the next is the last.
+void push_parts(std::vector<string>& parts, std::string_view path) {
+    while (!path.empty()) {
+        const std::size_t slash = path.rfind('/');
+        const std::size_t start = slash == std::string_view::npos ? 0 : slash + 1;
+        const std::string_view part = path.substr(start);
+        if (!part.empty() && part != ".") parts.emplace_back(part);
+        path = path.substr(0, start == 0 ? 0 : start - 1);
+    }
+}
+
+// Where a file that is not there would be made: the last that is there of the way to it, its
+// links followed, and "/" and a name for each that would be made below.
+struct NewFile {
+    string directory;
+    string below;
+};
+
+// nullopt: nobody can tell, or links lead round and round.
+std::optional<NewFile> place_of_new_file(const string& path) {
+    NewFile place{path.starts_with('/') ? "/" : ".", ""};
+    std::vector<string> parts;
+    push_parts(parts, path);
+    int links = 0;
+    while (!parts.empty()) {
+        const string part = std::move(parts.back());
+        parts.pop_back();
+        if (!place.below.empty()) {
+            // What reeve makes by itself is no link.
+            if (part == "..") {
+                place.below.erase(place.below.rfind('/'));
+            } else {
+                place.below += "/" + part;
+            }
+            continue;
+        }
+        const string next = place.directory + "/" + part;
+        char target[PATH_MAX];
+        const ssize_t size = ::readlink(next.c_str(), target, sizeof target);
+        if (size >= 0) {
+            if (++links > kMostLinks) return std::nullopt;
+            const std::string_view text{target, static_cast<std::size_t>(size)};
+            if (text.starts_with('/')) place.directory = "/";
+            push_parts(parts, text);
+        } else if (errno == EINVAL) {  // there, and no link
+            place.directory = next;
+        } else if (errno == ENOENT) {
+            place.below = "/" + part;
+        } else {
+            return std::nullopt;
+        }
+    }
+    return place;
 }
 
 // One place that names a path.
@@ -54,27 +117,14 @@ void for_each_use(const Config& config, Place log, const std::function<void(cons
 }  // namespace
 
 Found look_at(const string& path) {
-    string name = path;
-    for (int links = 0; links <= kMostLinks; ++links) {
-        struct stat status {};
-        if (::stat(name.c_str(), &status) == 0) {
-            if (S_ISDIR(status.st_mode)) return {Kind::directory};
-            if (S_ISSOCK(status.st_mode)) return {Kind::socket};
-            if (S_ISREG(status.st_mode)) return {Kind::other, identity_of(status)};
-            return {Kind::other};
-        }
-        if (errno != ENOENT) return {};
-        char target[PATH_MAX];
-        const ssize_t size = ::readlink(name.c_str(), target, sizeof target);
-        if (size < 0) {
-            // Nothing there, and a file would be made in that directory, if there is one.
-            if (::stat(directory_of(name).c_str(), &status) != 0) return {Kind::nothing};
-            return {Kind::nothing, identity_of(status) + name.substr(name.rfind('/') + 1)};
-        }
-        name =
-            join_path(directory_of(name), std::string_view{target, static_cast<std::size_t>(size)});
-    }
-    return {};
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0) return found_as(status);
+    if (errno != ENOENT) return {};
+    const auto place = place_of_new_file(path);
+    if (!place || ::stat(place->directory.c_str(), &status) != 0) return {};
+    // "new/../web.log" is there as soon as "new" is made.
+    if (place->below.empty()) return found_as(status);
+    return {Kind::nothing, identity_of(status) + place->below};
 }
 
 std::vector<string> paths_of_output(const Config& config) {
@@ -108,7 +158,8 @@ void check_found(const Config& config, const AsWritten& written, const std::vect
         }
         if (here.identity.empty()) return;
         const Use& first = firsts.emplace(here.identity, use).first->second;
-        if (first.path == use.path) return;
+        // What "." and ".." hide conf::validate has said.
+        if (without_parents(first.path) == without_parents(use.path)) return;
         const string there = config.files[first.place.file] + ":" +
                              std::to_string(first.place.line) + ":" +
                              std::to_string(first.place.column);

@@ -537,10 +537,11 @@ private:
                 setting && setting->value->is(Value::Type::table)) {
                 check_environment(*setting->value);
             }
-            const std::size_t before = problems_.size();
-            auto program = read_program(table.name, table.place, own, surroundings_, problems_);
-            if (problems_.size() != before) written_.broken.insert(table.name);
+            FaultyKeys faulty;
+            auto program =
+                read_program(table.name, table.place, own, surroundings_, problems_, faulty);
             if (!added) continue;
+            if (!faulty.empty()) written_.faulty.emplace(table.name, std::move(faulty));
             if (program) {
                 config_.programs.push_back(std::move(*program));
             } else {

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace reeve::conf {
 
 namespace {
@@ -105,6 +107,23 @@ std::string join_path(std::string_view directory, std::string_view path) {
         clean += part;
     }
     return clean.empty() ? "." : clean;
+}
+
+std::string without_parents(std::string_view path) {
+    const std::string clean = join_path("", path);
+    std::string shortest;
+    for (std::size_t start = 1; start < clean.size();) {
+        const std::size_t end = std::min(clean.find('/', start), clean.size());
+        const std::string_view part = std::string_view{clean}.substr(start, end - start);
+        start = end + 1;
+        if (part != "..") {
+            shortest += '/';
+            shortest += part;
+        } else if (!shortest.empty()) {
+            shortest.erase(shortest.rfind('/'));
+        }
+    }
+    return shortest.empty() ? "/" : shortest;
 }
 
 std::string directory_of(std::string_view path) {

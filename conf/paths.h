@@ -43,6 +43,10 @@ std::string client_socket(const std::optional<std::string>& option);
 // since only the kernel knows what it means behind a symbolic link.
 std::string join_path(std::string_view directory, std::string_view path);
 
+// An absolute path without its "..": "/var/log" for "/var/www/../log".  Good to compare with, and
+// not to open: behind a symbolic link ".." may lead elsewhere.
+std::string without_parents(std::string_view path);
+
 // All before the last slash: "a/b" for "a/b/c", "/" for "/a", "." for "a".
 std::string directory_of(std::string_view path);
 

@@ -40,7 +40,11 @@ public:
         if (const Setting* setting = at("type")) {
             constexpr std::array kTypes{ProgramType::service, ProgramType::task,
                                         ProgramType::forking};
-            if (const auto word = read_.one_of(*setting)) program_.type = kTypes[*word];
+            if (const auto word = read_.one_of(*setting)) {
+                program_.type = kTypes[*word];
+            } else {
+                faulty_.emplace("type");
+            }
         }
         if (program_.type == ProgramType::task) program_.restart = RestartPolicy::never;
 
@@ -86,14 +90,15 @@ public:
         read_words();
         take("tty", program_.tty, &SettingReader::boolean);
         read_stdin();
-        out_ = read_stream("stdout", program_.output);
-        err_ = read_stream("stderr", program_.error);
-        if (const Setting* setting = at("pid_file")) {
-            if (read_.is_text(*setting->value, "\"pid_file\"", "a string") &&
+        watch("stdout", [&] { out_ = read_stream("stdout", program_.output); });
+        watch("stderr", [&] { err_ = read_stream("stderr", program_.error); });
+        watch("pid_file", [&] {
+            const Setting* setting = at("pid_file");
+            if (setting && read_.is_text(*setting->value, "\"pid_file\"", "a string") &&
                 setting->value->text.empty()) {
                 read_.wrong(*setting, "is empty (should be a path)");
             }
-        }
+        });
     }
 
     // Everything that is expanded.  False: the program is not enabled.
@@ -105,8 +110,8 @@ public:
             read_instance(variables);
         }
         settle(program_.input);
-        settle_sinks(program_.output, STDOUT_FILENO, out_);
-        settle_sinks(program_.error, STDERR_FILENO, err_);
+        watch("stdout", [&] { settle_sinks(program_.output, STDOUT_FILENO, out_); });
+        watch("stderr", [&] { settle_sinks(program_.error, STDERR_FILENO, err_); });
         return true;
     }
 
@@ -114,6 +119,8 @@ public:
         note_keys();
         return std::move(program_);
     }
+
+    FaultyKeys take_faulty() { return std::move(faulty_); }
 
 private:
     const Setting* at(std::string_view name) const { return find(settings_, name); }
@@ -123,8 +130,20 @@ private:
     void take(std::string_view name, Field& field,
               std::optional<T> (SettingReader::*reader)(const Setting&)) {
         if (const Setting* setting = at(name)) {
-            if (auto value = (read_.*reader)(*setting)) field = std::move(*value);
+            if (auto value = (read_.*reader)(*setting)) {
+                field = std::move(*value);
+            } else {
+                faulty_.emplace(name);
+            }
         }
+    }
+
+    // Reads what may be wrong in one of several places.
+    template <typename Action>
+    void watch(std::string_view key, const Action& action) {
+        const std::size_t before = problems_.size();
+        action();
+        if (problems_.size() != before) faulty_.emplace(key);
     }
 
     // Tables merge key by key, so the environment has layers and no one value.
@@ -443,6 +462,7 @@ private:
     std::size_t own_layers_ = 0;        // without that of [supervisor]
     bool own_pid_file_ = false;         // and not that of [defaults]
     const Settings* own_ = nullptr;
+    FaultyKeys faulty_;
     std::vector<string> words_;
     WrittenOutput out_;
     WrittenOutput err_;
@@ -451,10 +471,12 @@ private:
 }  // namespace
 
 std::optional<Program> read_program(const string& name, Place place, const Settings& own,
-                                    const ProgramSurroundings& surroundings, Problems& problems) {
+                                    const ProgramSurroundings& surroundings, Problems& problems,
+                                    FaultyKeys& faulty) {
     ProgramTable table{name, place, own, surroundings, problems};
     table.read_plain();
     if (!table.read_expanded()) return std::nullopt;
+    faulty = table.take_faulty();
     return table.take_program();
 }
 

@@ -8,6 +8,7 @@
 #include "conf/paths.h"
 #include "conf/problems.h"
 #include "conf/settings.h"
+#include "conf/validate.h"
 
 namespace reeve::conf {
 
@@ -20,9 +21,10 @@ struct ProgramSurroundings {
 };
 
 // Makes a Program of [program.NAME].  nullopt: it is not enabled.  What is wrong goes to
-// `problems`, and then the Program is not to be used.
+// `problems`, and then the Program is not to be used; rules across keys may go by all but `faulty`.
 std::optional<Program> read_program(const std::string& name, Place place, const Settings& own,
-                                    const ProgramSurroundings& surroundings, Problems& problems);
+                                    const ProgramSurroundings& surroundings, Problems& problems,
+                                    FaultyKeys& faulty);
 
 // Checks the values of a table that no program is made of: [defaults] alone.
 void check_settings(const Settings& settings, const ProgramSurroundings& surroundings,

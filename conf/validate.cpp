@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "conf/nearest.h"
+#include "conf/paths.h"
 #include "conf/quote.h"
 #include "conf/units.h"
 
@@ -43,6 +44,11 @@ private:
         return place ? *place : program.place;
     }
 
+    bool is_faulty(const Program& program, std::string_view key) const {
+        const auto keys = as_written_.faulty.find(program.name);
+        return keys != as_written_.faulty.end() && keys->second.contains(key);
+    }
+
     void check(const Program& program) {
         if (!written(program, "command") && !as_written_.misspelt.contains(program.name)) {
             problems_.add(program.place,
@@ -50,9 +56,8 @@ private:
                               " has no command (add one, such as command = [\"sleep\", \"60\"])");
         }
 
-        if (as_written_.broken.contains(program.name)) return;
-
-        if (program.restart_delay > program.restart_delay_max) {
+        if (program.restart_delay > program.restart_delay_max &&
+            !is_faulty(program, "restart_delay") && !is_faulty(program, "restart_delay_max")) {
             const bool own = written(program, "restart_delay") != nullptr;
             const bool maximum = written(program, "restart_delay_max") != nullptr;
             problems_.add(place_of(program, own ? "restart_delay" : "restart_delay_max"),
@@ -80,7 +85,8 @@ private:
     void check_daemon(const Program& program) {
         const bool forking = program.type == ProgramType::forking;
         if (const Place* place = written(program, "pid_file");
-            place && !forking && !as_written_.misspelt.contains(program.name)) {
+            place && !forking && !is_faulty(program, "type") && !is_faulty(program, "pid_file") &&
+            !as_written_.misspelt.contains(program.name)) {
             problems_.add(*place, "\"pid_file\" is for type = \"forking\" alone, and program " +
                                       quoted(program.name) + " is a " +
                                       (program.type == ProgramType::task ? "task" : "service") +
@@ -95,7 +101,7 @@ private:
     }
 
     void check_tty(const Program& program) {
-        if (!program.tty || as_written_.misspelt.contains(program.name)) return;
+        if (!program.tty) return;
         const auto refuse = [&](std::string_view key, const std::string& what) {
             problems_.add(place_of(program, key),
                           "program " + quoted(program.name) + " has tty = true and " + what);
@@ -114,7 +120,8 @@ private:
             refuse("stdout",
                    "stdout = \"direct\" (a pseudo-terminal is read by reeve; use \"inherit\")");
         }
-        if (program.error.kind != Output::Kind::merged) {
+        // A table in which nothing says where to may mean "stdout" in the end.
+        if (program.error.kind == Output::Kind::direct || !program.error.places.empty()) {
             refuse(written(program, "stderr") ? "stderr" : "tty",
                    "a stderr of its own (a pseudo-terminal is one stream; remove stderr, or set it "
                    "to \"stdout\")");
@@ -129,6 +136,8 @@ private:
                 const Sink& other = output.sinks[i];
                 if (one.kind != other.kind || one.descriptor != other.descriptor) continue;
                 if (one.path != other.path || one.instance_paths != other.instance_paths) continue;
+                // Neither could be read.
+                if (one.kind == Sink::Kind::file && one.path.empty()) continue;
                 problems_.add(output.places[i],
                               quoted(stream) + " of program " + quoted(program.name) + " goes to " +
                                   (one.kind == Sink::Kind::file ? quoted_short(one.path)
@@ -158,22 +167,38 @@ private:
     // A file that several write to is rotated, and written, in one way.
     void check_log_files() {
         struct Use {
-            const Sink* sink;
+            const Sink& sink;
+            const std::string& path;
             Place place;
+            bool faulty;
         };
-        std::map<std::string_view, Use> uses;
-        const auto check = [&](const std::string& path, const Sink& sink, Place place) {
-            if (config_.supervisor.log.kind == OwnLogTarget::Kind::file &&
-                config_.supervisor.log.path == path) {
+        std::map<std::string, Use> uses;  // by the path without its ".."
+        const OwnLogTarget& own = config_.supervisor.log;
+        const std::string own_path =
+            own.kind == OwnLogTarget::Kind::file ? without_parents(own.path) : "";
+        const auto check = [&](const Use& use) {
+            const auto& [sink, path, place, faulty] = use;
+            if (path.empty()) return;  // it could not be read
+            const std::string shortest = without_parents(path);
+            if (shortest == own_path) {
                 problems_.add(place, quoted_short(path) +
                                          " is the file of reeve's own log, which "
                                          "is set at " +
                                          shown(as_written_.log) + " (give each its own)");
                 return;
             }
-            const auto [first, added] = uses.emplace(path, Use{&sink, place});
+            const auto [first, added] = uses.emplace(shortest, use);
             if (added) return;
-            const auto [here, there] = difference(sink, *first->second.sink);
+            if (first->second.path != path) {
+                problems_.add(place, quoted_short(path) + " and " +
+                                         quoted_short(first->second.path) + " at " +
+                                         shown(first->second.place) +
+                                         " differ in \"..\" alone (write the same path in both, "
+                                         "or give each its own)");
+                return;
+            }
+            if (faulty || first->second.faulty) return;
+            const auto [here, there] = difference(sink, first->second.sink);
             if (here.empty()) return;
             problems_.add(place, quoted_short(path) + " has " + here + " here, and " + there +
                                      " at " + shown(first->second.place) +
@@ -181,14 +206,16 @@ private:
                                      "way; make them the same)");
         };
         for (const Program& program : config_.programs) {
-            if (as_written_.broken.contains(program.name)) continue;
-            for (const Output* output : {&program.output, &program.error}) {
-                for (std::size_t i = 0; i < output->places.size(); ++i) {
-                    const Sink& sink = output->sinks[i];
+            for (const bool error : {false, true}) {
+                const Output& output = error ? program.error : program.output;
+                const bool faulty = is_faulty(program, error ? "stderr" : "stdout");
+                for (std::size_t i = 0; i < output.places.size(); ++i) {
+                    const Sink& sink = output.sinks[i];
+                    const Place place = output.places[i];
                     if (sink.kind != Sink::Kind::file) continue;
-                    if (sink.instance_paths.empty()) check(sink.path, sink, output->places[i]);
+                    if (sink.instance_paths.empty()) check({sink, sink.path, place, faulty});
                     for (const std::string& path : sink.instance_paths) {
-                        check(path, sink, output->places[i]);
+                        check({sink, path, place, faulty});
                     }
                 }
             }
@@ -262,9 +289,9 @@ private:
         std::map<std::string_view, const Program*> owners;
         for (const Program& program : config_.programs) {
             if (program.type != ProgramType::forking) continue;
-            if (as_written_.broken.contains(program.name)) continue;
             const Place place = place_of(program, "pid_file");
             for (const std::string& path : program.pid_files) {
+                if (path.empty()) continue;  // it could not be read
                 const auto [owner, added] = owners.emplace(path, &program);
                 if (added) continue;
                 const Program& other = *owner->second;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,14 +11,17 @@
 
 namespace reeve::conf {
 
+// Of one program, as the table of keys names them: "stdout".
+using FaultyKeys = std::set<std::string, std::less<>>;
+
 // What load() knows and a Config doesn't say.
 struct AsWritten {
     // Every file could be read: what is named and not found is really missing.
     bool complete = true;
 
-    // Programs with a value that could not be read and so has its default: rules across keys would
-    // say what is not so.
-    std::set<std::string> broken;
+    // By program: its keys with a value that could not be read and so has its default, of which
+    // rules across keys would say what is not so.
+    std::map<std::string, FaultyKeys> faulty;
 
     // Programs with unknown keys, one of which may have been meant as the missing one.
     std::set<std::string> misspelt;

@@ -108,11 +108,59 @@ TEST_CASE("the disk says what lies at a path, and which names are one file") {
     CHECK(at("real/other.log").identity != at("real/new.log").identity);
     CHECK(at("new.log").identity != at("real/new.log").identity);
     CHECK(at("real/new.log").identity != at("real/web.log").identity);
-    CHECK(at("none/new.log").kind == Kind::nothing);
-    CHECK(at("none/new.log").identity.empty());
     CHECK(at("fifo").kind == Kind::other);
     CHECK(at("fifo").identity.empty());
     CHECK(at("round").kind == Kind::unknown);
     CHECK(at("near/x").kind == Kind::unknown);
     CHECK(look_at("/dev/null").identity.empty());
+}
+
+TEST_CASE("two names of a file whose directory is not made yet are one") {
+    const Tree place;
+    std::filesystem::create_directory(place / "real");
+    place.file("real/web.log");
+    place.link("real", "link");
+    place.link("real/later", "dangling");
+    place.link("loop/a", "loop");
+
+    const auto identity = [&](const char* name) {
+        const Found found = look_at(place / name);
+        CHECK(found.kind == Kind::nothing);
+        return found.identity;
+    };
+    const std::string file = identity("real/new/sub/x.log");
+    CHECK_FALSE(file.empty());
+    CHECK(identity("link/new/sub/x.log") == file);
+    CHECK(identity("real/../real/new/sub/x.log") == file);
+    CHECK(identity("real/new/../new/./sub//x.log") == file);
+    CHECK(identity("real/other/../../link/new/sub/x.log") == file);
+    CHECK(identity("real/new/x.log") != file);
+    CHECK(identity("new/sub/x.log") != file);
+    CHECK(identity("real/newsub/x.log") != file);
+    CHECK(identity("dangling/x.log") == identity("link/later/x.log"));
+
+    const Found made = look_at(place / "new/../link/web.log");
+    CHECK(made.kind == Kind::other);
+    CHECK(made.identity == look_at(place / "real/web.log").identity);
+    CHECK(look_at(place / "new/../real").kind == Kind::directory);
+    CHECK(look_at(place / "loop/x.log").kind == Kind::unknown);
+    CHECK(look_at(place / "new/../loop/x.log").kind == Kind::unknown);
+    CHECK(look_at(place / "new/../real/web.log/x.log").kind == Kind::unknown);
+}
+
+TEST_CASE("names that differ in \"..\" are refused once, whether anybody looks or not") {
+    const std::string two =
+        "[program.a]\ncommand='x'\nstdout='/d/x.log'\n"
+        "[program.b]\ncommand='x'\nstdout='/d/../d/x.log'\n";
+    const std::string error =
+        "reeve.toml:6:8: \"/d/../d/x.log\" and \"/d/x.log\" at reeve.toml:3:8 differ in \"..\" "
+        "alone (write the same path in both, or give each its own)\n";
+    CHECK(errors_with({}, two) == error);
+    const Found file{Kind::nothing, "1:1/x.log"};
+    CHECK(errors_with({{"/d/x.log", file}, {"/d/../d/x.log", file}}, two) == error);
+    CHECK(errors_with({}, "[supervisor]\nlog='/d/../x'\n[program.a]\ncommand='x'\nstdout='/x'") ==
+          "reeve.toml:5:8: \"/x\" is the file of reeve's own log, which is set at reeve.toml:2:1 "
+          "(give each its own)\n");
+    CHECK(errors_with({}, "[program.a]\ncommand='x'\nstdout='/d/../d/x.log'\nstderr='/e/x.log'") ==
+          "");
 }

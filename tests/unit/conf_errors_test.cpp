@@ -337,6 +337,65 @@ TEST_CASE("rules across keys and programs are said where the last of them was br
     });
 }
 
+TEST_CASE("rules across keys are said beside values that are wrong") {
+    CHECK(Files{"[program.a]\ncommand='x'\nnice=99\ntty=true\nstderr='inherit'\n"
+                "restart_delay='1m'\nstart_timeout='1ms'\nstdin='/dev/zero'\n"}
+              .errors() ==
+          R"(reeve.toml:3:6: "nice" is 99 (should be an integer from -20 to 19)
+reeve.toml:5:1: program "a" has tty = true and a stderr of its own (a pseudo-terminal is one stream; remove stderr, or set it to "stdout")
+reeve.toml:6:1: "restart_delay" is "1m", longer than "restart_delay_max", which is "30s" by default (should be at most as long)
+reeve.toml:7:1: "start_timeout" is "1ms" (should be at least "1s": a program is ready after one second)
+reeve.toml:8:1: program "a" has tty = true and a stdin of its own (the pseudo-terminal is its standard input too; remove stdin, and type with "reevectl attach")
+)");
+    CHECK(Files{"[program.a]\ncommand='x'\nnicee=9\ntty=true\nstderr='inherit'"}.errors() ==
+          R"(reeve.toml:3:1: unknown key "nicee" in [program.a] (did you mean "nice"?)
+reeve.toml:5:1: program "a" has tty = true and a stderr of its own (a pseudo-terminal is one stream; remove stderr, or set it to "stdout")
+)");
+    CHECK(Files{"[program.a]\ncommand='x'\nstdin='inherit'\nnice=99\n"
+                "[program.b]\ncommand='x'\nstdin='inherit'\numask=9\n"}
+              .errors() ==
+          R"(reeve.toml:4:6: "nice" is 99 (should be an integer from -20 to 19)
+reeve.toml:7:1: programs "a" and "b" both have stdin = "inherit" (only one can have reeve's standard input)
+reeve.toml:8:7: "umask" is an integer (should be octal digits in quotes, such as "022")
+)");
+    CHECK(Files{"[program.a]\ncommand='x'\nnice=99\nstdout=['/l', 7, { file = '/l', keep = '3' }]\n"
+                "[program.b]\ncommand='x'\nnice=99\nstdout={ file = '/m', keep = 3 }\n"
+                "stderr={ file = '/m', keep = 4 }\n"}
+              .errors() ==
+          R"(reeve.toml:3:6: "nice" is 99 (should be an integer from -20 to 19)
+reeve.toml:4:15: an item of "stdout" is an integer (should be a word such as "inherit", a path, or a table)
+reeve.toml:4:18: "stdout" of program "a" goes to "/l" twice (remove one)
+reeve.toml:4:40: "keep" is a string (should be an integer from 0 to 1000000)
+reeve.toml:7:6: "nice" is 99 (should be an integer from -20 to 19)
+reeve.toml:9:8: "/m" has keep = 4 here, and keep = 3 at reeve.toml:8:8 (a file that several write to is written and rotated in one way; make them the same)
+)");
+    CHECK(
+        Files{"[defaults]\ntype='forking'\npid_file='/run/x.pid'\nnice=99\n"
+              "[program.a]\ncommand='x'\n[program.b]\ncommand='x'"}
+            .errors() ==
+        R"(reeve.toml:3:1: programs "a" and "b" share one pid_file, "/run/x.pid" (write ${program} in it)
+reeve.toml:4:6: "nice" is 99 (should be an integer from -20 to 19)
+)");
+}
+
+TEST_CASE("of a value that is wrong no rule across keys says anything") {
+    check_rows({
+        {"[program.a]\ncommand='x'\nrestart_delay='1x'\nrestart_delay_max='1ms'",
+         R"(3:15: "restart_delay": "1x" is not a duration (write numbers with d, h, m, s or ms, the larger unit first, such as "10s" or "1m30s"))"},
+        {"[program.a]\ncommand='x'\nrestart_delay='1m'\nrestart_delay_max=true",
+         R"(4:19: "restart_delay_max" is a boolean (should be a duration in quotes, such as "1m"))"},
+        {"[program.a]\ncommand='x'\ntty=true\nstderr=5",
+         R"(4:8: "stderr" is an integer (should be "stdout", "inherit", "null", "direct", "syslog" or "journal", a path, a table such as { file = "/var/log/web.log", keep = 10 }, or an array of these; "./5" is a file of that name))"},
+        {"[program.a]\ncommand='x'\nstdout={ file = '/l', keep = '1' }\nstderr='/l'",
+         R"(3:30: "keep" is a string (should be an integer from 0 to 1000000))"},
+        {"[program.a]\ncommand='x'\ntype='forking'\ninstances=2\npid_file='${X}'",
+         R"(5:10: "pid_file": ${X} is not set (set it, or write ${X:-default}, or $${ for a plain ${))"},
+        {"[program.a]\ncommand='x'\nstdout=['${X}', '${X}']",
+         R"(3:9: "stdout": ${X} is not set (set it, or write ${X:-default}, or $${ for a plain ${)
+reeve.toml:3:17: "stdout": ${X} is not set (set it, or write ${X:-default}, or $${ for a plain ${))"},
+    });
+}
+
 TEST_CASE("includes that can't be followed are said where they are written") {
     const auto errors = [](const char* main, std::map<std::string, std::string> others) {
         Files files{main};

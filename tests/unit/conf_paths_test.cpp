@@ -64,6 +64,18 @@ TEST_CASE("the socket is where both sides expect it") {
     CHECK(client_socket("/x.sock") == "/x.sock");
 }
 
+TEST_CASE("a path without its parents is good to compare with") {
+    CHECK(without_parents("/var/log/x.log") == "/var/log/x.log");
+    CHECK(without_parents("/var/log/../log/x.log") == "/var/log/x.log");
+    CHECK(without_parents("/var/www/a/../../log/./x.log") == "/var/log/x.log");
+    CHECK(without_parents("//var//..//x.log") == "/x.log");
+    CHECK(without_parents("/../../x.log") == "/x.log");
+    CHECK(without_parents("/var/..log/...") == "/var/..log/...");
+    CHECK(without_parents("/var/log/..") == "/var");
+    CHECK(without_parents("/var/..") == "/");
+    CHECK(without_parents("/") == "/");
+}
+
 TEST_CASE("paths are joined without being looked up") {
     CHECK(join_path("/etc/reeve", "conf.d/a.toml") == "/etc/reeve/conf.d/a.toml");
     CHECK(join_path("/etc/reeve", "/a") == "/a");
