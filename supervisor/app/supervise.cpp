@@ -350,7 +350,8 @@ int supervise(conf::Config config) {
         });
 
         (*output)->on_report([&](log::OutputReport report) {
-            roster.on_output(report.instance, std::move(report.troubles), report.dropped_lines);
+            roster.on_output(report.instance, std::move(report.troubles), report.dropped_lines,
+                             {.run = report.run, .lines = report.dropped_of_run});
         });
 
         PidWatch pids{**loop, host, events, config.supervisor.pids_warn};

@@ -97,7 +97,8 @@ bool is_down(const core::Instance& instance) {
 // One instance's part of the answer.
 struct Item {
     core::Instance* instance;
-    std::string was{};  // its state, where it was up, or down, before anybody asked
+    std::string was{};            // its state, where it was up, or down, before anybody asked
+    std::uint64_t ended_run = 0;  // the run that a stop or restart ends; 0: there was none
     core::Roster::WaitId wait = 0;
     bool known = false;
     api::ActionResult result{};
@@ -142,10 +143,12 @@ private:
                 accepted = roster.start(instance, actor);
                 break;
             case Call::restart:
+                if (instance.run()) item.ended_run = instance.run_number();
                 accepted = roster.restart(instance, actor);
                 break;
             case Call::stop:
                 if (is_down(instance)) item.was = state_of(instance);
+                if (instance.run()) item.ended_run = instance.run_number();
                 roster.stop(instance, actor);
                 break;
             case Call::reset:
@@ -244,21 +247,53 @@ private:
         }
     }
 
-    // All outcomes are known; what is missing are the last words of those that failed to start.
+    // All outcomes are known; what is missing are the last words of those that failed to start, and
+    // what those that were stopped have lost.
     void complete() {
         stage_ = Stage::collecting_lines;
         timer_.stop();
+        lines_awaited_ = 1;  // not before all are asked for
+        ask_for_losses();
         const bool starts = action_.verb == Call::start || action_.verb == Call::restart;
         for (std::size_t i = 0; starts && i < items_.size(); ++i) {
             if (items_[i].result.ok || items_[i].instance->run_number() == 0) continue;
             ask_for_lines(i);
             if (lines_asked_ == kFailuresWithLines) break;
         }
-        if (lines_awaited_ == 0) {
+        if (--lines_awaited_ == 0) {
             reply();
         } else {
             timer_.start(kLinesPatience);
         }
+    }
+
+    void ask_for_losses() {
+        if (!action_.wait) return;
+        std::vector<log::RunKey> runs;
+        std::vector<std::size_t> whose;
+        for (std::size_t i = 0; i < items_.size(); ++i) {
+            if (items_[i].ended_run == 0) continue;
+            runs.push_back({.instance = items_[i].instance->slot(),
+                            .run = static_cast<std::uint32_t>(items_[i].ended_run)});
+            whose.push_back(i);
+        }
+        if (runs.empty()) return;
+        ++lines_awaited_;
+        world_.logs.dropped_of(
+            std::move(runs), lifeline_.tie([this, whose](const std::vector<std::uint64_t>& lines) {
+                if (stage_ != Stage::collecting_lines) return;
+                for (std::size_t i = 0; i < whose.size(); ++i) add_loss(items_[whose[i]], lines[i]);
+                if (--lines_awaited_ == 0) reply();
+            }));
+    }
+
+    static void add_loss(Item& item, std::uint64_t lines) {
+        if (lines == 0) return;
+        std::string& message = item.result.message;
+        const std::string loss =
+            core::loss_note(lines) + ": what they go to did not take them in time";
+        // The state stands before the message.
+        message = message.empty() || message == item.result.state ? loss : message + "; " + loss;
     }
 
     void ask_for_lines(std::size_t index) {

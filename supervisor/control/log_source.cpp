@@ -38,6 +38,11 @@ private:
 
 }  // namespace
 
+void LogSource::dropped_of(std::vector<log::RunKey> runs,
+                           std::function<void(std::vector<std::uint64_t>)> answer) {
+    answer(std::vector<std::uint64_t>(runs.size(), 0));
+}
+
 std::unique_ptr<LogSource::Follower> LogSource::look(
     log::LookRequest request, std::function<void(log::Look)> answer,
     std::function<void(std::vector<log::Line>)> on_lines) {
@@ -132,6 +137,11 @@ std::unique_ptr<LogSource::OwnWatch> ThreadLogSource::watch_own(std::function<vo
 
 void ThreadLogSource::query(log::Query query, std::function<void(std::vector<log::Line>)> answer) {
     thread_.query(std::move(query), std::move(answer));
+}
+
+void ThreadLogSource::dropped_of(std::vector<log::RunKey> runs,
+                                 std::function<void(std::vector<std::uint64_t>)> answer) {
+    thread_.dropped_of(std::move(runs), std::move(answer));
 }
 
 std::unique_ptr<LogSource::Follower> ThreadLogSource::follow(

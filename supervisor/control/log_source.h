@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "supervisor/log/counters.h"
 #include "supervisor/log/line.h"
 #include "supervisor/log/look.h"
 #include "supervisor/log/own_log.h"
@@ -29,6 +31,10 @@ public:
     virtual ~LogSource() = default;
 
     virtual void query(log::Query query, std::function<void(std::vector<log::Line>)> answer) = 0;
+
+    // As LogThread::dropped_of().  A source that drops nothing may answer from inside the call.
+    virtual void dropped_of(std::vector<log::RunKey> runs,
+                            std::function<void(std::vector<std::uint64_t>)> answer);
 
     // As LogThread::Follower: while it hasn't heard took() of what it gave, it may leave out lines
     // and say `missed`.  No callback after its end.
@@ -75,6 +81,8 @@ public:
     ~ThreadLogSource() override;
 
     void query(log::Query query, std::function<void(std::vector<log::Line>)> answer) override;
+    void dropped_of(std::vector<log::RunKey> runs,
+                    std::function<void(std::vector<std::uint64_t>)> answer) override;
     std::unique_ptr<Follower> follow(log::Query query,
                                      std::function<void(std::vector<log::Line>)> on_lines) override;
     std::unique_ptr<Follower> look(log::LookRequest request, std::function<void(log::Look)> answer,

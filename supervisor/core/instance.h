@@ -60,6 +60,12 @@ struct Outcome {
     std::string message;  // "running (pid 4121)"; or why not: "exit 3, 5 times in 20s"
 };
 
+// Lines of a run's output that what they go to did not take.
+struct OutputLoss {
+    std::uint64_t run = 0;
+    std::uint64_t lines = 0;
+};
+
 // One copy of a program: its configuration, its state machine, its present run and its past.
 // Reads like a record for those who show it; only the roster changes it.
 class Instance {
@@ -115,6 +121,8 @@ public:
     const std::string& over_guard() const { return over_guard_; }
     // What is the matter with the places that its output goes to, over its runs.
     const std::vector<model::OutputTrouble>& output_troubles() const { return output_troubles_; }
+    // Lines of the present or last run's output that were dropped, as far as it is known by now.
+    std::uint64_t lines_lost() const { return loss_.run == runs_ ? loss_.lines : 0; }
     // Absolute; empty: it has none.
     const std::string& pid_file() const;
 
@@ -147,6 +155,7 @@ private:
     std::string over_guard_;
     std::vector<model::OutputTrouble> output_troubles_;
     std::uint64_t dropped_lines_ = 0;  // when all was well last
+    OutputLoss loss_;
     // How the process ended that handed over; while it is not clear whether that was the run's end.
     std::optional<ProcessEnd> handed_over_;
     Limits over_;  // limits of the guard that the present run is known to be over
@@ -157,6 +166,9 @@ private:
 
 // "output waits: /var/log/web.log: No space left on device, for 3m"; empty: nothing.
 std::string output_note_of(const Instance& instance, model::TimePoint now);
+
+// "812 lines of its output dropped"; empty: none.
+std::string loss_note(std::uint64_t lines);
 
 // The NOTE of a status table: the one thing worth knowing about it now.  "exit 1; next try in 13s",
 // "by uid 1000 2h ago"; empty when there is nothing to say.

@@ -131,15 +131,32 @@ std::string output_note_of(const Instance& instance, model::TimePoint now) {
     return text;
 }
 
+namespace {
+
+// What the last run wrote in vain.
+std::string and_its_loss(std::string text, const Instance& instance) {
+    const std::string loss = loss_note(instance.lines_lost());
+    if (!text.empty() && !loss.empty()) text += "; ";
+    return text + loss;
+}
+
+}  // namespace
+
+std::string loss_note(std::uint64_t lines) {
+    if (lines == 0) return {};
+    return std::to_string(lines) + (lines == 1 ? " line" : " lines") + " of its output dropped";
+}
+
 std::string note_of(const Instance& instance, model::TimePoint now, model::WallTime wall_now) {
     const Machine& machine = instance.machine();
     switch (instance.state()) {
         case State::stopped:
-            if (instance.last_request() && asked_to_be_down(*instance.last_request())) {
-                return asked_by(*instance.last_request(), wall_now);
-            }
-            return instance.run_number() == 0 && !instance.program().autostart ? "autostart = false"
-                                                                               : "";
+            if (instance.last_request() && asked_to_be_down(*instance.last_request()))
+                return and_its_loss(asked_by(*instance.last_request(), wall_now), instance);
+            return and_its_loss(instance.run_number() == 0 && !instance.program().autostart
+                                    ? "autostart = false"
+                                    : "",
+                                instance);
         case State::waiting:
             return machine.lack() + "; next try " + ahead(machine.deadline().value_or(now) - now);
         case State::starting:
@@ -150,12 +167,14 @@ std::string note_of(const Instance& instance, model::TimePoint now, model::WallT
                    (instance.output_troubles().empty() ? std::string{}
                                                        : "; " + output_note_of(instance, now));
         case State::backoff:
-            return why_it_ended(machine, now) + "; next try " +
-                   ahead(machine.deadline().value_or(now) - now);
+            return and_its_loss(why_it_ended(machine, now) + "; next try " +
+                                    ahead(machine.deadline().value_or(now) - now),
+                                instance);
         case State::exited:
         case State::failed: {
             // How long the failures took is told up to the last of them, not up to now.
-            std::string text = why_it_ended(machine, instance.since_monotonic());
+            std::string text =
+                and_its_loss(why_it_ended(machine, instance.since_monotonic()), instance);
             if (!instance.last_words().empty()) text += ": " + instance.last_words();
             return text;
         }

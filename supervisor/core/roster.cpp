@@ -467,9 +467,10 @@ void Roster::on_footprint(std::uint32_t slot, const Footprint& footprint) {
 // --- its output ----------------------------------------------------------------------------------
 
 void Roster::on_output(std::uint32_t slot, std::vector<model::OutputTrouble> troubles,
-                       std::uint64_t dropped_lines) {
+                       std::uint64_t dropped_lines, OutputLoss loss) {
     if (slot >= instances_.size()) return;
     Instance& instance = *instances_[slot];
+    instance.loss_ = loss;
     const auto at = [](const std::vector<model::OutputTrouble>& all,
                        const model::OutputTrouble& wanted) {
         return std::ranges::find(all, wanted.place, &model::OutputTrouble::place);
@@ -477,7 +478,8 @@ void Roster::on_output(std::uint32_t slot, std::vector<model::OutputTrouble> tro
     const auto before = std::exchange(instance.output_troubles_, std::move(troubles));
     // Since all was well last, for the lines are dropped before it is known what is the matter.
     const auto dropped = dropped_lines - instance.dropped_lines_;
-    if (instance.output_troubles_.empty()) instance.dropped_lines_ = dropped_lines;
+    if (instance.output_troubles_.empty() && !before.empty())
+        instance.dropped_lines_ = dropped_lines;
     for (const model::OutputTrouble& gone : before) {
         if (at(instance.output_troubles_, gone) != instance.output_troubles_.end()) continue;
         const double lasted = std::chrono::duration<double>(host_.now() - gone.since).count();

@@ -109,10 +109,10 @@ public:
     void on_limits_missing(RunId run, std::string what);
     // For the guard, of the run that is there now; of an instance without one it is ignored.
     void on_footprint(std::uint32_t slot, const Footprint& footprint);
-    // All that is the matter with an instance's output now, and how many of its lines were ever
-    // dropped.
+    // All that is the matter with an instance's output now, how many of its lines were ever
+    // dropped, and how many of the run's whose output comes now.
     void on_output(std::uint32_t slot, std::vector<model::OutputTrouble> troubles,
-                   std::uint64_t dropped_lines);
+                   std::uint64_t dropped_lines, OutputLoss loss = {});
     void on_wake();
 
     // The last line that a run wrote before it failed, for the note; asked for by whoever owns the

@@ -441,8 +441,18 @@ void Capture::count_dropped() {
         lines += here;
     }
     if (lines == 0) return;
+    if (!losses_) losses_ = std::make_unique<std::array<Loss, 2>>();
+    auto& [last, before] = *losses_;
+    if (last.run != run_) before = std::exchange(last, {.run = run_, .lines = 0});
+    last.lines += lines;
     if (counters_.dropped_lines == dropped_said_) engine_.has_dropped(*this);
     counters_.dropped_lines += lines;
+}
+
+std::uint64_t Capture::dropped_of(std::uint32_t run) const {
+    if (!losses_) return 0;
+    const auto loss = std::ranges::find(*losses_, run, &Loss::run);
+    return loss == losses_->end() ? 0 : loss->lines;
 }
 
 bool Capture::report_dropped() {

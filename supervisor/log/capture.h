@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -43,6 +44,9 @@ public:
     InstanceId instance() const { return instance_; }
     const Ring& ring() const { return ring_; }
     const StreamCounters& counters() const { return counters_; }
+    // The run whose bytes come now, and what of one was dropped; 0 also of a run that is forgotten.
+    std::uint32_t run() const { return run_; }
+    std::uint64_t dropped_of(std::uint32_t run) const;
     Source source() const { return name_.source; }
     const StreamName& name() const { return name_; }
 
@@ -136,6 +140,12 @@ private:
     model::LineBuffer splitter_;
     Ring ring_;
     StreamCounters counters_;
+    // Dropped lines of the last two runs that lost any, the younger first.
+    struct Loss {
+        std::uint32_t run = 0;
+        std::uint64_t lines = 0;
+    };
+    std::unique_ptr<std::array<Loss, 2>> losses_;  // null: none
     std::uint64_t dropped_said_ = 0;
     std::uint64_t dropped_looked_ = 0;  // as report_dropped() saw it last
     std::vector<Boundary> boundaries_;  // the next one first

@@ -11,6 +11,11 @@ struct StreamCounters {
     std::uint64_t dropped_lines = 0;  // that a sink didn't take, summed over its sinks
 };
 
+struct RunKey {
+    InstanceId instance = 0;
+    std::uint32_t run = 0;
+};
+
 struct InstanceCounters {
     InstanceId instance = 0;
     StreamCounters out;

@@ -65,6 +65,7 @@ struct Engine::Instance {
     std::unique_ptr<Capture> out;  // null: not captured
     std::unique_ptr<Capture> err;  // null: not captured, or merged
     std::vector<Trouble> told;     // as it was last reported
+    std::uint64_t told_dropped = 0;
 };
 
 base::OsExpected<std::unique_ptr<Engine>> Engine::open(Console& console, OwnLog& own_log) {
@@ -247,7 +248,10 @@ Capture* Engine::find(InstanceId id, Source source) {
 }
 
 void Engine::add_boundary(InstanceId id, Positions positions, bool begins, std::uint32_t run) {
-    for (const Source source : {Source::out, Source::err}) {
+    // The marks are stdout's: what stderr has of the run stands behind the one and before the other.
+    const bool apart = find(id, Source::out) && find(id, Source::err);
+    for (const Source source : {begins ? Source::out : Source::err,
+                                begins ? Source::err : Source::out}) {
         Capture* const capture = find(id, source);
         if (!capture) continue;
         if (begins) {
@@ -255,6 +259,7 @@ void Engine::add_boundary(InstanceId id, Positions positions, bool begins, std::
             capture->set_dropping(false);
         }
         capture->add_boundary(positions[static_cast<std::size_t>(source)], begins, run);
+        if (apart) capture->catch_up(kCatchUp);
     }
 }
 
@@ -408,8 +413,12 @@ std::vector<Trouble> Engine::troubles_of(Instance& instance) {
                                   .since = as_time_point(*sink.full_since())};
             }
             if (!trouble) continue;
-            if (trouble->effect == Trouble::Effect::waits && outlet->may_drop())
+            // What it does not take waits for a while first, also where it may be dropped.
+            if (trouble->effect == Trouble::Effect::waits && outlet->may_drop() &&
+                outlet->has_dropped_since(std::chrono::steady_clock::time_point{trouble->since} -
+                                          kLookAtPlaces)) {
                 trouble->effect = Trouble::Effect::drops;
+            }
             // stdout and stderr may go to the same.
             const bool known = std::any_of(all.begin(), all.end(), [&](const Trouble& other) {
                 return other.place == trouble->place && other.effect == trouble->effect;
@@ -424,18 +433,39 @@ void Engine::look_at_places() {
     std::erase_if(leaving_, [](const auto& file) { return file->has_left(); });
     bool again = !blocked_.empty() || !dropping_.empty() || !leaving_.empty();
     for (const auto& [id, instance] : instances_) {
-        auto troubles = troubles_of(*instance);
-        again = again || !troubles.empty();
+        report(*instance);
+        again = again || !instance->told.empty();
         instance->each([&](const Capture& capture) { again = again || !capture.idle(); });
-        if (troubles == instance->told) continue;
-        instance->told = troubles;
-        OutputReport report{.instance = id, .troubles = std::move(troubles)};
-        instance->each([&](const Capture& capture) {
-            report.dropped_lines += capture.counters().dropped_lines;
-        });
-        if (on_report_) on_report_(std::move(report));
     }
     if (again) look_at_places_later();
+}
+
+void Engine::report(Instance& instance) {
+    OutputReport now{.instance = instance.id, .troubles = troubles_of(instance)};
+    instance.each([&](const Capture& capture) {
+        now.dropped_lines += capture.counters().dropped_lines;
+        now.run = std::max(now.run, capture.run());
+    });
+    instance.each(
+        [&](const Capture& capture) { now.dropped_of_run += capture.dropped_of(now.run); });
+    if (now.troubles == instance.told && now.dropped_lines == instance.told_dropped) return;
+    instance.told = now.troubles;
+    instance.told_dropped = now.dropped_lines;
+    if (on_report_) on_report_(std::move(now));
+}
+
+std::vector<std::uint64_t> Engine::dropped_of(const std::vector<RunKey>& runs) {
+    std::vector<std::uint64_t> lines(runs.size(), 0);
+    for (std::size_t index = 0; index < runs.size(); ++index) {
+        const auto found = instances_.find(runs[index].instance);
+        if (found == instances_.end()) continue;
+        found->second->each([&](Capture& capture) {
+            capture.catch_up(kCatchUp);
+            lines[index] += capture.dropped_of(runs[index].run);
+        });
+        report(*found->second);
+    }
+    return lines;
 }
 
 std::vector<InstanceCounters> Engine::counters() {

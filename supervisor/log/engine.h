@@ -75,6 +75,9 @@ public:
     // As follow(), when `look.following` says so.
     Look look(std::uint64_t follower, const LookRequest& request, const OnLines& on_lines);
     std::vector<InstanceCounters> counters();
+    // How many lines of each run were dropped, with what the pipes still have; who hears reports
+    // knows it by then.
+    std::vector<std::uint64_t> dropped_of(const std::vector<RunKey>& runs);
     // Is called on the log thread, when something has changed.
     using OnReport = std::function<void(OutputReport)>;
     void report_to(OnReport on_report);
@@ -164,6 +167,7 @@ private:
     void look_at_stopping();
     void look_at_places_later();
     void look_at_places();
+    void report(Instance& instance);
     std::vector<Trouble> troubles_of(Instance& instance);
     void end_of_turn();
     void drain_step();

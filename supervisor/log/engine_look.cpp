@@ -49,8 +49,7 @@ std::vector<Line> Engine::collect(const Query& query, bool with_partial) {
         for (const Source source : {Source::out, Source::err})
             if (const Capture* const capture = find(id, source))
                 capture->collect(query, lines, with_partial);
-    std::stable_sort(lines.begin(), lines.end(),
-                     [](const Line& a, const Line& b) { return a.time < b.time; });
+    std::stable_sort(lines.begin(), lines.end(), comes_before);
     limit(query, lines);
     return lines;
 }
@@ -193,9 +192,8 @@ Look Engine::look(std::uint64_t follower, const LookRequest& request, const OnLi
                                   .run = looked.run,
                                   .index = file.index(key).entries()});
     }
-    const auto by_time = [](const Line& a, const Line& b) { return a.time < b.time; };
-    std::stable_sort(look.lines.begin(), look.lines.end(), by_time);
-    std::stable_sort(look.instead.begin(), look.instead.end(), by_time);
+    std::stable_sort(look.lines.begin(), look.lines.end(), comes_before);
+    std::stable_sort(look.instead.begin(), look.instead.end(), comes_before);
     if (look.files.empty()) limit(request.query, look.lines);
     look.lines.insert(look.lines.begin(), notes.begin(), notes.end());
 

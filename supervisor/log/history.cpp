@@ -66,7 +66,12 @@ struct History::Head {
 
     // For a heap whose front comes first.
     bool operator<(const Head& other) const {
-        return std::tie(other.entry.key, other.source) < std::tie(entry.key, source);
+        const auto order = [](const Head& head) {
+            auto all = std::tuple_cat(order_of(head.entry.line), std::tuple{head.source});
+            std::get<0>(all) = head.entry.key;
+            return all;
+        };
+        return order(other) < order(*this);
     }
 };
 
@@ -674,8 +679,7 @@ void History::prepare() {
     }
     look_.files.clear();
     look_.instead.clear();
-    std::stable_sort(look_.lines.begin(), look_.lines.end(),
-                     [](const Line& a, const Line& b) { return a.time < b.time; });
+    std::stable_sort(look_.lines.begin(), look_.lines.end(), comes_before);
     look_.lines.insert(look_.lines.begin(), notes.begin(), notes.end());
 
     std::uint64_t found = static_cast<std::uint64_t>(

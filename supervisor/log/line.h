@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace reeve::log {
@@ -42,6 +43,18 @@ struct Line {
 constexpr bool is_line(Line::Kind kind) {
     return kind == Line::Kind::text || kind == Line::Kind::piece || kind == Line::Kind::partial ||
            kind == Line::Kind::unended;
+}
+
+// Where a line stands among others.  At one moment an instance's runs follow each other, and what
+// they said, on whatever stream, stands between their marks.
+inline auto order_of(const Line& line) {
+    const int within = line.kind == Line::Kind::run_begin ? 0
+                       : line.kind == Line::Kind::run_end ? 2
+                                                          : 1;
+    return std::tuple{line.time, line.instance, line.run, within};
+}
+inline bool comes_before(const Line& a, const Line& b) {
+    return order_of(a) < order_of(b);
 }
 
 // One stream of one instance.

@@ -258,6 +258,13 @@ void LogThread::query(Query query, std::function<void(std::vector<Line>)> answer
     });
 }
 
+void LogThread::dropped_of(std::vector<RunKey> runs,
+                           std::function<void(std::vector<std::uint64_t>)> answer) {
+    to_engine([this, runs = std::move(runs), answer = std::move(answer)](Engine& engine) {
+        from_engine_.post([answer, lines = engine.dropped_of(runs)] { answer(lines); });
+    });
+}
+
 void LogThread::counters(std::function<void(std::vector<InstanceCounters>)> answer) {
     to_engine([this, answer = std::move(answer)](Engine& engine) {
         from_engine_.post([answer, all = engine.counters()]() mutable { answer(std::move(all)); });

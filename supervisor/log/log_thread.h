@@ -103,6 +103,11 @@ public:
 
     void counters(std::function<void(std::vector<InstanceCounters>)> answer);
 
+    // How many lines of each of the runs were dropped, for as long as that is remembered: until
+    // two later ones have lost some.
+    void dropped_of(std::vector<RunKey> runs,
+                    std::function<void(std::vector<std::uint64_t>)> answer);
+
     // Called when a place begins to fail or to hold its instance up, and when it is well again.
     void on_report(std::function<void(OutputReport)> callback);
 

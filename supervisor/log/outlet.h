@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -13,6 +14,8 @@ namespace reeve::log {
 // counted.
 class Outlet {
 public:
+    using Clock = std::chrono::steady_clock;
+
     Outlet(std::unique_ptr<Sink> sink, conf::Overflow overflow)
         : sink_{std::move(sink)}, overflow_{overflow} {}
 
@@ -51,7 +54,12 @@ public:
     bool is_given_lines(bool now) { return std::exchange(given_lines_, now); }
 
     // Since it was asked last.
-    std::uint64_t take_dropped_lines() { return std::exchange(dropped_lines_, 0); }
+    std::uint64_t take_dropped_lines() {
+        if (dropped_lines_ > 0) dropped_at_ = Clock::now();
+        return std::exchange(dropped_lines_, 0);
+    }
+    // As far as those lines were taken.
+    bool has_dropped_since(Clock::time_point time) const { return dropped_at_ >= time; }
 
     bool may_drop() const { return overflow_ == conf::Overflow::drop || dropping_; }
 
@@ -68,6 +76,7 @@ private:
     bool in_skipped_line_ = false;  // and its end has not come
     std::size_t overdraft_ = 0;     // given while there was no room
     std::uint64_t dropped_lines_ = 0;
+    Clock::time_point dropped_at_ = Clock::time_point::min();
 };
 
 }  // namespace reeve::log

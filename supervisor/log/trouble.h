@@ -16,6 +16,8 @@ struct OutputReport {
     InstanceId instance = 0;
     std::vector<Trouble> troubles;
     std::uint64_t dropped_lines = 0;  // ever, of all its streams
+    std::uint32_t run = 0;            // whose output comes now, or came last
+    std::uint64_t dropped_of_run = 0;
 };
 
 inline model::TimePoint as_time_point(std::chrono::steady_clock::time_point time) {

@@ -448,6 +448,45 @@ TEST_CASE("a start that fails brings the reason and the last lines") {
     CHECK(reply.results[0].last_lines == std::vector<std::string>{"connecting", "cannot open db"});
 }
 
+TEST_CASE("who stops or restarts a program hears what was dropped of that run's output") {
+    World world{{service("web"), service("db")}};
+    world.roster->start_autostart();
+    world.becomes_ready("web", 71);
+    world.becomes_ready("db", 72);
+    Client client{world};
+    world.logs.dropped[{0, 1}] = 812;
+    client.begin_post("/v1/programs/web/stop");
+    REQUIRE(world.until([&] { return world.instance("web").state() == model::State::stopping; }));
+    world.exits("web", {.code = 0});
+    CHECK(action_of(client.answer()) ==
+          api::ActionReply{true,
+                           {{"web",
+                             true,
+                             "stopped",
+                             std::nullopt,
+                             "812 lines of its output dropped: what they go to did not take them "
+                             "in time",
+                             {}}}});
+    // There is no run of which this could be said.
+    CHECK(action_of(client.post("/v1/programs/web/stop", "{}")) ==
+          api::ActionReply{true, {{"web", true, "stopped", std::nullopt, "was stopped", {}}}});
+
+    world.logs.dropped[{1, 1}] = 1;
+    client.begin_post("/v1/programs/db/restart");
+    REQUIRE(world.until([&] { return world.instance("db").state() == model::State::stopping; }));
+    world.exits("db", {.code = 0});
+    world.becomes_ready("db", 73);
+    CHECK(action_of(client.answer()) ==
+          api::ActionReply{true,
+                           {{"db",
+                             true,
+                             "running",
+                             73,
+                             "restarted; 1 line of its output dropped: what they go to did not "
+                             "take them in time",
+                             {}}}});
+}
+
 TEST_CASE("a log that does not answer cannot keep the answer of a start back") {
     World world{{task("migrate")}};
     Client client{world};

@@ -112,6 +112,12 @@ public:
         queries.push_back(query);
         answers.push_back(std::move(answer));
     }
+    void dropped_of(std::vector<log::RunKey> runs,
+                    std::function<void(std::vector<std::uint64_t>)> answer) override {
+        std::vector<std::uint64_t> counts;
+        for (const log::RunKey& run : runs) counts.push_back(dropped[{run.instance, run.run}]);
+        answer(counts);
+    }
     std::unique_ptr<Follower> follow(log::Query query,
                                      std::function<void(Lines)> on_lines) override {
         queries.push_back(query);
@@ -143,6 +149,7 @@ public:
     }
 
     Lines lines;
+    std::map<std::pair<log::InstanceId, std::uint32_t>, std::uint64_t> dropped;
     std::vector<log::StreamKey> forgotten;
     std::vector<log::Query> queries;
     std::vector<std::function<void(Lines)>> answers;

@@ -54,6 +54,28 @@ TEST_CASE("log: the last words of a program that has just died are in the answer
     CHECK(lines[3].kind == Line::Kind::run_end);
 }
 
+TEST_CASE("log: what a run says on stderr stands between the marks of that run") {
+    House house;
+    const auto fds = house.open(1, "web", null(), null());
+    const std::string bulk = std::string(2'000, 'x') + "\n";
+    std::string expected;
+    for (std::uint32_t run = 1; run <= 20; ++run) {
+        house.log->begin_run(1, run);
+        put(fds.err, "first\n");
+        put(fds.out, bulk);
+        put(fds.err, "last\n");
+        house.log->end_run(1, run);
+        expected += "begin, first, last, end, ";
+    }
+    std::string found;
+    for (const Line& line : house.lines({.instances = {1}})) {
+        if (line.kind == Line::Kind::run_begin) found += "begin, ";
+        if (line.kind == Line::Kind::run_end) found += "end, ";
+        if (line.source == Source::err && is_line(line.kind)) found += line.text + ", ";
+    }
+    CHECK(found == expected);
+}
+
 TEST_CASE("log: a line without its newline is shown as partial and not glued to the next run") {
     House house;
     const auto fds = house.open(1, "web", inherit());

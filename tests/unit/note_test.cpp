@@ -272,6 +272,33 @@ TEST_CASE("who waits for a main process that it may not signal says so") {
     CHECK(it.note("web") == "waits for pid 101 (not permitted to send it SIGTERM); kill in 10s");
 }
 
+TEST_CASE("what has ended says how many lines of its last run were dropped") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.roster->on_output(0, {}, 5, {.run = 1, .lines = 5});
+    CHECK(it.note("web") == "");
+    it.roster->stop(it["web"], kOperator);
+    it.ends(1, 0);
+    CHECK(it.note("web") == "by uid 1000 0ms ago; 5 lines of its output dropped");
+    it.roster->on_output(0, {}, 812, {.run = 1, .lines = 812});
+    CHECK(it.note("web") == "by uid 1000 0ms ago; 812 lines of its output dropped");
+
+    // The next one has lost nothing.
+    it.roster->start(it["web"], kOperator);
+    it.runs(2);
+    it.roster->stop(it["web"], kOperator);
+    it.ends(2, 0);
+    CHECK(it.note("web") == "by uid 1000 0ms ago");
+
+    it.roster->start(it["web"], kOperator);
+    it.runs(3);
+    it.roster->on_output(0, {}, 813, {.run = 3, .lines = 1});
+    it.ends(3, 1);
+    CHECK(it.note("web").starts_with("exit 1; next try in "));
+    CHECK(it.note("web").ends_with("; 1 line of its output dropped"));
+}
+
 TEST_CASE("what has its output held up says where, why, and for how long") {
     using Effect = model::OutputTrouble::Effect;
     Rostered it{{a_service("web"), a_service("db")}};
@@ -287,7 +314,9 @@ TEST_CASE("what has its output held up says where, why, and for how long") {
                                          .place = "/dev/log",
                                          .reason = "No such file or directory",
                                          .since = it.host.now() + 1min};
-    it.roster->on_output(0, {waits}, 0);
+    // Lines were dropped before it was known why.
+    it.roster->on_output(0, {}, 2, {.run = 1, .lines = 2});
+    it.roster->on_output(0, {waits}, 2);
     it.roster->on_output(1, {waits}, 0);
     CHECK(it.told() ==
           std::vector<std::string>{"web: output waits: /var/log/web.log: No space left on device",
