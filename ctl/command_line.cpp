@@ -336,6 +336,7 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
             app.add_option("-g,--grep", logs.grep,
                            "lines that match this extended regular expression")
                 ->type_name("PATTERN");
+            app.add_flag("-i,--ignore-case", logs.ignore_case, "--grep takes A for a");
             app.add_flag("--stdout", logs.only_stdout, "standard output alone");
             app.add_flag("--stderr", logs.only_stderr, "standard error alone");
             app.add_flag("-t,--timestamps", logs.timestamps, "when each line came, in UTC");
@@ -493,6 +494,8 @@ std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
                "nothing "
                "new";
     }
+    if (options.logs.ignore_case && options.logs.grep.empty())
+        return "--ignore-case goes with --grep PATTERN";
     if (options.logs.run && *options.logs.run < 1) return "--run counts from 1";
     if (options.logs.raw && (options.json || options.logs.timestamps))
         return "--raw does not go with --json or --timestamps";

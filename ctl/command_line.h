@@ -55,6 +55,7 @@ struct Options {
         std::string since;
         std::string until;
         std::string grep;
+        bool ignore_case = false;
         bool raw = false;
         bool reeve = false;
     } logs;

@@ -247,6 +247,7 @@ struct Doctor {
 //   run=N              that run alone; not with follow
 //   previous=true      of each instance the run before the present one, or its last; not with
 //                      follow
+//   present=true       with follow: an empty line stands between what was and what comes
 //   marks=true               where runs begin and end there is a line of the stream "reeve"
 //
 // TARGET may be several, with commas between them.  Their lines come in the order of time.
@@ -275,7 +276,8 @@ inline constexpr std::size_t kLongestLine = 1024 * 1024;
 
 // ---- GET /v1/logs, Accept: application/x-ndjson ----------------------------------------------
 
-// reeve's own log, as far as memory has it.  lines=, since=, until= and follow= as above.
+// reeve's own log, as far as memory has it.  lines=, since=, until=, follow= and
+// present= as above.
 struct OwnLogLine {
     std::optional<Timestamp> time;
     std::string level;  // "trace", "debug", "info", "warn", "error"

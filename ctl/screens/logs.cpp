@@ -93,8 +93,9 @@ std::string LogScreen::begin_of_run(const api::LogLine& line) {
         return out + mark(line.name, ended.text + " · " + run_and_pid(line));
     }
     out += finish();
-    // A mark stands between two runs.
-    return is_first ? out : out + mark(line.name, run_and_pid(line));
+    // A mark stands between two runs; whoever watches sees each begin.
+    const bool is_live = settings_.live_from && line.time && *line.time >= *settings_.live_from;
+    return is_first && !is_live ? out : out + mark(line.name, run_and_pid(line));
 }
 
 std::string LogScreen::head_of(const api::LogLine& line) const {

@@ -58,6 +58,8 @@ public:
         bool timestamps = false;
         bool marks = true;
         bool raw = false;  // bytes as they came, and nothing else
+        // What comes from then on is seen as it happens.
+        std::optional<api::Timestamp> live_from{};
     };
 
     LogScreen(Settings settings, Style style) : settings_{settings}, style_{style} {}

@@ -18,10 +18,11 @@ namespace {
 // A POSIX extended regular expression.
 class Pattern {
 public:
-    static Expected<Pattern, std::string> compile(const std::string& text) {
+    static Expected<Pattern, std::string> compile(const std::string& text, bool ignore_case) {
         Pattern pattern;
         pattern.compiled_ = std::make_unique<regex_t>();
-        const int error = regcomp(pattern.compiled_.get(), text.c_str(), REG_EXTENDED | REG_NOSUB);
+        const int flags = REG_EXTENDED | REG_NOSUB | (ignore_case ? REG_ICASE : 0);
+        const int error = regcomp(pattern.compiled_.get(), text.c_str(), flags);
         if (error == 0) return pattern;
         char why[256];
         regerror(error, pattern.compiled_.get(), why, sizeof why);
@@ -43,6 +44,11 @@ private:
     std::unique_ptr<regex_t> compiled_;
 };
 
+// What does not match must not count: then all is asked for, and the last are taken here.
+bool counts_here(const Options::Logs& logs) {
+    return !logs.grep.empty() && logs.lines && *logs.lines != 0;
+}
+
 // The times that the flags name.
 struct Span {
     std::optional<api::Timestamp> since;
@@ -52,12 +58,12 @@ struct Span {
 std::string query(const Options& options, const Span& span) {
     const Options::Logs& logs = options.logs;
     std::string text = "?lines=";
-    // What does not match must not count: then all is asked for and the last are taken here.
-    const bool all = !logs.lines || (!logs.grep.empty() && !logs.follow);
+    const bool all = !logs.lines || counts_here(logs);
     text += all ? "all" : std::to_string(*logs.lines);
     if (span.since) text += "&since=" + api::percent_encode(api::to_text(*span.since));
     if (span.until) text += "&until=" + api::percent_encode(api::to_text(*span.until));
     if (logs.follow) text += "&follow=true";
+    if (logs.follow && counts_here(logs)) text += "&present=true";
     if (logs.only_stdout) text += "&stream=stdout";
     if (logs.only_stderr) text += "&stream=stderr";
     if (logs.run) text += "&run=" + std::to_string(*logs.run);
@@ -72,7 +78,7 @@ public:
     LogReader(const Session& session, LogScreen screen, std::optional<Pattern> pattern)
         : session_{session}, screen_{std::move(screen)}, pattern_{std::move(pattern)} {
         const Options::Logs& logs = session.options.logs;
-        if (pattern_ && !logs.follow) wanted_ = logs.lines;
+        if (counts_here(logs)) wanted_ = logs.lines;
     }
 
     void feed(std::string_view bytes) {
@@ -80,7 +86,11 @@ public:
         std::size_t begin = 0;
         for (std::size_t end = 0; (end = rest_.find('\n', begin)) != std::string::npos;
              begin = end + 1) {
-            if (end > begin) take(std::string_view{rest_}.substr(begin, end - begin));
+            if (end > begin) {
+                take(std::string_view{rest_}.substr(begin, end - begin));
+            } else {
+                begin_of_what_is_new();
+            }
         }
         rest_.erase(0, begin);
         if (!wanted_) {
@@ -89,10 +99,8 @@ public:
         }
     }
 
-    // The last that matched, where only so many are wanted.
     void finish() {
-        for (const Received& received : kept_) print(received);
-        kept_.clear();
+        begin_of_what_is_new();
         out_ += screen_.finish();
         flush();
     }
@@ -111,6 +119,13 @@ private:
         std::variant<api::LogLine, api::OwnLogLine> line;
         bool counts = false;
     };
+
+    // The last that matched, where only so many are wanted; of what is new all.
+    void begin_of_what_is_new() {
+        for (const Received& received : kept_) print(received);
+        kept_.clear();
+        wanted_.reset();
+    }
 
     void take(std::string_view json) {
         if (session_.options.logs.reeve) return take_own(json);
@@ -277,7 +292,7 @@ Exit logs_verb(const Session& session) {
         say("--since " + api::to_text(*span.since) + " has not come yet (times are in UTC)");
     std::optional<Pattern> pattern;
     if (!logs.grep.empty()) {
-        auto compiled = Pattern::compile(logs.grep);
+        auto compiled = Pattern::compile(logs.grep, logs.ignore_case);
         if (!compiled) {
             return session.fail(
                 {Exit::usage,
@@ -288,7 +303,10 @@ Exit logs_verb(const Session& session) {
 
     std::string path = "/v1/logs";
     LogScreen::Settings settings{
-        .timestamps = logs.timestamps, .marks = !logs.no_prefix, .raw = logs.raw};
+        .timestamps = logs.timestamps,
+        .marks = !logs.no_prefix,
+        .raw = logs.raw,
+        .live_from = logs.follow ? std::optional{session.world.now()} : std::nullopt};
     std::vector<api::ProgramStatus> programs;
     bool explained = is_future || logs.lines == 0;
     if (!logs.reeve) {

@@ -29,6 +29,7 @@ struct Wish {
     std::optional<std::uint32_t> run;
     bool previous = false;
     bool marks = false;
+    bool present = false;
     bool named = false;  // the targets are not just all there are
 };
 
@@ -98,6 +99,7 @@ public:
             std::size_t count = 0;
             writer_->refresh();
             while (!lines_.empty() && text.size() < kBatch) {
+                say_present(text);
                 writer_->append(text, lines_.front());
                 lines_.pop_front();
                 if (not_followed_ > 0) {
@@ -109,6 +111,9 @@ public:
             if (!text.empty()) exchange_.send(text);
             if (follower_ && count > 0) follower_->took(count);
         }
+        std::string text;
+        say_present(text);
+        if (!text.empty()) exchange_.send(text);
         if (complete_ && lines_.empty()) {
             complete_ = false;
             exchange_.end_stream();
@@ -123,6 +128,14 @@ private:
         std::string text;
         bool more = true;
     };
+
+    // Where all that was there before has been sent.
+    void say_present(std::string& text) {
+        if (wish_.present && following_ && not_followed_ == 0) {
+            text += '\n';
+            wish_.present = false;
+        }
+    }
 
     void renew_writer() {
         writer_ =
@@ -147,7 +160,7 @@ private:
         }
         in_memory_ = found.lines;
         in_memory_.insert(in_memory_.end(), found.instead.begin(), found.instead.end());
-        std::ranges::stable_sort(in_memory_, {}, &log::Line::time);
+        std::ranges::stable_sort(in_memory_, log::comes_before);
         const log::Query& query = wish_.request.query;
         const bool is_first = wish_.request.after.empty();
         history_ = std::make_shared<log::History>(
@@ -333,7 +346,9 @@ Expected<Wish, Refusal> read_parameters(const api::Request& request, model::Wall
         return Unexpected<Refusal>{bad_parameter(name, value, expected)};
     };
     const auto window = read_log_window(
-        request, {"lines", "since", "until", "follow", "stream", "run", "previous", "marks"}, now);
+        request,
+        {"lines", "since", "until", "follow", "stream", "run", "previous", "marks", "present"},
+        now);
     if (!window) return Unexpected<Refusal>{window.error()};
 
     Wish wish;
@@ -342,6 +357,7 @@ Expected<Wish, Refusal> read_parameters(const api::Request& request, model::Wall
     if (window->since) query.since = window->since->time_since_epoch();
     if (window->until) query.until = window->until->time_since_epoch();
     wish.request.follow = window->follow;
+    wish.present = window->follow && window->present;
     if (const auto stream = request.parameter("stream")) {
         if (*stream != "stdout" && *stream != "stderr") {
             return bad("stream", *stream, "\"stdout\" or \"stderr\"");

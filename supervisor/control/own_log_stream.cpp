@@ -40,6 +40,7 @@ public:
         std::string text;
         for (const log::OwnLine& line : lines)
             append(text, line.time, name_of(line.level), line.text);
+        if (window_.follow && window_.present) text += '\n';
         if (!text.empty()) exchange_.send(text);
     }
 
@@ -104,8 +105,8 @@ private:
 
 std::unique_ptr<Job> stream_own_log(World& world, Exchange& exchange) {
     const api::Request& request = exchange.request();
-    auto wish =
-        read_log_window(request, {"lines", "since", "until", "follow"}, world.host.wall_now());
+    auto wish = read_log_window(request, {"lines", "since", "until", "follow", "present"},
+                                world.host.wall_now());
     if (!wish) {
         exchange.refuse(wish.error());
         return nullptr;

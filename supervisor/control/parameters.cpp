@@ -91,10 +91,13 @@ Expected<LogWindow, Refusal> read_log_window(const api::Request& request,
         window.until = parse_moment(*until, now);
         if (!window.until) return bad("until", *until, kMoment);
     }
-    if (const auto follow = request.parameter("follow")) {
-        const auto value = parse_bool(*follow);
-        if (!value) return bad("follow", *follow, "\"true\" or \"false\"");
-        window.follow = *value;
+    for (const auto& [name, value] :
+         {std::pair{"follow", &window.follow}, std::pair{"present", &window.present}}) {
+        const auto text = request.parameter(name);
+        if (!text) continue;
+        const auto truth = parse_bool(*text);
+        if (!truth) return bad(name, *text, "\"true\" or \"false\"");
+        *value = *truth;
     }
     return window;
 }

@@ -36,6 +36,7 @@ struct LogWindow {
     std::optional<model::WallTime> since{};
     std::optional<model::WallTime> until{};
     bool follow = false;
+    bool present = false;  // an empty line between what was and what comes
 };
 
 // `known`: what the call takes.

@@ -891,6 +891,19 @@ TEST_CASE("a follower gets lines as they come, and its end is noticed") {
     REQUIRE(world.until([&] { return world.logs.followers == 0; }));
 }
 
+TEST_CASE("who follows may ask for an empty line between what was and what comes") {
+    World world{{service("web")}};
+    Client client{world};
+    client.send(api::write_request("GET", "/v1/programs/web/logs?follow=true&present=true&lines=5",
+                                   {}, {}));
+    REQUIRE(world.until([&] { return world.logs.followers == 1; }));
+    world.logs.give({line(0, "new")});
+    REQUIRE(client.until_received("new\n"));
+    CHECK(client.received.ends_with("1\r\n\n\r\n4\r\nnew\n\r\n"));
+    Client other{world};
+    CHECK(other.get("/v1/programs/web/logs?present=perhaps").status == 400);
+}
+
 TEST_CASE("a follower that does not read holds no more than its bound, and goes on when it reads") {
     World world{{service("web")}};
     Client client{world};

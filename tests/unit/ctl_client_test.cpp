@@ -320,6 +320,36 @@ TEST_CASE("following ends with the connection, and that is said") {
     CHECK(server.seen().back() == "GET /v1/programs/mailer/logs?lines=100&follow=true&marks=true");
 }
 
+TEST_CASE("following with a pattern begins with the last lines that match, and goes on with all") {
+    FakeServer server{[](const api::Request& request) {
+        if (request.path == "/v1/status") return ok(api::to_json(example()));
+        std::string body;
+        for (const char* text : {"Line 1", "Line 2", "other", "LINE 3", "noise"})
+            body += log_line("mailer", 7, text);
+        if (request.parameter("present")) body += "\n";
+        for (const char* text : {"line 4", "more noise", "line 5", "line 6"})
+            body += log_line("mailer", 7, text);
+        return api::write_head({.status = 200,
+                                .content_type = std::string{api::kNdjsonType},
+                                .content_length = {},
+                                .keep_alive = false,
+                                .more = {}}) +
+               api::write_chunk(body.substr(0, 30)) + api::write_chunk(body.substr(30)) +
+               std::string{api::kLastChunk};
+    }};
+    CHECK(reevectl({"logs", "-f", "-i", "-g", "^line", "-n", "2", "mailer"}, server.path()).out ==
+          "Line 2\nLINE 3\nline 4\nline 5\nline 6\n");
+    CHECK(server.seen().back() ==
+          "GET /v1/programs/mailer/logs?lines=all&follow=true&present=true&marks=true");
+    CHECK(reevectl({"logs", "-f", "-g", "^line", "-n", "2", "mailer"}, server.path()).out ==
+          "line 4\nline 5\nline 6\n");
+    reevectl({"logs", "-f", "-g", "^line", "-n", "0", "mailer"}, server.path());
+    CHECK(server.seen().back() == "GET /v1/programs/mailer/logs?lines=0&follow=true&marks=true");
+    // Of what is over the last that match.
+    CHECK(reevectl({"logs", "-i", "-g", "line", "-n", "2", "mailer"}, server.path()).out ==
+          "line 5\nline 6\n");
+}
+
 TEST_CASE("times for logs are said as one says them, in UTC") {
     FakeServer server{usual};
     const std::pair<const char*, const char*> rows[] = {

@@ -103,6 +103,8 @@ TEST_CASE("logs takes its flags") {
     CHECK(refused({"logs", "-p", "--run", "1"}) ==
           "reevectl: --previous and --run exclude each other");
     CHECK(refused({"logs", "--run", "0"}) == "reevectl: --run counts from 1");
+    CHECK(parsed({"logs", "-ig", "x"}).logs.ignore_case);
+    CHECK(refused({"logs", "-i"}) == "reevectl: --ignore-case goes with --grep PATTERN");
     CHECK(refused({"logs", "-f", "-p"}).substr(0, 37) == "reevectl: --follow does not go with -");
 }
 

@@ -393,6 +393,11 @@ TEST_CASE("an end of a run and the beginning behind it are one mark, and the fir
                              false, "run_begin"};
     LogScreen screen{{}, kPipe};
     CHECK(screen.line(begin) == "");
+    // Who watches sees each.
+    LogScreen live{{.live_from = kNow}, kPipe};
+    CHECK(live.line(begin) == "--- web: run 4, pid 4121 ---\n");
+    LogScreen later{{.live_from = kNow + std::chrono::milliseconds{1}}, kPipe};
+    CHECK(later.line(begin) == "");
     LogScreen other{{}, kPipe};
     CHECK(other.line(line) == "bye\n");
     CHECK(other.line(end) == "");
