@@ -177,10 +177,9 @@ void Reader::watchdog(std::string_view value) {
 }
 
 void Reader::watchdog_interval(std::string_view value) {
-    const bool first = !read_.watchdog_interval;
     once("WATCHDOG_USEC", value, read_.watchdog_interval, time_span, "number of microseconds");
     // Without end is none at all.
-    if (first && read_.watchdog_interval == microseconds{conf::kLongestDuration}) {
+    if (read_.watchdog_interval == microseconds{conf::kLongestDuration}) {
         read_.watchdog_interval = microseconds{0};
     }
 }

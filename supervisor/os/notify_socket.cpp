@@ -37,7 +37,8 @@ using base::OsExpected;
 namespace {
 
 constexpr mode_t kDirectoryMode = 0755;
-constexpr mode_t kSocketMode = 0666;
+constexpr mode_t kForAnybody = 0666;
+constexpr mode_t kForOneUser = 0600;
 
 std::string failed(const char* call, const std::string& subject) {
     return OsError{call, subject, errno}.text();
@@ -154,8 +155,13 @@ std::string bind_file(const NotifyRequest& request, NotifySocket& socket) {
     if (::bind(socket.fd.get(), as_sockaddr(address), sizeof address) != 0) {
         return failed("bind", path);
     }
+    // Where we can't give it away, those of other users are told from the program's by their pids
+    // alone.
+    const bool given = request.only_user &&
+                       ::lchown(path.c_str(), *request.only_user, static_cast<gid_t>(-1)) == 0;
     // Nobody knows of it yet, so the umask that bind() obeyed did no harm.
-    if (::chmod(path.c_str(), kSocketMode) != 0 || ::lstat(path.c_str(), &info) != 0) {
+    if (::chmod(path.c_str(), given ? kForOneUser : kForAnybody) != 0 ||
+        ::lstat(path.c_str(), &info) != 0) {
         auto why = failed("chmod", path);
         ::unlink(path.c_str());
         return why;

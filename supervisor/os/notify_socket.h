@@ -13,10 +13,9 @@
 // here, whose it is and what it says is decided in supervisor/model.
 //
 // It is a file, as systemd's is: what has its place in the file system is reached from another
-// network namespace too, and can be handed into a container.  Anybody may write to the file (the
-// process that notifies may have become any user), nobody but us may put one in its place.  A mount
-// namespace in which all is read-only does no harm: sending to a socket writes nothing to its file
-// system.
+// network namespace too, and can be handed into a container.  Nobody but us may put one in its
+// place.  A mount namespace in which all is read-only does no harm: sending to a socket writes
+// nothing to its file system.
 //
 // Where a file will not do it is an abstract socket under a name that the kernel picks.  Nobody can
 // take that from us either, and it is there in any root directory and any mount namespace; only a
@@ -28,6 +27,10 @@ struct NotifyRequest {
     // "/run/reeve/reeve.sock.notify".
     std::string directory;
     std::string name;  // of the file: "web@2"
+    // The one user, besides root, whose processes may send: the program's, when it is not ours.
+    // nullopt: anybody, since a program of root's may become any user and notify then (gosu,
+    // su-exec).
+    std::optional<uid_t> only_user{};
     // The program will see other directories in the place of /tmp and /var/tmp.
     bool private_tmp = false;
 };
@@ -64,8 +67,8 @@ struct NotifySender {
     uid_t uid = 0;
     gid_t gid = 0;
     // Of that very process, also when it is gone by now.  Empty: the kernel has none to give (it
-    // can since Linux 6.5, and for a process that was reaped already since 6.16), or we have no
-    // room for another descriptor.
+    // can since Linux 6.5; 6.18 also can for a process that was reaped already), or we have no room
+    // for another descriptor.
     base::Fd pidfd;
     // The kernel could not give a pidfd because it was reaped.
     bool reaped = false;
@@ -86,15 +89,16 @@ struct Notified {
     bool cut_off = false;  // there was more
     NotifySender sender;
     // That came along, close-on-exec.  To close one may take as long as whoever sent it likes (a
-    // file on a dead network disk, a connection that lingers), so that is for a thread that may
-    // wait; see close_pipes().  The one of a BARRIER=1 says by its closing that all datagrams
-    // before were handled.
+    // file on a dead network disk; a connection with SO_LINGER and unsent data, of which ours is
+    // the last descriptor), so that is for a thread that may wait; see close_pipes().  The one of a
+    // BARRIER=1 says by its closing that all datagrams before were handled.
     std::vector<base::Fd> descriptors;
-    // More were sent than we had room for; the kernel has closed those.
+    // More were sent than we had descriptors left; the kernel has closed those in this very call,
+    // which nothing can be done about but not to be short of descriptors.
     bool descriptors_lost = false;
 };
 
-// One datagram; nullopt: none waits.  Never blocks.  They come in the order in which they were
+// One datagram; nullopt: none is there.  They come in the order in which they were
 // sent, and none is lost while we don't read: after the tenth (net.unix.max_dgram_qlen) the sender
 // waits, or is told EAGAIN if it would not.  There is no buffer of ours to be made larger: on
 // AF_UNIX a datagram is charged to who sends it.

@@ -270,6 +270,41 @@ TEST_CASE("a sender of another user is known by its pid and user") {
     CHECK(notified.sender.gid == 1000);
 }
 
+TEST_CASE("a notify socket for one user takes nothing from others but root") {
+    if (!am_root()) REEVE_SKIP("only root can become another user");
+    const Place place;
+    const auto socket =
+        open_notify_socket({.directory = place.notify(), .name = "web", .only_user = 1000});
+    REQUIRE(socket);
+    CHECK(socket->why_abstract.empty());
+    CHECK(mode_of(socket->address) == 0600);
+    const auto send_as = [&](uid_t user) {
+        return in_fork([&]() -> std::string {
+            return become(user) ? sent(send_to(socket->address, "READY=1")) : "not become";
+        });
+    };
+    CHECK(send_as(1001) == "Permission denied");
+    CHECK(none_waits(*socket));
+    CHECK(send_as(1000) == "sent");
+    CHECK(next(*socket).sender.uid == 1000);
+    CHECK(send_as(0) == "sent");
+    CHECK(next(*socket).sender.uid == 0);
+    remove_socket_file(*socket);
+    CHECK_FALSE(exists(socket->address));
+}
+
+TEST_CASE("where a notify socket can't be given away it is for all") {
+    if (!am_root()) REEVE_SKIP("only root can become another user");
+    const Place place;
+    REQUIRE(::chmod((place / "").c_str(), 0777) == 0);
+    CHECK(as_nobody([&]() -> std::string {
+              const auto socket = open_notify_socket(
+                  {.directory = place.notify(), .name = "web", .only_user = 1000});
+              if (!socket || !socket->why_abstract.empty()) return "no file";
+              return mode_of(socket->address) == 0666 ? "for all" : "for some";
+          }) == "for all");
+}
+
 TEST_CASE("another user can neither take the notify socket's place nor see it go") {
     if (!am_root()) REEVE_SKIP("only root can become another user");
     const Place place;
