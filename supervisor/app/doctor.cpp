@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "supervisor/log/journal_message.h"
+#include "supervisor/log/syslog_sink.h"
 #include "supervisor/os/capability.h"
 #include "supervisor/os/oom.h"
 #include "supervisor/os/pidfd.h"
@@ -162,6 +164,13 @@ Finding limits(const core::Roster& roster) {
             "mend what the reason names, or watch memory and pids with [program.NAME.guard]"};
 }
 
+// Where a socket is not there nobody listens who would make it.
+std::optional<std::string> remedy_for_daemon(std::string_view place) {
+    if (place == log::kSyslogSocket) return "install or start rsyslog or systemd-journald";
+    if (place == log::kJournalSocket) return "start systemd-journald, which a container seldom has";
+    return std::nullopt;
+}
+
 std::string remedy_of(const model::OutputTrouble& trouble) {
     using Effect = model::OutputTrouble::Effect;
     const std::string again = " (it is tried again every second)";
@@ -172,12 +181,22 @@ std::string remedy_of(const model::OutputTrouble& trouble) {
                 return "see whether its disk hangs or its reader sleeps";
             return "make room, or mend what the reason names" + again;
         case Effect::diverted:
-            return "mend what the reason names" + again;
+            return remedy_for_daemon(trouble.place).value_or("mend what the reason names") + again;
         case Effect::grows:
         case Effect::uncompressed:
             return "see that reeve may write to its directory and that there is room";
     }
     return {};
+}
+
+Finding own_log(const std::optional<model::OutputTrouble>& trouble) {
+    if (!trouble) return {"own log", Verdict::ok, "it is taken where it goes", {}};
+    const bool diverted = trouble->effect == model::OutputTrouble::Effect::diverted;
+    return {"own log", Verdict::warn,
+            trouble->place + ": " + trouble->reason + "; " +
+                (diverted ? "reeve's own log goes to its stderr until it can be written"
+                          : "64 KiB of reeve's own log wait for it, and more is dropped"),
+            remedy_of(*trouble)};
 }
 
 // One for each place that has something the matter.
@@ -216,7 +235,8 @@ std::vector<Finding> outputs(const core::Roster& roster) {
 
 std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
                              const std::string& no_more_cgroups, const core::Roster& roster,
-                             const std::optional<os::PidUse>& pids, double pids_warn) {
+                             const std::optional<os::PidUse>& pids, double pids_warn,
+                             const std::optional<model::OutputTrouble>& own_log_trouble) {
     std::vector<Finding> all{kernel(),
                              position(machine),
                              tracking_of(tracking, no_more_cgroups),
@@ -225,6 +245,7 @@ std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
                              memory(machine),
                              leftovers(machine, tracking),
                              limits(roster)};
+    all.push_back(own_log(own_log_trouble));
     for (Finding& finding : outputs(roster)) all.push_back(std::move(finding));
     return all;
 }

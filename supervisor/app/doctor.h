@@ -24,6 +24,7 @@ struct Machine {
 std::vector<control::Finding> examine(const Machine& machine, const Tracking& tracking,
                                       const std::string& no_more_cgroups,
                                       const core::Roster& roster,
-                                      const std::optional<os::PidUse>& pids, double pids_warn);
+                                      const std::optional<os::PidUse>& pids, double pids_warn,
+                                      const std::optional<model::OutputTrouble>& own_log_trouble);
 
 }  // namespace reeve::app

@@ -366,7 +366,7 @@ int supervise(conf::Config config) {
              .examine =
                  [&] {
                      return examine(machine, *tracking, host.no_more_cgroups(), roster, pids.ask(),
-                                    config.supervisor.pids_warn);
+                                    config.supervisor.pids_warn, own_log.trouble());
                  }}};
         host.on_unexamined([&] { sampler.sample([](const control::Sample&) {}); });
         GuardWatch guards{**loop, host, roster, sampler};

@@ -50,13 +50,12 @@ void LineWriter::refresh() {
         const core::Instance& instance = *roster_.instances()[id];
         facts.run = instance.run() ? static_cast<std::uint32_t>(instance.run()->number) : 0;
         facts.pid = instance.run() ? instance.run()->pid : 0;
-        if (!settings_.marks) continue;
         const auto& ends = instance.run_ends();
         if (ends.empty() || (!facts.ends.empty() && facts.ends.rbegin()->first == ends.back().run))
             continue;
         facts.ends.clear();
         for (const core::Instance::RunEnd& end : ends)
-            facts.ends[static_cast<std::uint32_t>(end.run)] = end.reason;
+            facts.ends[static_cast<std::uint32_t>(end.run)] = {end.reason, end.pid};
     }
 }
 
@@ -82,7 +81,8 @@ std::string LineWriter::words_of(const Line& line, const Facts& facts) const {
         case Line::Kind::run_end: {
             words = "run " + std::to_string(line.run) + " ended";
             const auto end = facts.ends.find(line.run);
-            if (end != facts.ends.end() && !end->second.empty()) words += ": " + end->second;
+            if (end != facts.ends.end() && !end->second.reason.empty())
+                words += ": " + end->second.reason;
             break;
         }
         case Line::Kind::missed:
@@ -168,7 +168,10 @@ std::int64_t LineWriter::pid_of(const Line& line, const Facts& facts) const {
     const auto known = pids_.find(line.instance);
     if (known != pids_.end() && known->second.first == line.run && known->second.second != 0)
         return known->second.second;
-    return line.run != 0 && facts.run == line.run ? facts.pid : 0;
+    if (line.run == 0) return 0;
+    if (facts.run == line.run && facts.pid != 0) return facts.pid;
+    const auto end = facts.ends.find(line.run);
+    return end == facts.ends.end() ? 0 : end->second.pid;
 }
 
 }  // namespace reeve::control

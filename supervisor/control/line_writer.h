@@ -37,7 +37,11 @@ private:
         int number = 1;
         std::uint32_t run = 0;  // the present one
         std::int64_t pid = 0;
-        std::map<std::uint32_t, std::string> ends;  // why runs ended
+        struct End {
+            std::string reason;
+            std::int64_t pid = 0;
+        };
+        std::map<std::uint32_t, End> ends;  // of the last runs that have
     };
     struct Unfinished {
         log::InstanceId instance;

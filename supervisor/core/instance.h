@@ -97,6 +97,7 @@ public:
     struct RunEnd {
         std::uint64_t run = 0;
         std::string reason;
+        pid_t pid = 0;  // 0: it never had a process
     };
     const std::vector<RunEnd>& run_ends() const { return run_ends_; }
     // Who asked for the last start, stop or restart, and when.

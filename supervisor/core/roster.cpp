@@ -246,7 +246,7 @@ void Roster::record_end(Instance& instance, const ProcessEnd& end, std::string r
     exits.push_back({end.status, end.wall_at, lasted, reason, run.number});
     auto& ends = instance.run_ends_;
     if (ends.size() == Instance::kRunEnds) ends.erase(ends.begin());
-    ends.push_back({run.number, reason});
+    ends.push_back({run.number, reason, end.pid});
     if (end.status) ++runs_reaped_;
     events_.publish(host_.wall_now(), instance.name(),
                     event::Exited{run.number, end.pid, end.status, std::move(reason), lasted,

@@ -135,6 +135,7 @@ private:
     void assign_spans(std::vector<Part>& moved, FileSpans::State state) const;
     void add_parts(std::vector<Part> all);
     void say_what_is_lacking(const std::vector<Part>& all);
+    bool only_old_ones_have_gone(const std::vector<Part>& all, const FileSpans::State& state) const;
     std::int64_t least_size(const std::vector<Line>& memory) const;
     std::int64_t whole_from(const std::vector<Part>& all) const;
     void add_marks();
@@ -239,7 +240,7 @@ base::OsExpected<void> History::FileSource::open(const std::vector<Line>& memory
         if (files->current) present_ = std::move(files->current);
         std::vector<Part> all = list(std::move(*files), known);
         if (history_.until - whole_from(all) < least_size(memory)) {
-            if (any_ours) say_what_is_lacking(all);
+            if (any_ours && !only_old_ones_have_gone(all, state)) say_what_is_lacking(all);
             errno = ENOENT;
             return base::os_error("open", history_.path);
         }
@@ -247,6 +248,17 @@ base::OsExpected<void> History::FileSource::open(const std::vector<Line>& memory
         add_marks();
         return {};
     }
+}
+
+// What is missing was rotated and taken away since, as `keep` has it, and all behind it is there.
+bool History::FileSource::only_old_ones_have_gone(const std::vector<Part>& all,
+                                                  const FileSpans::State& state) const {
+    const std::int64_t from = whole_from(all);
+    return std::ranges::any_of(state.rotated, [&](const FileSpan& span) {
+        return span.end == from && std::ranges::none_of(all, [&](const Part& part) {
+                   return part.rotated && part.rotated->time == span.stamp;
+               });
+    });
 }
 
 void History::FileSource::say_what_is_lacking(const std::vector<Part>& all) {
@@ -582,19 +594,24 @@ bool History::FileSource::parse(Reading& reading, const LineReader::Piece& piece
     const auto& span = reading.part.span;
     const std::int64_t position = span ? span->base + static_cast<std::int64_t>(piece.begin) : 0;
     if (span && position >= span->begin) {
-        const auto after = std::upper_bound(
-            stream.index.begin(), stream.index.end(), position,
+        // As in memory, a line is of the moment when the last of it came.
+        const std::int64_t last = span->base + static_cast<std::int64_t>(piece.end) - 1;
+        auto after = std::upper_bound(
+            stream.index.begin(), stream.index.end(), last,
             [](std::int64_t at, const LineIndex::Entry& entry) { return at < entry.position; });
+        for (auto entry = after; entry != stream.index.begin();) {
+            if ((--entry)->position != last) break;
+            if (entry->kind != LineIndex::Kind::unended) continue;
+            // That newline is ours.
+            line.kind = Line::Kind::unended;
+            after = entry;
+        }
         if (after != stream.index.begin()) {
             line.time = std::prev(after)->time;
             line.run = std::prev(after)->run;
             const auto pid = stream.pids.find(line.run);
             if (pid != stream.pids.end()) line.number = pid->second;
         }
-        const std::int64_t newline = span->base + static_cast<std::int64_t>(piece.end) - 1;
-        for (auto entry = after; entry != stream.index.end() && entry->position <= newline; ++entry)
-            if (entry->kind == LineIndex::Kind::unended && entry->position == newline)
-                line.kind = Line::Kind::unended;
     }
     if (parsed) {
         line.time = parsed->time;

@@ -286,6 +286,10 @@ void OwnLog::reopen() {
     if (state_->writer) state_->writer->reopen();
 }
 
+std::optional<Trouble> OwnLog::trouble() const {
+    return state_->writer ? state_->writer->trouble() : std::nullopt;
+}
+
 bool OwnLog::stop(std::chrono::milliseconds at_most) {
     return !state_->writer || state_->writer->stop(at_most);
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "conf/config.h"
 #include "supervisor/log/console.h"
 #include "supervisor/log/line.h"
+#include "supervisor/log/trouble.h"
 
 namespace reeve::log {
 
@@ -80,6 +82,9 @@ public:
 
     // The log file is opened anew, or the socket; from any thread.
     void reopen();
+
+    // What is the matter with its target; nullopt: nothing, or it is stderr.
+    std::optional<Trouble> trouble() const;
 
     // Delivers what has been written until the deadline.  What can't be delivered, and what is
     // written later, goes to the console's stderr.  False when a write is stuck: the process must

@@ -23,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 using Result = OwnTarget::Result;
 
 constexpr auto kRetry = 1s;
+// A target that takes nothing for so long does not keep up.
+constexpr auto kStuckAfter = 5s;
 
 std::size_t size_of(const OwnEntry& entry) {
     return entry.line.size() + 1;
@@ -47,6 +49,7 @@ struct OwnWriter::State {
     void run();
     bool take_queued();
     void deliver();
+    void note_trouble();
     void all_elsewhere();
     void say_dropped();
     void say_elsewhere(conf::LogLevel level, std::string_view message);
@@ -67,6 +70,8 @@ struct OwnWriter::State {
     bool stopping = false;
     bool given_up = false;  // its time is up
     bool ended = false;
+    std::optional<Trouble> failure;            // while it fails
+    std::optional<Clock::time_point> held_up;  // since when it has taken nothing
 
     // Of the thread alone.
     std::deque<OwnEntry> taken;
@@ -197,10 +202,17 @@ void OwnWriter::State::deliver() {
     const bool resting = trouble && Clock::now() < retry_at;
     if (!resting && (trouble || !taken.empty())) {
         const std::size_t before = size_of(taken);
+        {
+            const std::lock_guard lock{mutex};
+            if (!held_up) held_up = Clock::now();
+        }
         result = options.target->deliver(taken);
         retry_at = Clock::now() + kRetry;
+        const std::size_t delivered = before - size_of(taken);
         const std::lock_guard lock{mutex};
-        bytes -= before - size_of(taken);
+        bytes -= delivered;
+        if (result != Result::busy || delivered > 0) held_up.reset();
+        note_trouble();
     }
     if (result == Result::failed) {
         if (!std::exchange(failing, true))
@@ -212,6 +224,28 @@ void OwnWriter::State::deliver() {
         say(conf::LogLevel::info,
             "reeve's own log is written to " + options.target->path() + " again");
     }
+}
+
+// With the mutex held.
+void OwnWriter::State::note_trouble() {
+    if (result == Result::done || result == Result::busy) failure.reset();
+    if (result != Result::failed) return;
+    const auto since = failure ? failure->since : as_time_point(Clock::now());
+    failure = Trouble{.effect = Trouble::Effect::diverted,
+                      .place = options.target->path(),
+                      .reason = options.target->why(),
+                      .since = since,
+                      .said = true};
+}
+
+std::optional<Trouble> OwnWriter::trouble() const {
+    const std::lock_guard lock{state_->mutex};
+    if (state_->failure) return state_->failure;
+    if (!state_->held_up || Clock::now() - *state_->held_up < kStuckAfter) return std::nullopt;
+    return Trouble{.effect = Trouble::Effect::waits,
+                   .place = state_->options.target->path(),
+                   .reason = model::kDoesNotKeepUp,
+                   .since = as_time_point(*state_->held_up)};
 }
 
 void OwnWriter::State::all_elsewhere() {

@@ -3,11 +3,13 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <thread>
 
 #include "supervisor/base/error.h"
 #include "supervisor/log/own_target.h"
+#include "supervisor/log/trouble.h"
 
 namespace reeve::log {
 
@@ -38,6 +40,10 @@ public:
     // From any thread; waits for nothing but the queue's lock.
     void put(OwnEntry entry);
     void reopen();
+
+    // What is the matter with the target now: `diverted` while lines go elsewhere, `waits` while it
+    // does not keep up.  From any thread.
+    std::optional<Trouble> trouble() const;
 
     // Delivers what is queued until the deadline; what is left then, and what comes later, goes
     // elsewhere.  A write that is stuck is left alone with what it has taken: its thread is

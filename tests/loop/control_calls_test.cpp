@@ -819,6 +819,27 @@ TEST_CASE("several targets are asked for at once, and previous is another run of
     CHECK(client.get("/v1/programs/web,nope/logs").code() == "no_such_program");
 }
 
+TEST_CASE("lines of a run that has ended name its process, though its mark is not among them") {
+    World world{{task("web")}};
+    world.roster->start_autostart();
+    world.executes("web", 4121);
+    world.exits("web", {.code = 0});
+    world.logs.lines = {line(0, "a"), line(0, "b")};
+    world.logs.lines.back().run = 0;  // an earlier reeve's
+    Client client{world};
+    client.send(api::write_request("GET", "/v1/programs/web/logs?lines=2",
+                                   {{"Accept", "application/x-ndjson"}}, {}));
+    REQUIRE(world.until([&] { return !world.logs.answers.empty(); }));
+    world.logs.answer_all();
+    CHECK(client.answer().body ==
+          R"({"time":"2026-11-22T10:17:00.120Z","name":"web","program":"web","instance":1,"run":1,)"
+          R"("pid":4121,"stream":"stdout","line":"a"})"
+          "\n"
+          R"({"time":"2026-11-22T10:17:00.120Z","name":"web","program":"web","instance":1,"run":0,)"
+          R"("pid":null,"stream":"stdout","line":"b"})"
+          "\n");
+}
+
 TEST_CASE("marks of runs are in the logs when they are asked for") {
     World world{{service("web")}};
     world.logs.lines = {line(0, "a"), mark(0, log::Line::Kind::run_end, 0),

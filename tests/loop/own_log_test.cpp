@@ -258,6 +258,11 @@ TEST_CASE("own log file: a full disk keeps the lines until there is room, or std
     std::vector<std::string> lines{desk.line()};
     log.info("two");
     lines.push_back(desk.line());
+    const auto trouble = log.trouble();
+    REQUIRE(trouble);
+    CHECK(trouble->effect == Trouble::Effect::diverted);
+    CHECK(trouble->place == "/dev/full");
+    CHECK(trouble->reason == "No space left on device");
     CHECK(log.stop(10s));
     lines.push_back(desk.line());
     std::sort(lines.begin(), lines.end(),

@@ -339,6 +339,19 @@ TEST_CASE("when a log file is emptied or gone, memory has what it no longer has,
     }
 }
 
+TEST_CASE("that older files were taken away by keep is no loss to speak of") {
+    const Directory directory;
+    // Not at one go: each write goes to one file.
+    Reeve reeve{directory, counter("web", 5'000, true) + "stdout = { file = \"" +
+                               directory / "web.log" + "\", max_size = \"4KiB\", keep = 1 }\n"};
+    wait_for_last(reeve, "web", 5'000);
+    // What its files have is less than memory has.
+    const auto left = lines_of(reeve.ctl({"logs", "web", "-n", "all"}).out);
+    CHECK(left.size() > 600);
+    CHECK_FALSE(left.front().starts_with("---"));
+    check_numbers(left, "web", 5'000 - static_cast<int>(left.size()) + 1, 5'000);
+}
+
 TEST_CASE("where older lines are that no file has is said") {
     const Directory directory;
     directory.write("no-directory", "");
