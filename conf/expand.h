@@ -30,6 +30,18 @@ constexpr std::size_t kLongestExpansion = 128 * 1024;
 Expected<std::string, std::string> expand(std::string_view text, const Lookup& lookup,
                                           const Suggest& suggest = {});
 
+// The same by the rules of docker compose's env files, where moreover
+//   $VAR                          is ${VAR}
+//   ${VAR-default}, ${VAR?message}   are about VAR unset, and not empty
+//   ${VAR:+other}, ${VAR+other}   is `other` where ${VAR:-default}, ${VAR-default} would be the
+//   value
+// and what is unset and plain is empty; `unset` is told of it.  The text may be a secret, so errors
+// tell none of it but the names of variables and the messages in it, and of a `secret` one not
+// even these.
+Expected<std::string, std::string> expand_as_compose(
+    std::string_view text, const Lookup& lookup,
+    const std::function<void(std::string_view name)>& unset, bool secret);
+
 // The inverse for plain text: each dollar doubled.
 std::string escape_dollars(std::string_view text);
 

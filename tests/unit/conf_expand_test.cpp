@@ -107,3 +107,26 @@ TEST_CASE("expansion neither grows nor nests without bound") {
     REQUIRE_FALSE(nested);
     CHECK(nested.error() == "${…} is nested more than 32 deep (set a variable for it)");
 }
+
+TEST_CASE("by docker compose's rules a bare name is a variable, and what is unset is empty") {
+    std::string told;
+    const auto expanded = [&](std::string_view text, bool secret = false) {
+        told.clear();
+        const auto result = expand_as_compose(
+            text, look_up, [&](std::string_view name) { told += std::string{name} + ";"; }, secret);
+        return result ? *result : "error: " + result.error();
+    };
+    CHECK(expanded("$A$NOT-${NO}$5$ $$A") == "1-$5$ $A");
+    CHECK(told == "NOT;NO;");
+    CHECK(expanded("${NOT:-$A}${NOT-${A}}${A:+${A}2}${EMPTY+3}${NOT+$NO}") == "11123");
+    CHECK(told == "");
+    CHECK(expanded("${A") == "error: a ${ in it is not closed (add }, or write $$ for a dollar)");
+    CHECK(expanded("${NOT?say \x1b}") == "error: ${NOT} is not set (say \\u001B)");
+    CHECK(expanded("${NOT?secret}", true) ==
+          "error: a variable in it must be set and is not (set it)");
+    CHECK(expand_as_compose("$NOT", look_up, {}, false) == "");
+
+    std::string deep;
+    for (int i = 0; i < 100000; ++i) deep += "${A:+";
+    CHECK(expanded(deep) == "error: ${…} is nested more than 32 deep (set a variable for it)");
+}
