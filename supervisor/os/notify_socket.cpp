@@ -301,11 +301,4 @@ OsExpected<std::optional<Notified>> receive_notification(const Fd& socket) {
     return notified;
 }
 
-void close_pipes(std::vector<Fd>& descriptors) {
-    // Asks the descriptor, never the file system that it may be of.
-    const auto is_pipe = [](const Fd& fd) { return ::fcntl(fd.get(), F_GETPIPE_SZ) >= 0; };
-    descriptors.erase(std::remove_if(descriptors.begin(), descriptors.end(), is_pipe),
-                      descriptors.end());
-}
-
 }  // namespace reeve::os

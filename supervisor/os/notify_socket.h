@@ -52,8 +52,8 @@ base::OsExpected<NotifySocket> open_notify_socket(const NotifyRequest& request);
 // Removes the file unless another has taken its place.
 //
 // Closing the socket is another matter: it closes the descriptors that came with datagrams nobody
-// has read, and that may take as long as closing these does (see Notified::descriptors).  Read what
-// there is first.
+// has read, and that may take as long as closing these does (see Notified::descriptors), and is for
+// a Closer too.
 void remove_socket_file(const NotifySocket& socket);
 
 // Removes the directory and the sockets that are left in it, as a reeve that was killed leaves
@@ -90,7 +90,7 @@ struct Notified {
     NotifySender sender;
     // That came along, close-on-exec.  To close one may take as long as whoever sent it likes (a
     // file on a dead network disk; a connection with SO_LINGER and unsent data, of which ours is
-    // the last descriptor), so that is for a thread that may wait; see close_pipes().  The one of a
+    // the last descriptor), so that is for a thread that may wait: os/closer.h.  The one of a
     // BARRIER=1 says by its closing that all datagrams before were handled.
     std::vector<base::Fd> descriptors;
     // More were sent than we had descriptors left; the kernel has closed those in this very call,
@@ -106,9 +106,5 @@ struct Notified {
 // Whoever reads may find another one each time, for ever: the caller must stop after a few and
 // come back.
 base::OsExpected<std::optional<Notified>> receive_notification(const base::Fd& socket);
-
-// Closes those that are pipes, which never takes time and is what a barrier comes with
-// (sd_notify_barrier(3)); leaves the others.
-void close_pipes(std::vector<base::Fd>& descriptors);
 
 }  // namespace reeve::os

@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "supervisor/os/closer.h"
 #include "supervisor/os/pidfd.h"
 #include "tests/os/children.h"
 #include "tests/support/catch.h"
@@ -508,33 +509,6 @@ TEST_CASE("of many descriptors none leaks") {
     CHECK(send_to(socket.address, "FDSTORE=1", std::vector<int>(kMostDescriptors, null.get())) ==
           0);
     CHECK(next(socket).descriptors.size() == kMostDescriptors);
-}
-
-TEST_CASE("pipes are closed at once, what may take long is left") {
-    const Place place;
-    REQUIRE(::mkfifo((place / "fifo").c_str(), 0600) == 0);
-    auto pipe = make_pipe();
-    REQUIRE(pipe);
-    std::array<int, 2> pair{};
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) == 0);
-    const Fd other{pair[1]};
-    std::vector<Fd> descriptors;
-    descriptors.push_back(std::move(pipe->write));
-    descriptors.emplace_back(pair[0]);
-    descriptors.emplace_back(::open((place / "fifo").c_str(), O_RDWR | O_CLOEXEC));
-    descriptors.emplace_back(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    descriptors.emplace_back(::open("/", O_PATH | O_CLOEXEC));
-    const int null = descriptors[3].get();
-    const int path = descriptors[4].get();
-
-    close_pipes(descriptors);
-
-    CHECK(ended(pipe->read));
-    REQUIRE(descriptors.size() == 3);
-    CHECK(descriptors[0].get() == pair[0]);
-    CHECK(descriptors[1].get() == null);
-    CHECK(descriptors[2].get() == path);
-    CHECK_FALSE(ended(other));
 }
 
 TEST_CASE("with no descriptor to be had a notification comes without, and nothing leaks") {
