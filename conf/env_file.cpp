@@ -64,8 +64,7 @@ private:
     // ---- places
 
     EnvProblem problem_at(std::size_t at, string text) {
-        // Nearly always further on, or in the same line.
-        if (at < line_start_) counted_ = line_start_ = 0, line_ = 1;
+        // Never in a line before that of the last one asked for.
         for (; counted_ < at; ++counted_) {
             if (text_[counted_] != '\n') continue;
             ++line_;

@@ -205,6 +205,10 @@ TEST_CASE("a schedule that can't be is refused, with its field and what would be
                 R"("*/x" in the field of the minute has no number for its step (such as */2))"},
             Row{"*/90 * * * *",
                 R"("*/90" in the field of the minute has a step that is longer than what it steps through (write "0", or the schedule "every 90m"))"},
+            Row{"*/60 * * * *",
+                R"("*/60" in the field of the minute has a step that is longer than what it steps through (write "0", or the schedule "every 60m"))"},
+            Row{"0 0 1-10/10 * *",
+                R"("1-10/10" in the field of the day of month has a step that is longer than what it steps through (write "1"))"},
             Row{"0 */36 * * *",
                 R"("*/36" in the field of the hour has a step that is longer than what it steps through (write "0", or the schedule "every 36h"))"},
             Row{"10-20/30 * * * *",
@@ -382,6 +386,17 @@ TEST_CASE("zones change when and by how much they like") {
         CHECK(apia.runs("0 12 * * *", "2011-12-29 00:00", 2) ==
               Texts{"2011-12-29 12:00 -10", "2011-12-31 12:00 +14"});
         CHECK(apia.runs("0 12 30 12 *", "2011-12-01 00:00", 1) == Texts{"2012-12-30 12:00 +14"});
+    }
+    {
+        // Three hours are still a change, and a second more is a correction.
+        const InZone three{"AAA0BBB-3,M3.1.0/2,M11.1.0/3"};
+        CHECK(three.runs("30 3 * * *", "2026-02-28 12:00", 1) == Texts{"2026-03-01 05:00 BBB"});
+        CHECK(three.runs("30 1 * * *", "2026-10-31 12:00", 2) ==
+              Texts{"2026-11-01 01:30 BBB", "2026-11-02 01:30 AAA"});
+        const InZone more{"AAA0BBB-3:00:01,M3.1.0/2,M11.1.0/3"};
+        CHECK(more.runs("30 3 * * *", "2026-02-28 12:00", 1) == Texts{"2026-03-02 03:30 BBB"});
+        CHECK(more.runs("30 1 * * *", "2026-10-31 12:00", 2) ==
+              Texts{"2026-11-01 01:30 BBB", "2026-11-01 01:30 AAA"});
     }
     {
         // A day that came twice: what it shows counts.
