@@ -3,6 +3,7 @@
 #include <set>
 #include <thread>
 
+#include "supervisor/log/history.h"
 #include "supervisor/log/output_pipe.h"
 #include "tests/loop/log_house.h"
 
@@ -74,6 +75,35 @@ TEST_CASE("log: what a run says on stderr stands between the marks of that run")
         if (line.source == Source::err && is_line(line.kind)) found += line.text + ", ";
     }
     CHECK(found == expected);
+}
+
+TEST_CASE("log: a line that came in parts has the time of the last, in memory as in its file") {
+    House house;
+    const auto fds = house.open(1, "web", file(house.directory / "log"));
+    house.log->begin_run(1, 1);
+    put(fds.out, "one");
+    const auto begun = house.lines({.instances = {1}, .last_lines = 1});
+    // Of a raw file a moment is known to the second.
+    std::this_thread::sleep_for(1100ms);
+    put(fds.out, " two");
+    const auto of_memory = house.lines({.instances = {1}, .last_lines = 1});
+    CHECK(of_memory.back().text == "one two");
+    CHECK(of_memory.back().time > begun.back().time + 1s);
+
+    std::optional<Look> found;
+    LookRequest request;
+    request.query = {.instances = {1}, .last_lines = {}};
+    const auto follower = house.log->look(request, [&](Look look) { found = std::move(look); }, {});
+    house.until([&] { return found.has_value(); });
+    REQUIRE(found->files.size() == 1);
+    History history{*std::move(found), {}};
+    std::vector<Line> of_file;
+    while (history.next(1000, of_file)) {
+    }
+    REQUIRE_FALSE(of_file.empty());
+    CHECK(of_file.back().text == "one two");
+    CHECK(of_file.back().kind == Line::Kind::partial);
+    CHECK(of_file.back().time == of_memory.back().time);
 }
 
 TEST_CASE("log: a line without its newline is shown as partial and not glued to the next run") {

@@ -32,7 +32,12 @@ success_exit_codes = [7]
     CHECK(failed.data == R"({"place":")" + directory.path() +
                              R"(/fifo","reason":"does not keep up","effect":"waits"})");
     const auto began = Clock::now();
-    CHECK(reeve.ctl({"stop", "web"}).code == 0);
+    const auto stopped = reeve.ctl({"stop", "web"});
+    CHECK(stopped.code == 0);
+    CHECK(stopped.out.starts_with("web: stopped: "));
+    const std::string lost = " lines of its output dropped";
+    CHECK(contains(stopped.out, lost + ": what they go to did not take them in time\n"));
+    CHECK(contains(reeve.program("web").note, lost));
     CHECK(Clock::now() - began < (sanitized() ? 30s : 10s));
     CHECK(directory.read("ended") == "ended\n");
     CHECK(reeve.wait_for("web", "program.exit").data.find(R"("code":7)") != std::string::npos);
