@@ -46,7 +46,8 @@ struct NotifySocket {
 };
 
 // The file of an earlier socket of that name is replaced, so no two reeves may have the same
-// directory.  Fails only where no socket can be had at all.
+// directory.  Fails only where no socket can be had at all.  Takes as long as the disk does that
+// the directory lies on.
 base::OsExpected<NotifySocket> open_notify_socket(const NotifyRequest& request);
 
 // Removes the file unless another has taken its place.
