@@ -74,8 +74,8 @@ struct SenderIndex {
     std::function<std::optional<RunId>(pid_t)> run_of;
     // Whether the sender itself still has its pid, by its pidfd.  Asked after run_of(), whose
     // answer was about the sender then, and else about nobody knows whom.  Without pidfds: whether
-    // any process has that pid; so a late notification can be refused because of another process
-    // that got the number, but is never accepted because of one.
+    // any process has that pid; then what holds for that one is taken to hold for the sender, which
+    // is wrong where it got the number of a sender that is gone.
     std::function<bool()> is_there;
     // As the log should call it: "db", "web@2, run 3" if there is a newer one.
     std::function<std::string(RunId)> name_of;

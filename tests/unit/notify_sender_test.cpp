@@ -102,7 +102,7 @@ TEST_CASE("who has the sender's number by now is not taken for it") {
           "its sender, pid 71 of uid 4000, is gone, and nothing tells whose it was");
 }
 
-TEST_CASE("where the kernel has no pidfd, the number's new owner is asked, and refusing is safe") {
+TEST_CASE("where the kernel has no pidfds, whoever has the sender's number counts as the sender") {
     // is_there: somebody is.
     Machine machine{.run = kOther, .is_there = true};
     machine.recent.reaped(kPid, kOurs, at(0ms));
