@@ -71,7 +71,9 @@ private:
 // Calls `callback` from a function that C calls: nothing may unwind through that.
 template <typename Callback, typename... Arguments>
 void guarded(uv_loop_t* uv, const char* where, Callback& callback, Arguments&&... arguments) {
-    if (!callback) return;
+    if constexpr (requires { !callback; }) {
+        if (!callback) return;
+    }
     try {
         callback(std::forward<Arguments>(arguments)...);
     } catch (const std::exception& error) {
