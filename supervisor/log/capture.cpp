@@ -43,7 +43,7 @@ Capture::Capture(Engine& engine, InstanceId instance, StreamName name, bool has_
       read_end_{std::move(read_end)},
       opened_{wall_time()},
       cursor_{std::move(cursor)},
-      watch_{engine.loop()} {
+      watch_{engine.poll_set(), *this} {
     grown_ = is_terminal_;  // it is what it is
     watch();
 }
@@ -54,17 +54,25 @@ Capture::~Capture() {
 
 void Capture::watch() {
     if (watched_ || !read_end_) return;
-    const auto watched =
-        watch_.start(read_end_.get(), wanted(), [this](loop::FdWatch::Ready ready) {
-            if (ready.writable) pass_typed();
-            if (start_pull()) return;
-            engine_.will_read();
-            for (int reads = 0; reads < kReadsATurn && may_read() && read_once(); ++reads) {
-            }
-            ring_.settle();
-        });
+    const auto watched = watch_.start(read_end_.get(), wanted());
     watched_ = watched.has_value();
     if (!watched_) engine_.watch_failed(name_.name, watched.error());
+}
+
+void Capture::listen() {
+    if (!watched_) return;
+    const auto listens = watch_.change(wanted());
+    watched_ = listens.has_value();
+    if (!watched_) engine_.watch_failed(name_.name, listens.error());
+}
+
+void Capture::on_ready(loop::PollSet::Ready ready) {
+    if (ready.writable) pass_typed();
+    if (start_pull()) return;
+    engine_.will_read();
+    for (int reads = 0; reads < kReadsATurn && may_read() && read_once(); ++reads) {
+    }
+    ring_.settle();
 }
 
 // Whether it is for its file's thread to read now.
@@ -72,7 +80,7 @@ bool Capture::start_pull() {
     if (is_terminal_ || splitting_ || outlets_.size() != 1 || !boundaries_.empty() ||
         engine_.is_followed(instance_) || cursor_->is_at_announced())
         return false;
-    const Outlet& outlet = *outlets_.front();
+    const Outlet& outlet = outlets_.front();
     FileSink* const file = outlet.sink().as_file();
     if (!file || !file->may_pull() || !outlet.may_pull()) return false;
     const std::size_t waiting = bytes_in_pipe(read_end_.get());
@@ -93,7 +101,7 @@ bool Capture::start_pull() {
 
 bool Capture::look_after_pull() {
     if (!pull_) return false;
-    SharedFile& file = outlets_.front()->sink().as_file()->file();
+    SharedFile& file = outlets_.front().sink().as_file()->file();
     if (pull_->is_stuck() && !file.is_queued(*pull_)) {
         file.was_held_up();
         // What is read now waits in the file's queue, and while it does there is no other pull.
@@ -105,7 +113,7 @@ bool Capture::look_after_pull() {
 void Capture::end_pull() {
     if (!pull_) return;
     const auto pulled = std::exchange(pull_, nullptr)->end();
-    if (watched_) watch_.change(wanted());
+    listen();
     if (pulled.bytes == 0) return;
 
     counters_.bytes += pulled.bytes;
@@ -118,10 +126,10 @@ void Capture::end_pull() {
     for (const Slice& slice : pulled.last) ring_.append(now_, run_, slice);
     ring_.settle();
     mid_line_ = pulled.last.back().bytes.back() != '\n';
-    outlets_.front()->pulled(mid_line_);
+    outlets_.front().pulled(mid_line_);
 }
 
-void Capture::set_outlets(std::vector<std::unique_ptr<Outlet>> outlets) {
+void Capture::set_outlets(std::vector<Outlet> outlets) {
     end_pull();
     count_dropped();
     outlets_ = std::move(outlets);
@@ -129,9 +137,8 @@ void Capture::set_outlets(std::vector<std::unique_ptr<Outlet>> outlets) {
 }
 
 bool Capture::may_read() {
-    const bool must_wait =
-        std::any_of(outlets_.begin(), outlets_.end(),
-                    [](const std::unique_ptr<Outlet>& outlet) { return outlet->must_wait(); });
+    const bool must_wait = std::any_of(outlets_.begin(), outlets_.end(),
+                                       [](const Outlet& outlet) { return outlet.must_wait(); });
     if (!must_wait) return true;
     // Asked from elsewhere than its watch, it may be blocked already.
     if (!std::exchange(blocked_, true)) engine_.add_blocked(*this);
@@ -139,8 +146,13 @@ bool Capture::may_read() {
     return false;
 }
 
+void Capture::on_room() {
+    engine_.forget_blocked(*this);
+    resume();
+}
+
 void Capture::resume() {
-    if (std::exchange(blocked_, false)) watch_.change(wanted());
+    if (std::exchange(blocked_, false)) listen();
 }
 
 bool Capture::read_once() {
@@ -150,7 +162,7 @@ bool Capture::read_once() {
         const std::uint64_t left = boundaries_.front().position - cursor_->total();
         if (left < room.size()) room = room.first(static_cast<std::size_t>(left));
     }
-    const ssize_t count = cursor_->read(read_end_.get(), room);
+    const ssize_t count = cursor_->read(read_end_.get(), room, !boundaries_.empty());
     if (count <= 0 && is_terminal_) return terminal_said_nothing(errno);
     if (count <= 0) {
         // Empty, or all writers have gone, which they do only when the instance is closed.
@@ -220,7 +232,7 @@ void Capture::pass_typed() {
             seat_->typed_went(typed.size());
         }
     }
-    if (watched_ && !blocked_) watch_.change(wanted());
+    if (!blocked_) listen();
 }
 
 void Capture::set_seat(std::unique_ptr<Seat> seat, std::size_t lines) {
@@ -228,7 +240,7 @@ void Capture::set_seat(std::unique_ptr<Seat> seat, std::size_t lines) {
     catch_up(kPipe);
     seat_ = std::move(seat);
     if (seat_) seat_->offer(last_lines(lines));
-    if (watched_ && !blocked_) watch_.change(wanted());
+    if (!blocked_) listen();
 }
 
 // As they came, for a terminal to show.
@@ -267,13 +279,13 @@ void Capture::take(const Slice& slice) {
     now_ = wall_time();
 
     bool any_lines = engine_.is_followed(instance_);
-    for (const auto& outlet : outlets_) {
-        outlet->begin();
-        outlet->sink().note(now_, run_);
-        if (outlet->takes_bytes()) {
-            put_bytes(*outlet, slice);
+    for (Outlet& outlet : outlets_) {
+        outlet.begin();
+        outlet.sink().note(now_, run_);
+        if (outlet.takes_bytes()) {
+            put_bytes(outlet, slice);
         } else {
-            outlet->is_given_lines(true);
+            outlet.is_given_lines(true);
             any_lines = true;
         }
     }
@@ -289,7 +301,7 @@ void Capture::take(const Slice& slice) {
     if (seat_) seat_->offer(slice.bytes);
     ring_.append(now_, run_, slice);
     mid_line_ = slice.bytes.back() != '\n';
-    for (const auto& outlet : outlets_) outlet->flush();
+    for (Outlet& outlet : outlets_) outlet.flush();
     count_dropped();
 }
 
@@ -324,8 +336,8 @@ void Capture::on_line(std::string_view text, Record::End end) {
         .begins = !in_piece_,
     };
     in_piece_ = end == Record::End::more;
-    for (const auto& outlet : outlets_)
-        if (!outlet->takes_bytes()) outlet->put(record);
+    for (Outlet& outlet : outlets_)
+        if (!outlet.takes_bytes()) outlet.put(record);
     if (!engine_.is_followed(instance_)) return;
     const auto kind = end == Record::End::newline ? Line::Kind::text
                       : end == Record::End::more  ? Line::Kind::piece
@@ -345,22 +357,21 @@ void Capture::end_line() {
     if (!has_marks_) ring_.append_mark(now_, run_, Line::Kind::run_end);
 
     static constexpr std::string_view kNewline = "\n";
-    for (const auto& outlet : outlets_) {
-        outlet->begin();
-        outlet->sink().note(now_, run_);
-        if (!outlet->takes_bytes()) continue;
-        outlet->sink().mark(now_, run_, LineIndex::Kind::unended);
+    for (Outlet& outlet : outlets_) {
+        outlet.begin();
+        outlet.sink().note(now_, run_);
+        if (!outlet.takes_bytes()) continue;
+        outlet.sink().mark(now_, run_, LineIndex::Kind::unended);
         // The bytes are static: nobody has to keep them.
-        put_bytes(*outlet, {nullptr, kNewline});
+        put_bytes(outlet, {nullptr, kNewline});
     }
-    const bool to_lines =
-        std::any_of(outlets_.begin(), outlets_.end(),
-                    [](const std::unique_ptr<Outlet>& outlet) { return !outlet->takes_bytes(); });
+    const bool to_lines = std::any_of(outlets_.begin(), outlets_.end(),
+                                      [](const Outlet& outlet) { return !outlet.takes_bytes(); });
     if (to_lines && !splitting_) begin_splitting();
     if (splitting_) {
         splitter_.finish([this](std::string_view text, bool) { on_line(text, Record::End::none); });
     }
-    for (const auto& outlet : outlets_) outlet->flush();
+    for (Outlet& outlet : outlets_) outlet.flush();
     count_dropped();
 }
 
@@ -369,7 +380,7 @@ void Capture::add_mark(Line::Kind kind, std::uint32_t run, std::uint64_t number)
     ring_.append_mark(now_, run, kind, number);
     const auto mark =
         kind == Line::Kind::run_begin ? LineIndex::Kind::run_begin : LineIndex::Kind::run_end;
-    for (const auto& outlet : outlets_) outlet->sink().mark(now_, run, mark);
+    for (Outlet& outlet : outlets_) outlet.sink().mark(now_, run, mark);
     if (!engine_.is_followed(instance_)) return;
     engine_.to_followers({.time = now_,
                           .instance = instance_,
@@ -382,17 +393,24 @@ void Capture::add_mark(Line::Kind kind, std::uint32_t run, std::uint64_t number)
 void Capture::add_boundary(std::optional<std::uint64_t> position, bool begins, std::uint32_t run) {
     end_pull();
     if (!is_terminal_) cursor_->heard();
-    if (std::exchange(at_announced_, false) && !blocked_) watch_.resume();
+    if (std::exchange(at_announced_, false) && !blocked_) listen();
     std::uint64_t at = position.value_or(cursor_->total() + bytes_in_pipe(read_end_.get()));
     at = std::max(at, boundaries_.empty() ? cursor_->total() : boundaries_.back().position);
     // Only a program that dies over and over while nobody takes its output gets here.
     if (boundaries_.size() >= kMostBoundaries) boundaries_.pop_back();
     boundaries_.push_back({is_terminal_ ? kNotYetKnown : at, begins, run});
-    if (is_terminal_) {
-        catch_up(kPipe);
-    } else {
-        pass_boundaries();
+    if (is_terminal_) catch_up(kPipe);
+}
+
+// Reads on until it is past that boundary, if it knows of it and no sink is in the way.
+void Capture::advance_past(std::uint64_t order) {
+    if (passed_ >= order ||
+        std::ranges::none_of(boundaries_, [=](const Boundary& b) { return b.order() >= order; }))
+        return;
+    pass_boundaries();
+    while (passed_ < order && may_read() && read_once()) {
     }
+    ring_.settle();
 }
 
 void Capture::begin_on_terminal(base::Fd master, std::uint32_t run) {
@@ -403,8 +421,16 @@ void Capture::begin_on_terminal(base::Fd master, std::uint32_t run) {
 
 void Capture::pass_boundaries() {
     while (!boundaries_.empty() && boundaries_.front().position <= cursor_->total()) {
+        const std::uint64_t order = boundaries_.front().order();
+        // The marks are stdout's.
+        if (sibling_ && boundaries_.front().begins != has_marks_) {
+            sibling_->advance_past(order);
+            if (passed_ >= order) continue;  // it had us go on
+        }
+        passed_ = order;
         Boundary boundary = std::move(boundaries_.front());
         boundaries_.erase(boundaries_.begin());
+        if (boundaries_.empty()) boundaries_.shrink_to_fit();  // it is for most of its time
         end_line();
         in_run_ = boundary.begins;
         if (boundary.terminal) begin_terminal(std::move(boundary.terminal));
@@ -420,12 +446,12 @@ void Capture::pass_boundaries() {
 void Capture::set_pid(std::uint32_t run, std::uint64_t pid) {
     if (!has_marks_) return;
     ring_.set_run_number(run, pid);
-    for (const auto& outlet : outlets_) outlet->sink().set_run_number(run, pid);
+    for (Outlet& outlet : outlets_) outlet.sink().set_run_number(run, pid);
 }
 
 void Capture::set_dropping(bool dropping) {
     end_pull();
-    for (const auto& outlet : outlets_) outlet->set_dropping(dropping);
+    for (Outlet& outlet : outlets_) outlet.set_dropping(dropping);
     if (dropping) {
         resume();
     } else {
@@ -435,9 +461,9 @@ void Capture::set_dropping(bool dropping) {
 
 void Capture::count_dropped() {
     std::uint64_t lines = 0;
-    for (const auto& outlet : outlets_) {
-        const std::uint64_t here = outlet->take_dropped_lines();
-        if (here > 0) outlet->sink().dropped(now_, run_, here);
+    for (Outlet& outlet : outlets_) {
+        const std::uint64_t here = outlet.take_dropped_lines();
+        if (here > 0) outlet.sink().dropped(now_, run_, here);
         lines += here;
     }
     if (lines == 0) return;
@@ -485,7 +511,7 @@ void Capture::catch_up(std::size_t most) {
 
 bool Capture::idle() const {
     return std::all_of(outlets_.begin(), outlets_.end(),
-                       [](const std::unique_ptr<Outlet>& outlet) { return outlet->sink().idle(); });
+                       [](const Outlet& outlet) { return outlet.sink().idle(); });
 }
 
 void Capture::finish() {
@@ -505,8 +531,8 @@ FileSink* Capture::file() const {
         return format == conf::LogFormat::json ? 2 : format == conf::LogFormat::text ? 1 : 0;
     };
     FileSink* best = nullptr;
-    for (const auto& outlet : outlets_) {
-        FileSink* const sink = outlet->sink().as_file();
+    for (const Outlet& outlet : outlets_) {
+        FileSink* const sink = outlet.sink().as_file();
         if (sink && (!best || rank(sink->format()) > rank(best->format()))) best = sink;
     }
     return best;

@@ -14,7 +14,7 @@
 #include "supervisor/log/pull.h"
 #include "supervisor/log/ring.h"
 #include "supervisor/log/seat.h"
-#include "supervisor/loop/fd_watch.h"
+#include "supervisor/loop/poll_set.h"
 #include "supervisor/model/line_buffer.h"
 
 namespace reeve::log {
@@ -25,13 +25,15 @@ class Engine;
 //
 // Or of its terminal, of which each run has one of its own: then a run is over when its terminal
 // has nothing more to read, and only then the next one's is read.
-class Capture {
+class Capture final : private loop::PollSet::Client, public RoomListener {
 public:
     struct Boundary {
         std::uint64_t position = 0;  // bytes of the pipe that come before it
         bool begins = false;         // a run begins here; else one ends
         std::uint32_t run = 0;
         base::Fd terminal{};  // of the run that begins
+
+        std::uint64_t order() const { return std::uint64_t{run} * 2 + (begins ? 0 : 1); }
     };
 
     // Without a `read_end` it is a terminal's.
@@ -50,11 +52,17 @@ public:
     Source source() const { return name_.source; }
     const StreamName& name() const { return name_; }
 
-    void set_outlets(std::vector<std::unique_ptr<Outlet>> outlets);
-    const std::vector<std::unique_ptr<Outlet>>& outlets() const { return outlets_; }
+    void set_outlets(std::vector<Outlet> outlets);
+    std::vector<Outlet>& outlets() { return outlets_; }
 
-    // `position` nullopt: here, after what is in the pipe now.
+    // The other stream of the instance, which has its boundaries too, and outlives it or is told:
+    // what one that is not held up has of a run stands between the run's marks.
+    void set_sibling(Capture* sibling) { sibling_ = sibling; }
+
+    // `position` nullopt: here, after what is in the pipe now.  Then pass_boundaries(), when the
+    // sibling has it as well.
     void add_boundary(std::optional<std::uint64_t> position, bool begins, std::uint32_t run);
+    void pass_boundaries();
     void begin_on_terminal(base::Fd master, std::uint32_t run);
     void set_pid(std::uint32_t run, std::uint64_t pid);
     void set_dropping(bool dropping);
@@ -94,6 +102,9 @@ public:
     bool is_terminal() const { return is_terminal_; }
 
 private:
+    void on_ready(loop::PollSet::Ready ready) override;
+    void on_room() override;
+    void listen();
     bool start_pull();
     void end_pull();
     bool may_read();
@@ -108,7 +119,7 @@ private:
     void grow_pipe();
     void take(const Slice& slice);
     void end_line();
-    void pass_boundaries();
+    void advance_past(std::uint64_t order);
     void put_bytes(Outlet& outlet, const Slice& slice);
     void begin_splitting();
     void on_line(std::string_view text, Record::End end);
@@ -149,10 +160,12 @@ private:
     std::uint64_t dropped_said_ = 0;
     std::uint64_t dropped_looked_ = 0;  // as report_dropped() saw it last
     std::vector<Boundary> boundaries_;  // the next one first
+    std::uint64_t passed_ = 0;          // order() of the last that is behind us
+    Capture* sibling_ = nullptr;
     std::unique_ptr<Seat> seat_;
-    std::vector<std::unique_ptr<Outlet>> outlets_;
+    std::vector<Outlet> outlets_;
     std::shared_ptr<Pull> pull_;  // while somebody else reads; the watch pauses
-    loop::FdWatch watch_;
+    loop::PollSet::Watch watch_;
 };
 
 }  // namespace reeve::log

@@ -74,11 +74,16 @@ base::OsExpected<std::unique_ptr<Engine>> Engine::open(Console& console, OwnLog&
     (*loop)->on_uncaught([&own_log](std::string_view where, std::string_view what) {
         own_log.error("log thread: uncaught in a " + std::string{where} + ": " + std::string{what});
     });
-    return std::unique_ptr<Engine>{new Engine{std::move(*loop), console, own_log}};
+    auto poll_set = loop::PollSet::open(**loop);
+    if (!poll_set) return Unexpected<base::OsError>{poll_set.error()};
+    return std::unique_ptr<Engine>{
+        new Engine{std::move(*loop), std::move(*poll_set), console, own_log}};
 }
 
-Engine::Engine(std::unique_ptr<loop::Loop> loop, Console& console, OwnLog& own_log)
+Engine::Engine(std::unique_ptr<loop::Loop> loop, std::unique_ptr<loop::PollSet> poll_set,
+               Console& console, OwnLog& own_log)
     : loop_{std::move(loop)},
+      poll_set_{std::move(poll_set)},
       console_{console},
       own_log_{own_log},
       privileged_{::geteuid() == 0},
@@ -137,6 +142,9 @@ void Engine::open_instance(Opening opening) {
     };
     open(opening.out, Source::out, opened.out);
     open(opening.err, Source::err, opened.err);
+    if (!opened.out || !opened.err) return;
+    opened.out->set_sibling(opened.err.get());
+    opened.err->set_sibling(opened.out.get());
 }
 
 void Engine::set_outputs(InstanceId id, const conf::Output& out, const conf::Output& err,
@@ -150,14 +158,13 @@ void Engine::set_outputs(InstanceId id, const conf::Output& out, const conf::Out
         instance.err->set_outlets(make_outlets(instance, *instance.err, merged ? out : err, owner));
 }
 
-std::vector<std::unique_ptr<Outlet>> Engine::make_outlets(const Instance& instance,
-                                                          Capture& capture,
-                                                          const conf::Output& output,
-                                                          const std::optional<Owner>& owner) {
-    std::vector<std::unique_ptr<Outlet>> outlets;
+std::vector<Outlet> Engine::make_outlets(const Instance& instance, Capture& capture,
+                                         const conf::Output& output,
+                                         const std::optional<Owner>& owner) {
+    std::vector<Outlet> outlets;
+    outlets.reserve(output.sinks.size());
     for (const conf::Sink& sink : output.sinks) {
-        outlets.push_back(
-            std::make_unique<Outlet>(make_sink(instance, capture, sink, owner), sink.overflow));
+        outlets.emplace_back(make_sink(instance, capture, sink, owner), sink.overflow);
     }
     return outlets;
 }
@@ -165,48 +172,72 @@ std::vector<std::unique_ptr<Outlet>> Engine::make_outlets(const Instance& instan
 std::unique_ptr<Sink> Engine::make_sink(const Instance& instance, Capture& capture,
                                         const conf::Sink& wanted,
                                         const std::optional<Owner>& owner) {
-    const auto inherit = [&](Console::Target target) {
-        return std::make_unique<InheritSink>(console_, target, next_writer_++, instance.name,
-                                             prefixing_, wanted.format, scratch_);
-    };
-    const auto room = [this, &capture] {
-        forget_blocked(capture);
-        capture.resume();
-    };
+    RoomListener& listener = capture;
     switch (wanted.kind) {
         case conf::Sink::Kind::inherit: {
             const bool to_out =
                 wanted.descriptor ? *wanted.descriptor == 1 : capture.source() == Source::out;
-            return inherit(to_out ? Console::Target::out : Console::Target::err);
+            return inherit(to_out ? Console::Target::out : Console::Target::err, instance.name,
+                           wanted.format);
         }
         case conf::Sink::Kind::null:
             return std::make_unique<NullSink>();
         case conf::Sink::Kind::file:
             return std::make_unique<FileSink>(open_file(instance, wanted, owner),
-                                              StreamKey{instance.id, capture.source()}, wanted,
-                                              room, inherit(Console::Target::err), scratch_);
+                                              StreamKey{instance.id, capture.source()},
+                                              instance.name, wanted, listener, scratch_);
         case conf::Sink::Kind::syslog:
         case conf::Sink::Kind::journal:
             break;
     }
-    SinkServices services{*loop_, own_log_, instance.name, room, retry_later()};
-    auto fallback = inherit(Console::Target::err);
+    SinkServices services{*loop_, own_log_, instance.name, [&listener] { listener.on_room(); },
+                          retry_later()};
+    auto fallback = inherit(Console::Target::err, instance.name, wanted.format);
     if (wanted.kind == conf::Sink::Kind::syslog)
         return std::make_unique<SyslogSink>(capture.name(), std::move(services),
                                             std::move(fallback));
     return std::make_unique<JournalSink>(capture.name(), std::move(services), std::move(fallback));
 }
 
+std::unique_ptr<InheritSink> Engine::inherit(Console::Target target, const std::string& name,
+                                             conf::LogFormat format) {
+    return std::make_unique<InheritSink>(console_, target, next_writer_++, name, prefixing_, format,
+                                         scratch_);
+}
+
 std::shared_ptr<SharedFile> Engine::open_file(const Instance& instance, const conf::Sink& wanted,
                                               const std::optional<Owner>& owner) {
-    std::weak_ptr<SharedFile>& known = files_[wanted.path];
-    if (auto file = known.lock()) return file;
+    const auto at = place_of(wanted.path);
+    if (at != files_.end() && (*at)->target()->path() == wanted.path)
+        return (*at)->shared_from_this();
+    const auto leaving = std::ranges::find(
+        leaving_, wanted.path, [](const auto& file) -> auto& { return file->target()->path(); });
 
     if (!pool_) open_pool();
-    auto file =
-        SharedFile::make(instance.name, wanted.path, owner, wanted.rotation, *file_services_);
-    known = file;
+    auto file = leaving != leaving_.end() ? *leaving
+                                          : SharedFile::make(instance.name, wanted.path, owner,
+                                                             wanted.rotation, *file_services_);
+    files_.insert(at, file.get());
     return file;
+}
+
+std::vector<SharedFile*>::iterator Engine::place_of(const std::string& path) {
+    return std::ranges::lower_bound(files_, path, {}, [](SharedFile* file) -> const std::string& {
+        return file->target()->path();
+    });
+}
+
+void Engine::unused(SharedFile& file) {
+    files_.erase(place_of(file.target()->path()));
+    const auto held = std::ranges::find(leaving_, &file, &std::shared_ptr<SharedFile>::get);
+    if (!file.has_left() && held == leaving_.end()) leaving_.push_back(file.shared_from_this());
+}
+
+template <typename Action>
+void Engine::each_file(Action action) {
+    for (SharedFile* const file : files_) action(*file);
+    for (const auto& file : leaving_)
+        if (!file->is_used()) action(*file);
 }
 
 void Engine::open_pool() {
@@ -225,7 +256,11 @@ void Engine::open_pool() {
         .pool_waits = std::move(wait_for_pool),
         .busy = [this] { look_at_places_later(); },
         .changed = [this] { places_timer_.start(0ms); },
-        .hold = [this](std::shared_ptr<SharedFile> file) { leaving_.push_back(std::move(file)); },
+        .unused = [this](SharedFile& file) { unused(file); },
+        .to_stderr =
+            [this](const std::string& name, conf::LogFormat format) {
+                return inherit(Console::Target::err, name, format);
+            },
         .post = std::make_shared<const SharedFile::Post>(std::move(post)),
     });
 }
@@ -248,10 +283,7 @@ Capture* Engine::find(InstanceId id, Source source) {
 }
 
 void Engine::add_boundary(InstanceId id, Positions positions, bool begins, std::uint32_t run) {
-    // The marks are stdout's: what stderr has of the run stands behind the one and before the other.
-    const bool apart = find(id, Source::out) && find(id, Source::err);
-    for (const Source source : {begins ? Source::out : Source::err,
-                                begins ? Source::err : Source::out}) {
+    for (const Source source : {Source::out, Source::err}) {
         Capture* const capture = find(id, source);
         if (!capture) continue;
         if (begins) {
@@ -259,8 +291,9 @@ void Engine::add_boundary(InstanceId id, Positions positions, bool begins, std::
             capture->set_dropping(false);
         }
         capture->add_boundary(positions[static_cast<std::size_t>(source)], begins, run);
-        if (apart) capture->catch_up(kCatchUp);
     }
+    for (const Source source : {Source::out, Source::err})
+        if (Capture* const capture = find(id, source)) capture->pass_boundaries();
 }
 
 void Engine::begin_on_terminal(InstanceId id, base::Fd master, std::uint32_t run) {
@@ -298,11 +331,11 @@ void Engine::look_at_stopping() {
             Capture* const capture = find(id, source);
             if (!capture) continue;
             bool any = false;
-            for (const auto& outlet : capture->outlets()) {
-                if (!outlet->must_wait()) continue;
-                const auto since = outlet->sink().full_since();
+            for (Outlet& outlet : capture->outlets()) {
+                if (!outlet.must_wait()) continue;
+                const auto since = outlet.sink().full_since();
                 if (!since || now - *since < kStopPatience) continue;
-                outlet->set_dropping(true);
+                outlet.set_dropping(true);
                 any = true;
             }
             if (any) capture->resume();
@@ -319,13 +352,12 @@ void Engine::close_instance(InstanceId id) {
         forget(*capture);
     }
     instances_.erase(id);
-    std::erase_if(files_, [](const auto& file) { return file.second.expired(); });
     update_width();
 }
 
 void Engine::reopen_files() {
     each_capture([](Capture& capture) {
-        for (const auto& outlet : capture.outlets()) outlet->sink().reopen();
+        for (Outlet& outlet : capture.outlets()) outlet.sink().reopen();
     });
 }
 
@@ -375,7 +407,7 @@ void Engine::report_dropped() {
 
 void Engine::retry() {
     each_capture([](Capture& capture) {
-        for (const auto& outlet : capture.outlets()) outlet->sink().retry();
+        for (Outlet& outlet : capture.outlets()) outlet.sink().retry();
         capture.watch();
     });
     for (const auto& file : leaving_) file->retry();
@@ -401,8 +433,8 @@ void Engine::look_at_places_later() {
 std::vector<Trouble> Engine::troubles_of(Instance& instance) {
     std::vector<Trouble> all;
     instance.each([&](Capture& capture) {
-        for (const auto& outlet : capture.outlets()) {
-            Sink& sink = outlet->sink();
+        for (Outlet& outlet : capture.outlets()) {
+            Sink& sink = outlet.sink();
             auto trouble = sink.trouble();
             const bool full = !trouble && !sink.as_file() && !sink.has_room();
             if (full && sink.full_since() &&
@@ -414,9 +446,9 @@ std::vector<Trouble> Engine::troubles_of(Instance& instance) {
             }
             if (!trouble) continue;
             // What it does not take waits for a while first, also where it may be dropped.
-            if (trouble->effect == Trouble::Effect::waits && outlet->may_drop() &&
-                outlet->has_dropped_since(std::chrono::steady_clock::time_point{trouble->since} -
-                                          kLookAtPlaces)) {
+            if (trouble->effect == Trouble::Effect::waits && outlet.may_drop() &&
+                outlet.has_dropped_since(std::chrono::steady_clock::time_point{trouble->since} -
+                                         kLookAtPlaces)) {
                 trouble->effect = Trouble::Effect::drops;
             }
             // stdout and stderr may go to the same.
@@ -558,8 +590,7 @@ void Engine::drain(std::function<void()> done) {
 bool Engine::drains_on() {
     std::uint64_t moved = 0;
     each_capture([&](const Capture& capture) { moved += capture.counters().bytes; });
-    for (const auto& [path, known] : files_)
-        if (const auto file = known.lock()) moved += file->target()->written();
+    each_file([&moved](SharedFile& file) { moved += file.target()->written(); });
     return std::exchange(moved_, moved) != moved;
 }
 
@@ -567,8 +598,7 @@ void Engine::give_up() {
     drain_timer_.stop();
     // What still lies in pipes counts.
     each_capture([](Capture& capture) { capture.finish(); });
-    for (const auto& [path, known] : files_)
-        if (const auto file = known.lock()) file->give_up();
+    each_file([](SharedFile& file) { file.give_up(); });
 }
 
 void Engine::drain_step() {

@@ -101,7 +101,7 @@ public:
     void give_up();
 
     // For Capture.
-    loop::Loop& loop() { return *loop_; }
+    loop::PollSet& poll_set() { return *poll_set_; }
     BlockPool& blocks() { return blocks_; }
     OwnLog& own_log() { return own_log_; }
     // For each stream that is read in this turn.
@@ -121,6 +121,7 @@ public:
     void watch_failed(const std::string& name, const base::OsError& error);
     // It wants watch() to be called in a second.
     void watch_later() { retry_later()(); }
+    void forget_blocked(const Capture& capture);
     void add_blocked(Capture& capture) {
         blocked_.push_back(&capture);
         look_at_places_later();
@@ -138,16 +139,22 @@ private:
     // All that a pipe may hold: the last words of a program that has just died are in the answer.
     static constexpr std::size_t kCatchUp = 1024 * 1024;
 
-    Engine(std::unique_ptr<loop::Loop> loop, Console& console, OwnLog& own_log);
+    Engine(std::unique_ptr<loop::Loop> loop, std::unique_ptr<loop::PollSet> poll_set,
+           Console& console, OwnLog& own_log);
 
-    std::vector<std::unique_ptr<Outlet>> make_outlets(const Instance& instance, Capture& capture,
-                                                      const conf::Output& output,
-                                                      const std::optional<Owner>& owner);
+    std::vector<Outlet> make_outlets(const Instance& instance, Capture& capture,
+                                     const conf::Output& output, const std::optional<Owner>& owner);
     std::unique_ptr<Sink> make_sink(const Instance& instance, Capture& capture,
                                     const conf::Sink& wanted, const std::optional<Owner>& owner);
+    std::unique_ptr<InheritSink> inherit(Console::Target target, const std::string& name,
+                                         conf::LogFormat format);
     std::shared_ptr<SharedFile> open_file(const Instance& instance, const conf::Sink& wanted,
                                           const std::optional<Owner>& owner);
     void open_pool();
+    void unused(SharedFile& file);
+    std::vector<SharedFile*>::iterator place_of(const std::string& path);
+    template <typename Action>
+    void each_file(Action action);
     std::function<void()> retry_later();
     void retry();
     void resume_blocked();
@@ -161,7 +168,6 @@ private:
                  std::optional<std::uint32_t> run, Looked& looked);
     bool wants_older(const Looked& looked, const LookRequest& request,
                      std::optional<WallTime> oldest_wanted) const;
-    void forget_blocked(const Capture& capture);
     void forget(Capture& capture);
     void report_dropped();
     void look_at_stopping();
@@ -174,6 +180,7 @@ private:
 
     // Before what posts to it or is watched on it.
     std::unique_ptr<loop::Loop> loop_;
+    std::unique_ptr<loop::PollSet> poll_set_;
     Console& console_;
     OwnLog& own_log_;
     const bool privileged_;
@@ -195,7 +202,7 @@ private:
     Prefixing prefixing_;
     Scratch scratch_;
     std::unique_ptr<const SharedFile::Services> file_services_;
-    std::map<std::string, std::weak_ptr<SharedFile>> files_;
+    std::vector<SharedFile*> files_;                    // that have users, by their paths
     std::vector<std::shared_ptr<SharedFile>> leaving_;  // with nobody but us who holds them
     std::map<InstanceId, std::unique_ptr<Instance>> instances_;
     std::set<InstanceId> stopping_;

@@ -180,8 +180,9 @@ Look Engine::look(std::uint64_t follower, const LookRequest& request, const OnLi
                 history.from_time = looked.seen->time;
             }
             in_files += static_cast<std::uint64_t>(history.until - history.from.value_or(0));
-            for (const auto& [path, other] : files_)
-                if (path != history.path) history.others.push_back(path);
+            for (SharedFile* const other : files_)
+                if (other->target() != history.target)
+                    history.others.push_back(other->target()->path());
             look.files.push_back(std::move(history));
             known = std::prev(look.files.end());
         }

@@ -23,25 +23,52 @@ std::shared_ptr<SharedFile> SharedFile::make(std::string name, std::string path,
                                              const conf::Rotation& rotation,
                                              const Services& services) {
     std::shared_ptr<SharedFile> file{new SharedFile{std::move(name), services}};
-    file->target_ = std::make_shared<FileTarget>(std::move(path), owner, rotation,
-                                                 [weak = std::weak_ptr{file}] {
-                                                     if (const auto self = weak.lock())
-                                                         self->worked();
-                                                 });
+    file->target_ = std::make_shared<FileTarget>(std::move(path), owner, rotation, file);
     file->submit();  // so that the file is there, or it is said that it can't be
     return file;
 }
 
-void SharedFile::remove(const FileSink& user) {
-    users_.erase(std::remove(users_.begin(), users_.end(), &user), users_.end());
-    const bool is_left = std::any_of(users_.begin(), users_.end(), [&user](const FileSink* other) {
-        return other->stream() == user.stream();
-    });
-    if (!is_left) indexes_.erase(user.stream());
-    if (!users_.empty()) return;
+void SharedFile::add(FileSink& user) {
+    FileSink** last = &first_user_;
+    while (*last) last = &(*last)->next_user_;
+    *last = &user;
+    const auto at = std::ranges::lower_bound(indexes_, user.stream(), {},
+                                             &std::pair<StreamKey, LineIndex>::first);
+    if (at == indexes_.end() || at->first != user.stream())
+        indexes_.emplace(at, user.stream(), LineIndex{});
+}
+
+LineIndex& SharedFile::index(StreamKey stream) {
+    return std::ranges::lower_bound(indexes_, stream, {}, &std::pair<StreamKey, LineIndex>::first)
+        ->second;
+}
+
+template <typename Action>
+void SharedFile::each_user(Action action) const {
+    for (FileSink* user = first_user_; user;) {
+        FileSink* const next = user->next_user_;
+        action(*user);
+        user = next;
+    }
+}
+
+bool SharedFile::is_shared() const {
+    return first_user_ && first_user_->next_user_;
+}
+
+void SharedFile::remove(FileSink& user) {
+    FileSink** at = &first_user_;
+    while (*at != &user) at = &(*at)->next_user_;
+    *at = user.next_user_;
+    bool is_left = false;
+    each_user([&](const FileSink& other) { is_left |= other.stream() == user.stream(); });
+    if (!is_left)
+        std::erase_if(indexes_,
+                      [&user](const auto& index) { return index.first == user.stream(); });
+    if (is_used()) return;
     // It is told when there is nothing left.
     room_wanted_ = true;
-    if (!idle()) services_.hold(shared_from_this());
+    services_.unused(*this);
 }
 
 bool SharedFile::has_room() {
@@ -63,7 +90,7 @@ std::optional<Trouble> SharedFile::trouble() {
     // Nobody has looked for a while: that it was idle then, too.
     const bool anew = now - std::exchange(looked_, now) >= kStuckAfter;
     if (std::exchange(written_seen_, written) != written || idle() || anew) moved_ = now;
-    if (trouble_) return trouble_;
+    if (trouble_) return *trouble_;
     if (now - moved_ < kStuckAfter) return std::nullopt;
     return Trouble{.effect = Trouble::Effect::waits,
                    .place = target_->path(),
@@ -74,10 +101,10 @@ std::optional<Trouble> SharedFile::trouble() {
 void SharedFile::set_trouble(Trouble::Effect effect, int error) {
     std::string reason = base::errno_text(error);
     if (trouble_ && trouble_->effect == effect && trouble_->reason == reason) return;
-    trouble_ = Trouble{.effect = effect,
-                       .place = target_->path(),
-                       .reason = std::move(reason),
-                       .since = as_time_point(Clock::now())};
+    trouble_ = std::make_unique<Trouble>(Trouble{.effect = effect,
+                                                 .place = target_->path(),
+                                                 .reason = std::move(reason),
+                                                 .since = as_time_point(Clock::now())});
     services_.changed();
 }
 
@@ -85,10 +112,9 @@ void SharedFile::set_trouble(Trouble::Effect effect, int error) {
 std::string SharedFile::names() const {
     constexpr std::size_t kNamed = 10;
     std::vector<std::string> all;
-    for (const FileSink* user : users_) {
-        if (std::find(all.begin(), all.end(), user->name()) == all.end())
-            all.push_back(user->name());
-    }
+    each_user([&all](const FileSink& user) {
+        if (std::find(all.begin(), all.end(), user.name()) == all.end()) all.push_back(user.name());
+    });
     if (all.empty()) return name_;
     std::string text;
     for (std::size_t index = 0; index < all.size() && index < kNamed; ++index)
@@ -99,7 +125,7 @@ std::string SharedFile::names() const {
 
 void SharedFile::warn(const std::string& what) {
     services_.own_log.warn(names() + ": " + what);
-    for (FileSink* user : users_) user->set_said(true);
+    each_user([](FileSink& user) { user.set_said(true); });
 }
 
 void SharedFile::submit() {
@@ -109,7 +135,8 @@ void SharedFile::submit() {
 }
 
 void SharedFile::pull(std::shared_ptr<Pull> pull, std::function<void()> over) {
-    target_->pull(std::move(pull), [post = post_, over = std::move(over)] { (*post)(over); });
+    pull->on_left([post = post_, over = std::move(over)] { (*post)(over); });
+    target_->pull(std::move(pull));
     submit();
 }
 
@@ -187,42 +214,40 @@ void SharedFile::look_at_outcome() {
             set_trouble(Trouble::Effect::grows, outcome.rotate_error);
         } else if (outcome.compress_error != 0) {
             set_trouble(Trouble::Effect::uncompressed, outcome.compress_error);
-        } else if (std::exchange(trouble_, std::nullopt)) {
-            for (FileSink* user : users_) user->set_said(false);
+        } else if (std::exchange(trouble_, nullptr)) {
+            each_user([](FileSink& user) { user.set_said(false); });
             services_.changed();
         }
     }
-    if (users_.empty()) {
+    if (!is_used()) {
         room_wanted_ = true;
         // It may have been the last reference.
         if (idle()) return services_.changed();
     }
     // Each may read on, or comes back with a wish of its own.
-    for (std::size_t index = 0; index < users_.size(); ++index) users_[index]->room();
+    each_user([](FileSink& user) { user.room(); });
 }
 
 // What was meant for the file follows its fellows.
 void SharedFile::take_back() {
     const std::string lines = target_->take_queued();
     if (lines.empty()) return;
-    if (!users_.empty()) return users_.front()->take_back(lines);
+    if (is_used()) return first_user_->take_back(lines);
     const auto count = std::count(lines.begin(), lines.end(), '\n');
     services_.own_log.warn(name_ + ": " + std::to_string(count) +
                            (count == 1 ? " line" : " lines") + " of its output dropped: " +
                            target_->path() + " can't be opened, and nobody writes there any more");
 }
 
-FileSink::FileSink(std::shared_ptr<SharedFile> file, StreamKey stream, const conf::Sink& wanted,
-                   std::function<void()> room, std::unique_ptr<InheritSink> fallback,
-                   Scratch& scratch)
+FileSink::FileSink(std::shared_ptr<SharedFile> file, StreamKey stream, const std::string& name,
+                   const conf::Sink& wanted, RoomListener& listener, Scratch& scratch)
     : file_{std::move(file)},
       stream_{stream},
-      format_{wanted.format},
+      name_{name},
       kind_{wanted.format},
       alone_{!wanted.shared},
       scratch_{scratch},
-      room_{std::move(room)},
-      fallback_{std::move(fallback)} {
+      listener_{listener} {
     file_->add(*this);
 }
 
@@ -230,8 +255,13 @@ FileSink::~FileSink() {
     file_->remove(*this);
 }
 
+InheritSink& FileSink::fallback() {
+    if (!fallback_) fallback_ = file_->services().to_stderr(name_, kind_);
+    return *fallback_;
+}
+
 bool FileSink::has_room() {
-    return file_->is_away() ? fallback_->has_room() : file_->has_room();
+    return file_->is_away() ? fallback().has_room() : file_->has_room();
 }
 
 bool FileSink::takes_bytes() const {
@@ -239,7 +269,7 @@ bool FileSink::takes_bytes() const {
 }
 
 std::optional<Clock::time_point> FileSink::full_since() const {
-    return file_->is_away() ? fallback_->full_since() : file_->full_since();
+    return file_->is_away() && fallback_ ? fallback_->full_since() : file_->full_since();
 }
 
 std::optional<Trouble> FileSink::trouble() {
@@ -257,7 +287,7 @@ void FileSink::take_back(std::string_view lines) {
             lines = lines.substr(0, end);
         }
     }
-    fallback_->put_lines(lines);
+    fallback().put_lines(lines);
 }
 
 void FileSink::put_bytes(const Slice& slice) {
@@ -290,23 +320,25 @@ void FileSink::set_run_number(std::uint32_t run, std::uint64_t number) {
 }
 
 void FileSink::put(const Record& record) {
-    if (file_->is_away()) return fallback_->put(record);
-    if (batch_.empty()) batch_ = scratch_.take();
-    format_.append(batch_, record);
+    if (file_->is_away()) return fallback().put(record);
+    if (!lines_) lines_ = std::make_unique<Lines>(Lines{.format = LineFormat{kind_}});
+    if (lines_->batch.empty()) lines_->batch = scratch_.take();
+    lines_->format.append(lines_->batch, record);
 }
 
 void FileSink::flush() {
     if (file_->is_away()) {
-        fallback_->flush();
+        fallback().flush();
         // Who looks at lines has the beginning from memory.
         begun_.clear();
         // Only output makes it worth a try.
         file_->wait_for_retry();
     }
-    if (batch_.empty()) return;
+    if (const auto done = std::exchange(fallback_, nullptr)) done->flush();
+    if (!lines_ || lines_->batch.empty()) return;
     file_->index(stream_).add_text(file_->position(), time_, run_);
-    file_->queue(std::string_view{batch_});
-    scratch_.give_back(std::exchange(batch_, {}));
+    file_->queue(std::string_view{lines_->batch});
+    scratch_.give_back(std::exchange(lines_->batch, {}));
 }
 
 }  // namespace reeve::log

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "conf/config.h"
@@ -23,7 +23,8 @@ class FileSink;
 
 // One log file, for all the streams that go there.  Of the log thread, but for what the writing
 // threads are told to call.
-class SharedFile : public std::enable_shared_from_this<SharedFile> {
+class SharedFile final : public std::enable_shared_from_this<SharedFile>,
+                         public FileTarget::Listener {
 public:
     // Runs it on the log thread, if there still is one; from any thread.
     using Post = std::function<void(std::function<void()>)>;
@@ -35,8 +36,11 @@ public:
         std::function<void()> pool_waits;   // call the pool's relieve() by and by
         std::function<void()> busy;         // look at trouble() by and by
         std::function<void()> changed;      // look at it now
-        // Hold it until it has left(); its users have gone, and it has not written all.
-        std::function<void(std::shared_ptr<SharedFile>)> hold;
+        // Its users have gone.  Hold it until it has left(): it may not have written all.
+        std::function<void(SharedFile&)> unused;
+        // reeve's stderr, for the output of that instance while a file can't be opened.
+        std::function<std::unique_ptr<InheritSink>(const std::string& name, conf::LogFormat)>
+            to_stderr;
         std::shared_ptr<const Post> post;
     };
 
@@ -46,9 +50,10 @@ public:
                                             const conf::Rotation& rotation,
                                             const Services& services);
 
-    void add(FileSink& user) { users_.push_back(&user); }
-    void remove(const FileSink& user);
-    bool is_shared() const { return users_.size() > 1; }
+    void add(FileSink& user);
+    void remove(FileSink& user);
+    bool is_shared() const;
+    bool is_used() const { return first_user_ != nullptr; }
 
     bool has_room();
     std::optional<std::chrono::steady_clock::time_point> full_since() const { return full_since_; }
@@ -57,7 +62,7 @@ public:
     bool is_away() const { return away_; }
     std::optional<Trouble> trouble();
     // Nobody has to hold it any more.
-    bool has_left() const { return !users_.empty() || idle(); }
+    bool has_left() const { return is_used() || idle(); }
 
     template <typename Bytes>
     void queue(Bytes&& bytes) {
@@ -85,8 +90,9 @@ public:
     void give_up();
 
     const std::shared_ptr<FileTarget>& target() { return target_; }
+    const Services& services() const { return services_; }
     // Of what that stream has written there.
-    LineIndex& index(StreamKey stream) { return indexes_[stream]; }
+    LineIndex& index(StreamKey stream);
     std::int64_t position() const { return static_cast<std::int64_t>(target_->ever_queued()); }
 
 private:
@@ -94,7 +100,7 @@ private:
         : services_{services}, post_{services.post}, name_{std::move(name)} {}
 
     void submit();
-    void worked();
+    void worked() override;
     void look_at_outcome();
     void set_trouble(Trouble::Effect effect, int error);
     void take_back();
@@ -105,8 +111,10 @@ private:
     const std::shared_ptr<const Post> post_;  // may outlive the engine
     const std::string name_;
     std::shared_ptr<FileTarget> target_;
-    std::vector<FileSink*> users_;
-    std::map<StreamKey, LineIndex> indexes_;
+    FileSink* first_user_ = nullptr;
+    template <typename Action>
+    void each_user(Action action) const;
+    std::vector<std::pair<StreamKey, LineIndex>> indexes_;  // of its users' streams, sorted
     bool away_ = false;
     bool retry_armed_ = false;
     bool held_up_ = false;
@@ -114,7 +122,7 @@ private:
     int rotation_said_ = 0;
     int compression_said_ = 0;
 
-    std::optional<Trouble> trouble_;
+    std::unique_ptr<Trouble> trouble_;
     std::optional<std::chrono::steady_clock::time_point> full_since_;
     // When bytes were last seen to go, or that there are none.
     std::chrono::steady_clock::time_point moved_{};
@@ -128,9 +136,9 @@ private:
 
 class FileSink final : public Sink {
 public:
-    // `fallback`: reeve's stderr, while the file can't be opened.
-    FileSink(std::shared_ptr<SharedFile> file, StreamKey stream, const conf::Sink& wanted,
-             std::function<void()> room, std::unique_ptr<InheritSink> fallback, Scratch& scratch);
+    // `name`: of the instance; outlives it.
+    FileSink(std::shared_ptr<SharedFile> file, StreamKey stream, const std::string& name,
+             const conf::Sink& wanted, RoomListener& listener, Scratch& scratch);
     ~FileSink() override;
 
     bool has_room() override;
@@ -156,8 +164,8 @@ public:
 
     // Of the file.
     void take_back(std::string_view lines);
-    void room() { room_(); }
-    const std::string& name() const { return fallback_->name(); }
+    void room() { listener_.on_room(); }
+    const std::string& name() const { return name_; }
     // What is the matter was said in reeve's log, under this one's name too; or nothing is.
     void set_said(bool said) { said_ = said; }
     StreamKey stream() const { return stream_; }
@@ -167,19 +175,28 @@ public:
     conf::LogFormat format() const { return kind_; }
 
 private:
+    friend class SharedFile;
+
+    InheritSink& fallback();
+
     std::shared_ptr<SharedFile> file_;
     StreamKey stream_;
-    LineFormat format_;
+    const std::string& name_;
+    struct Lines {
+        LineFormat format;
+        std::string batch{};  // since the last flush
+    };
+    std::unique_ptr<Lines> lines_;  // once it has been given one
     const conf::LogFormat kind_;
     // Into a file that others write to as well only whole lines go, from its first byte on.
     const bool alone_;
     Scratch& scratch_;
-    std::function<void()> room_;
-    std::unique_ptr<InheritSink> fallback_;
-    std::string batch_;
+    RoomListener& listener_;
+    std::unique_ptr<InheritSink> fallback_;  // while the file can't be opened
     // The beginning of a line, taken back from a file that can't be opened.
     std::string begun_;
     bool said_ = false;
+    FileSink* next_user_ = nullptr;  // of the file
     // Of what comes next.
     WallTime time_{0};
     std::uint32_t run_ = 0;

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -55,8 +56,16 @@ private:
     // Of so many files of each kind is known which lines are whose.
     static constexpr std::size_t kMost = 4096;
 
+    // What came before the present file; most files are never rotated.
+    struct Past {
+        std::vector<FileSpan> rotated;
+        std::vector<MovedSpan> moved;
+    };
+    Past& past();
+
     mutable std::mutex mutex_;
-    State state_;
+    std::optional<PresentFile> present_;
+    std::unique_ptr<Past> past_;
 };
 
 }  // namespace reeve::log

@@ -5,10 +5,8 @@
 namespace reeve::log {
 
 FileTarget::FileTarget(std::string path, std::optional<Owner> owner, conf::Rotation rotation,
-                       std::function<void()> on_outcome, std::shared_ptr<const FileClock> clock)
-    : plan_{std::make_shared<const FilePlan>(
-          FilePlan{std::move(path), owner, rotation, std::move(clock)})},
-      on_outcome_{std::move(on_outcome)} {}
+                       std::weak_ptr<Listener> listener, std::shared_ptr<const FileClock> clock)
+    : plan_{std::move(path), owner, rotation, std::move(clock)}, listener_{std::move(listener)} {}
 
 void FileTarget::queue(Slice slice) {
     const std::lock_guard lock{mutex_};
@@ -22,10 +20,9 @@ void FileTarget::queue(std::string_view bytes) {
     queue_.append(bytes);
 }
 
-void FileTarget::pull(std::shared_ptr<Pull> pull, std::function<void()> over) {
+void FileTarget::pull(std::shared_ptr<Pull> pull) {
     const std::lock_guard lock{mutex_};
     pull_ = std::move(pull);
-    pull_over_ = std::move(over);
 }
 
 std::size_t FileTarget::queued() const {
@@ -63,22 +60,23 @@ void FileTarget::compressed(int error) {
         const std::lock_guard lock{mutex_};
         if (std::exchange(outcome_.compress_error, error) == error) return;
     }
-    on_outcome_();
+    tell();
+}
+
+void FileTarget::tell() const {
+    if (const auto listener = listener_.lock()) listener->worked();
 }
 
 bool FileTarget::work(Compressor& compressor, BlockPool& blocks) {
-    if (!file_) {
-        // Made here, because nobody has a weak_ptr of what is still being constructed.
-        file_ = std::make_unique<LogFile>(plan_, [target = weak_from_this()](int error) {
-            if (const auto self = target.lock()) self->compressed(error);
-        });
-        file_->report_to(spans_);
+    if (!std::exchange(reports_, true)) {
+        // Not before: nobody has a weak_ptr of what is still being constructed.
+        file_.report_to(weak_from_this());
+        file_.report_to(spans_);
     }
     Batch batch;
     bool reopen = false;
     std::int64_t position = 0;
     std::shared_ptr<Pull> pull;
-    std::function<void()> pull_over;
     {
         const std::lock_guard lock{mutex_};
         reopen = std::exchange(reopen_, false);
@@ -86,7 +84,6 @@ bool FileTarget::work(Compressor& compressor, BlockPool& blocks) {
         writing_ = batch.size();
         position = static_cast<std::int64_t>(ever_queued_ - writing_);
         pull = std::exchange(pull_, nullptr);
-        pull_over = std::exchange(pull_over_, {});
     }
     if (pull) pull->take_up();
     bool well = write(std::move(batch), reopen, compressor, position);
@@ -103,15 +100,15 @@ bool FileTarget::work(Compressor& compressor, BlockPool& blocks) {
             read.append(*slice);
             well = write(std::move(read), false, compressor, position);
         }
-        pull_over();
+        pull->leave();
     }
-    on_outcome_();
+    tell();
     const std::lock_guard lock{mutex_};
     return well && !queue_.empty();
 }
 
 bool FileTarget::write(Batch batch, bool reopen, Compressor& compressor, std::int64_t position) {
-    const auto errors = file_->write(batch, reopen, compressor, position);
+    const auto errors = file_.write(batch, reopen, compressor, position);
     const std::lock_guard lock{mutex_};
     // A write that stopped in the middle goes on there: no line is cut or written twice.
     queue_.prepend(std::move(batch));

@@ -20,8 +20,16 @@ class WriterPool;
 
 // One log file and what is to be written to it.  The log thread queues and never waits; a thread of
 // the pool opens, writes, rotates and reopens, each of which may hang for ever on a dead disk.
-class FileTarget : public std::enable_shared_from_this<FileTarget> {
+class FileTarget final : public std::enable_shared_from_this<FileTarget>,
+                         public CompressionListener {
 public:
+    // Called by a thread of the pool after each piece of work, or by the compressor's.
+    class Listener {
+    public:
+        virtual ~Listener() = default;
+        virtual void worked() = 0;
+    };
+
     // The errno of the last try, 0 when it went well.
     struct Outcome {
         int open_error = 0;      // nothing is written meanwhile; submit it again by and by
@@ -30,13 +38,12 @@ public:
         int compress_error = 0;  // the file stays as it is until the next rotation
     };
 
-    // Directories that are missing are made with `owner`, and so is the file.  `on_outcome` is
-    // called from a thread of the pool after each piece of work, or the compressor's.
+    // Directories that are missing are made with `owner`, and so is the file.
     FileTarget(std::string path, std::optional<Owner> owner, conf::Rotation rotation,
-               std::function<void()> on_outcome,
+               std::weak_ptr<Listener> listener,
                std::shared_ptr<const FileClock> clock = FileClock::real());
 
-    const std::string& path() const { return plan_->path; }
+    const std::string& path() const { return plan_.path; }
 
     // A large slice is held on to until it is written; what is small is copied.  Then submit it to
     // the pool.
@@ -44,9 +51,8 @@ public:
     void queue(std::string_view bytes);
 
     // What is queued is followed by what the thread that writes it reads itself, until the pull is
-    // over or is ended; before that nothing may be queued.  Then `over` is called there.  Submit it
-    // to the pool.
-    void pull(std::shared_ptr<Pull> pull, std::function<void()> over);
+    // over or is ended; before that nothing may be queued.  Submit it to the pool.
+    void pull(std::shared_ptr<Pull> pull);
 
     std::size_t queued() const;  // with what is being written
     Outcome outcome() const;
@@ -57,7 +63,7 @@ public:
     std::uint64_t written() const;
 
     // Which of them are in which file.
-    FileSpans::State spans() const { return spans_->state(); }
+    FileSpans::State spans() const { return spans_.state(); }
 
     // Takes back what is queued and not being written.
     std::string take_queued();
@@ -72,11 +78,12 @@ private:
     bool work(Compressor& compressor, BlockPool& blocks);
     // Writes, and keeps what could not be.  False when that is something.
     bool write(Batch batch, bool reopen, Compressor& compressor, std::int64_t position);
-    void compressed(int error);
+    void compressed(int error) override;
+    void tell() const;
 
-    const std::shared_ptr<const FilePlan> plan_;
-    const std::function<void()> on_outcome_;
-    const std::shared_ptr<FileSpans> spans_ = std::make_shared<FileSpans>();
+    const FilePlan plan_;
+    const std::weak_ptr<Listener> listener_;
+    FileSpans spans_;
 
     mutable std::mutex mutex_;
     Batch queue_;
@@ -85,10 +92,9 @@ private:
     bool reopen_ = false;
     Outcome outcome_;
     std::shared_ptr<Pull> pull_;
-    std::function<void()> pull_over_;
 
-    std::unique_ptr<LogFile> file_;  // of the thread that works
-
+    LogFile file_{plan_};   // of the thread that works
+    bool reports_ = false;  // likewise: the file knows whom to tell
     bool in_pool_ = false;  // under the pool's mutex
     bool again_ = false;    // under the pool's mutex: submitted while it was worked on
 };

@@ -114,9 +114,6 @@ std::shared_ptr<const FileClock> FileClock::real() {
     return clock;
 }
 
-LogFile::LogFile(std::shared_ptr<const FilePlan> plan, std::function<void(int)> on_compressed)
-    : plan_{std::move(plan)}, on_compressed_{std::move(on_compressed)} {}
-
 LogFile::Errors LogFile::write(Batch& batch, bool reopen, Compressor& compressor,
                                std::int64_t position) {
     Errors errors;
@@ -130,14 +127,14 @@ LogFile::Errors LogFile::write(Batch& batch, bool reopen, Compressor& compressor
         Cut cut{batch.size(), false};
         if (may_rotate()) cut = next_cut(batch, state());
         if (cut.bytes > 0) {
-            if (size_ == 0) began_ = plan_->clock->wall();
+            if (size_ == 0) began_ = plan_.clock->wall();
             const std::size_t before = batch.size();
             errors.write = write_out(file_, batch, cut.bytes);
             size_ += before - batch.size();
         }
         if (errors.write == 0 && cut.then_rotate) {
             rotate_error_ = rotate(compressor);
-            if (rotate_error_ != 0) rotation_failed_ = plan_->clock->monotonic();
+            if (rotate_error_ != 0) rotation_failed_ = plan_.clock->monotonic();
         }
     }
     errors.rotate = rotate_error_;
@@ -145,15 +142,15 @@ LogFile::Errors LogFile::write(Batch& batch, bool reopen, Compressor& compressor
 }
 
 bool LogFile::may_rotate() const {
-    return regular_ && (!rotation_failed_ ||
-                        plan_->clock->monotonic() - *rotation_failed_ >= kRotateAgainAfter);
+    return regular_ &&
+           (!rotation_failed_ || plan_.clock->monotonic() - *rotation_failed_ >= kRotateAgainAfter);
 }
 
 FileState LogFile::state() const {
     return {.size = size_,
-            .max_size = plan_->rotation.max_size_bytes,
-            .too_old = plan_->rotation.max_age && size_ > 0 &&
-                       plan_->clock->wall() - began_ >= *plan_->rotation.max_age,
+            .max_size = plan_.rotation.max_size_bytes,
+            .too_old = plan_.rotation.max_age && size_ > 0 &&
+                       plan_.clock->wall() - began_ >= *plan_.rotation.max_age,
             .at_line_start = at_line_start_};
 }
 
@@ -194,7 +191,7 @@ int LogFile::make_sure_it_is_open(bool reopen, Compressor& compressor) {
             // Nobody would ever read what goes to a file without a name.
             if (status.st_nlink == 0) file_.reset();
             const auto size = static_cast<std::uint64_t>(status.st_size);
-            if (size < size_) began_ = plan_->clock->wall();  // truncated: it begins anew
+            if (size < size_) began_ = plan_.clock->wall();  // truncated: it begins anew
             const bool as_we_left_it = size == std::exchange(size_, size);
             if (file_ && !as_we_left_it) tell_begin();
         }
@@ -221,23 +218,23 @@ int LogFile::make_sure_it_is_open(bool reopen, Compressor& compressor) {
 
 // Whether the path leads elsewhere now, or nowhere.
 bool LogFile::was_moved() {
-    const milliseconds now = plan_->clock->monotonic();
+    const milliseconds now = plan_.clock->monotonic();
     if (now - looked_at_path_ < kLookAtPathEvery) return false;
     looked_at_path_ = now;
     struct stat status {};
-    if (::stat(plan_->path.c_str(), &status) != 0) return errno == ENOENT;
+    if (::stat(plan_.path.c_str(), &status) != 0) return errno == ENOENT;
     return Identity{status.st_dev, status.st_ino} != identity_;
 }
 
 // 0 or an errno, and then nothing has changed.
 int LogFile::open(Compressor& compressor) {
-    const base::Fd directory = make_directory(plan_->path, plan_->owner);
+    const base::Fd directory = make_directory(plan_.path, plan_.owner);
     if (!directory) return errno;
-    Opened opened = open_at(directory.get(), file_name(plan_->path), plan_->owner);
+    Opened opened = open_at(directory.get(), file_name(plan_.path), plan_.owner);
     if (opened.error != 0) return opened.error;
     take_up(std::move(opened.file));
 
-    if (regular_ && plan_->rotation.compress != conf::Compression::none && !rotated_)
+    if (regular_ && plan_.rotation.compress != conf::Compression::none && !rotated_)
         compressor.submit_with_leftovers(rotated_at(find_place().path));
     return 0;
 }
@@ -249,9 +246,9 @@ void LogFile::take_up(base::Fd file) {
     identity_ = {status.st_dev, status.st_ino};
     regular_ = S_ISREG(status.st_mode);
     size_ = static_cast<std::uint64_t>(status.st_size);
-    began_ = plan_->clock->wall();
+    began_ = plan_.clock->wall();
     if (size_ > 0) began_ = birth(file_.get()).value_or(began_);
-    looked_at_path_ = plan_->clock->monotonic();
+    looked_at_path_ = plan_.clock->monotonic();
     rotation_failed_.reset();
     rotate_error_ = 0;
     tell_begin();
@@ -259,12 +256,12 @@ void LogFile::take_up(base::Fd file) {
 
 void LogFile::tell_begin() const {
     if (spans_)
-        spans_->opened(position_, size_, identity_.device, identity_.inode, plan_->clock->wall());
+        spans_->opened(position_, size_, identity_.device, identity_.inode, plan_.clock->wall());
 }
 
 // Where the file lies, when a link at the path leads there.
 LogFile::Place LogFile::find_place() const {
-    Place place{.path = plan_->path, .directory = open_directory(plan_->path)};
+    Place place{.path = plan_.path, .directory = open_directory(plan_.path)};
     struct stat status {};
     if (!place.directory || ::fstatat(place.directory.get(), file_name(place.path).c_str(), &status,
                                       AT_SYMLINK_NOFOLLOW) != 0)
@@ -286,7 +283,7 @@ LogFile::Place LogFile::find_place() const {
 
 const std::shared_ptr<RotatedFiles>& LogFile::rotated_at(const std::string& path) {
     if (!rotated_ || rotated_->path() != path)
-        rotated_ = std::make_shared<RotatedFiles>(path, plan_->rotation, on_compressed_);
+        rotated_ = std::make_shared<RotatedFiles>(path, plan_.rotation, listener_);
     return rotated_;
 }
 
@@ -306,7 +303,7 @@ int LogFile::rotate(Compressor& compressor) {
     bool leftovers = false;
     if (const int error = rotated->look(directory.get(), leftovers)) return error;
 
-    WallTime time = rotated->next_time(plan_->clock->wall());
+    WallTime time = rotated->next_time(plan_.clock->wall());
     std::string aside;
     int error = EEXIST;
     for (int tries = 0; error == EEXIST && tries < kMostTries; ++tries, time += 1ms) {
@@ -316,7 +313,7 @@ int LogFile::rotate(Compressor& compressor) {
     if (error != 0) return error;
     time -= 1ms;
 
-    Opened next = open_at(directory.get(), name, plan_->owner);
+    Opened next = open_at(directory.get(), name, plan_.owner);
     if (next.error != 0) {
         rename_to_free_name(directory.get(), aside, name);
         return next.error;
@@ -334,7 +331,7 @@ int LogFile::rotate(Compressor& compressor) {
     rotated->prune(directory.get());
     if (leftovers) {
         compressor.submit_with_leftovers(rotated);
-    } else if (plan_->rotation.compress != conf::Compression::none) {
+    } else if (plan_.rotation.compress != conf::Compression::none) {
         compressor.submit(rotated);
     }
     return 0;

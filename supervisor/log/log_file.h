@@ -29,7 +29,7 @@ struct FileClock {
     static std::shared_ptr<const FileClock> real();
 };
 
-// What is said about a log file; shared by all who work for it.
+// What is said about a log file.
 struct FilePlan {
     std::string path;
     std::optional<Owner> owner;
@@ -47,14 +47,17 @@ public:
         int rotate = 0;
     };
 
-    LogFile(std::shared_ptr<const FilePlan> plan, std::function<void(int)> on_compressed);
+    // The plan outlives it.
+    explicit LogFile(const FilePlan& plan) : plan_{plan} {}
 
     // Opens it where it isn't open, or anew where that is asked for, and writes the batch, of which
     // it leaves what could not be written.  `position`: so many bytes of the stream come before it.
     Errors write(Batch& batch, bool reopen, Compressor& compressor, std::int64_t position = 0);
 
-    // Which bytes are in which file.
-    void report_to(std::shared_ptr<FileSpans> spans) { spans_ = std::move(spans); }
+    // Before it is first written: who is told which bytes are in which file, and outlives it; and
+    // how compressing goes.
+    void report_to(FileSpans& spans) { spans_ = &spans; }
+    void report_to(std::weak_ptr<CompressionListener> listener) { listener_ = std::move(listener); }
 
 private:
     struct Identity {
@@ -83,8 +86,8 @@ private:
     Place find_place() const;
     const std::shared_ptr<RotatedFiles>& rotated_at(const std::string& path);
 
-    const std::shared_ptr<const FilePlan> plan_;
-    const std::function<void(int)> on_compressed_;
+    const FilePlan& plan_;
+    std::weak_ptr<CompressionListener> listener_;
 
     base::Fd file_;
     // Was moved or is to be left while a line is on its way: the line's end belongs to it.
@@ -97,9 +100,9 @@ private:
     std::chrono::milliseconds looked_at_path_{0};  // by the monotonic clock
     std::optional<std::chrono::milliseconds> rotation_failed_{};
     int rotate_error_ = 0;
-    bool at_line_start_ = true;         // of the stream
-    std::int64_t position_ = 0;         // in the stream, of what is written next
-    std::shared_ptr<FileSpans> spans_;  // who wants to know, if anybody
+    bool at_line_start_ = true;  // of the stream
+    std::int64_t position_ = 0;  // in the stream, of what is written next
+    FileSpans* spans_ = nullptr;
 
     std::shared_ptr<RotatedFiles> rotated_;
 };

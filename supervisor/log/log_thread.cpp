@@ -23,7 +23,7 @@ struct LogThread::Instance {
         bool attached = false;
         std::string typed{};  // since the last run, for the next one
     };
-    std::optional<OnTerminal> terminal;  // instead of the pipes
+    std::unique_ptr<OnTerminal> terminal;  // instead of the pipes
 
     template <typename Action>
     void each(Action action) const {
@@ -151,7 +151,7 @@ void LogThread::open_on_terminal(InstanceId id, InstanceName name, const conf::O
     }
     auto instance = std::make_unique<Instance>();
     auto cursor = std::make_shared<ReadCursor>();
-    instance->terminal.emplace(
+    instance->terminal = std::make_unique<Instance::OnTerminal>(
         Instance::OnTerminal{.owner = owner, .cursor = cursor, .slave = {}, .window = {}});
     instances_[id] = std::move(instance);
 

@@ -21,10 +21,10 @@ constexpr timespec kPause{0, 50'000};
 
 // Sequentially consistent on both sides: the mark must be seen before the bytes are gone, and the
 // count after.
-ssize_t ReadCursor::read(int fd, std::span<char> buffer) {
+ssize_t ReadCursor::read(int fd, std::span<char> buffer, bool heeds_one) {
     const std::uint64_t before = state_.load();
     state_.store(before + 1);
-    if (announced_.load() > 0) {
+    if (!heeds_one && announced_.load() > 0) {
         const std::uint64_t limit = limit_.load();
         const std::uint64_t total = before >> 1;
         const std::uint64_t left = limit > total ? limit - total : 0;

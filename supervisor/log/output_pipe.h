@@ -20,8 +20,8 @@ public:
     // The reader's side.
     std::uint64_t total() const { return state_.load(std::memory_order_relaxed) >> 1; }
     // Reads what is there into the buffer; as read(2).  Not beyond a boundary that was announced:
-    // then EAGAIN.
-    ssize_t read(int fd, std::span<char> buffer);
+    // then EAGAIN.  Unless the reader has been told of one that lies behind all of the buffer.
+    ssize_t read(int fd, std::span<char> buffer, bool heeds_one = false);
     bool is_at_announced() const { return announced_.load() > 0 && limit_.load() <= total(); }
     // The reader has been told of a boundary, and heeds it itself.
     void heard() { announced_.fetch_sub(1); }

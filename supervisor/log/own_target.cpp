@@ -36,10 +36,7 @@ Severity severity_of(conf::LogLevel level) {
 class FileOwnTarget final : public OwnTarget {
 public:
     explicit FileOwnTarget(std::string path)
-        : path_{std::move(path)},
-          file_{std::make_shared<const FilePlan>(
-                    FilePlan{path_, std::nullopt, conf::Rotation{}, FileClock::real()}),
-                [](int) {}} {}
+        : path_{std::move(path)}, plan_{path_, std::nullopt, conf::Rotation{}, FileClock::real()} {}
 
     Result deliver(std::deque<OwnEntry>& entries) override {
         // After a failed write the first line in there may be the rest of one.
@@ -67,7 +64,8 @@ public:
 
 private:
     const std::string path_;
-    LogFile file_;
+    const FilePlan plan_;
+    LogFile file_{plan_};
     Compressor compressor_;
     Batch batch_;
     bool reopen_ = false;

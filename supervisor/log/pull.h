@@ -31,10 +31,12 @@ public:
     // log thread can know of them.  Nothing: it is over, or was ended.
     std::optional<Slice> read(BlockPool& blocks, const std::function<void(std::size_t)>& note);
 
-    // Called before that: a thread has time for it.
+    // Called before that: a thread has time for it; and after it, when the pull is over.
     void take_up();
+    void leave() { on_left_(); }
 
-    // The log thread's side.
+    // The log thread's side.  Before it is lent: what leave() does, on the other thread.
+    void on_left(std::function<void()> action) { on_left_ = std::move(action); }
     struct Pulled {
         std::uint64_t bytes = 0;   // all
         std::vector<Slice> last;   // the last of them, at least as many as a ring keeps
@@ -50,6 +52,7 @@ public:
 private:
     const int read_end_;
     const std::shared_ptr<ReadCursor> cursor_;
+    std::function<void()> on_left_;
 
     std::mutex mutex_;
     bool ended_ = false;  // is set by the log thread

@@ -8,7 +8,8 @@ namespace reeve::log {
 
 namespace {
 
-constexpr std::size_t kFirstChunk = 256;
+// Enough for the mark of a run that writes nothing.
+constexpr std::size_t kFirstChunk = 64;
 constexpr std::size_t kLargestChunk = 8 * 1024;
 constexpr std::size_t kLongestVarint = 10;
 // kind, time, run, length or number

@@ -13,8 +13,8 @@ namespace reeve::log {
 using conf::Compression;
 
 RotatedFiles::RotatedFiles(std::string path, conf::Rotation rotation,
-                           std::function<void(int)> on_compressed)
-    : path_{std::move(path)}, rotation_{rotation}, on_compressed_{std::move(on_compressed)} {}
+                           std::weak_ptr<CompressionListener> listener)
+    : path_{std::move(path)}, rotation_{rotation}, listener_{std::move(listener)} {}
 
 // With the mutex held.
 void RotatedFiles::insert(File file) {

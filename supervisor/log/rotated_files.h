@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,18 +11,28 @@
 
 namespace reeve::log {
 
+// Called by the compressor's thread.
+class CompressionListener {
+public:
+    virtual ~CompressionListener() = default;
+    // A piece of work is done: 0 or an errno.
+    virtual void compressed(int error) = 0;
+};
+
 // The files that one log file was rotated to, from a look at its directory and what was rotated
 // since.  Shared by the thread that writes the file and the compressor; the user may delete or
 // compress some of them at any time, and nobody minds.
 class RotatedFiles {
 public:
-    // `path`: of the log file, no link at its end.  `on_compressed` is called by the compressor's
-    // thread with the errno of each piece of work.
-    RotatedFiles(std::string path, conf::Rotation rotation, std::function<void(int)> on_compressed);
+    // `path`: of the log file, no link at its end.
+    RotatedFiles(std::string path, conf::Rotation rotation,
+                 std::weak_ptr<CompressionListener> listener);
 
     const std::string& path() const { return path_; }
     conf::Compression compression() const { return rotation_.compress; }
-    void compressed(int error) const { on_compressed_(error); }
+    void compressed(int error) const {
+        if (const auto listener = listener_.lock()) listener->compressed(error);
+    }
 
     // Looks at the directory, once.  0 or an errno.  True is left in `leftovers` where somebody
     // has been compressing and didn't finish.
@@ -56,7 +65,7 @@ private:
 
     const std::string path_;
     const conf::Rotation rotation_;
-    const std::function<void(int)> on_compressed_;
+    const std::weak_ptr<CompressionListener> listener_;
 
     mutable std::mutex mutex_;
     bool looked_ = false;

@@ -17,6 +17,15 @@ namespace reeve::log {
 class FileSink;
 class OwnLog;
 
+// Whose output waits for room.
+class RoomListener {
+public:
+    virtual void on_room() = 0;
+
+protected:
+    ~RoomListener() = default;
+};
+
 // Where one stream's output goes.  Of the log thread; nothing in it waits.
 class Sink {
 public:

@@ -68,11 +68,7 @@ struct Desk {
     std::shared_ptr<FileTarget> open(const fs::path& path, Rotation rotation = {},
                                      std::optional<Owner> owner = std::nullopt) {
         auto target = std::make_shared<FileTarget>(
-            path.string(), owner, rotation,
-            [shared = shared] {
-                const std::lock_guard lock{shared->mutex};
-                shared->changed.notify_all();
-            },
+            path.string(), owner, rotation, shared,
             std::make_shared<const FileClock>(
                 FileClock{.wall = [shared = shared] { return shared->wall.load(); },
                           .monotonic = [shared = shared] { return shared->monotonic.load(); }}));
@@ -118,7 +114,12 @@ struct Desk {
         return text;
     }
 
-    struct Shared {
+    struct Shared final : FileTarget::Listener {
+        void worked() override {
+            const std::lock_guard lock{mutex};
+            changed.notify_all();
+        }
+
         std::mutex mutex;
         std::condition_variable changed;
         std::atomic<WallTime> wall{kMorning};
@@ -566,7 +567,8 @@ TEST_CASE(
     const fs::path path = desk.directory / "web.log";
     const auto target = std::make_shared<FileTarget>(
         path.string(), std::nullopt,
-        Rotation{.max_size_bytes = 20'000, .keep = 100'000, .compress = Compression::zstd}, [] {});
+        Rotation{.max_size_bytes = 20'000, .keep = 100'000, .compress = Compression::zstd},
+        std::weak_ptr<FileTarget::Listener>{});
     std::mt19937 random{11};
     constexpr int kLines = 30'000;
     std::string all;

@@ -48,8 +48,9 @@ struct Archive {
         FileHistory history;
         history.path = directory / name;
         history.format = format;
-        history.target = std::make_shared<FileTarget>(history.path, std::nullopt,
-                                                      reeve::conf::Rotation{}, [] {});
+        history.target =
+            std::make_shared<FileTarget>(history.path, std::nullopt, reeve::conf::Rotation{},
+                                         std::weak_ptr<FileTarget::Listener>{});
         history.streams.push_back({.key = {id, Source::out}, .name = name, .index = {}});
         return history;
     }

@@ -162,7 +162,8 @@ stderr = { path = "/var/log/db.log" }
     replace_all(errors, directory.path(), "DIR");
     CHECK(
         errors ==
-        R"(DIR/reeve.toml:7:29: "max_size" is for files alone, and the sink is "syslog" (remove it)
+        R"(DIR/reeve.toml:6:22: "/var/log/web.log" is the file of reeve's own log, which is set at DIR/reeve.toml:3:1 (give each its own)
+DIR/reeve.toml:7:29: "max_size" is for files alone, and the sink is "syslog" (remove it)
 DIR/reeve.toml:11:12: unknown key "path" in [program.db.stderr] (did you mean "file"?)
 )");
 }
