@@ -396,19 +396,18 @@ void Capture::add_boundary(std::optional<std::uint64_t> position, bool begins, s
     if (std::exchange(at_announced_, false) && !blocked_) listen();
     std::uint64_t at = position.value_or(cursor_->total() + bytes_in_pipe(read_end_.get()));
     at = std::max(at, boundaries_.empty() ? cursor_->total() : boundaries_.back().position);
+    const std::uint64_t number = ++added_;
     // Only a program that dies over and over while nobody takes its output gets here.
     if (boundaries_.size() >= kMostBoundaries) boundaries_.pop_back();
-    boundaries_.push_back({is_terminal_ ? kNotYetKnown : at, begins, run});
+    boundaries_.push_back({is_terminal_ ? kNotYetKnown : at, begins, run, {}, number});
     if (is_terminal_) catch_up(kPipe);
 }
 
 // Reads on until it is past that boundary, if it knows of it and no sink is in the way.
-void Capture::advance_past(std::uint64_t order) {
-    if (passed_ >= order ||
-        std::ranges::none_of(boundaries_, [=](const Boundary& b) { return b.order() >= order; }))
-        return;
+void Capture::advance_past(std::uint64_t boundary) {
+    if (passed_ >= boundary || boundaries_.empty() || boundaries_.back().number < boundary) return;
     pass_boundaries();
-    while (passed_ < order && may_read() && read_once()) {
+    while (passed_ < boundary && may_read() && read_once()) {
     }
     ring_.settle();
 }
@@ -421,13 +420,13 @@ void Capture::begin_on_terminal(base::Fd master, std::uint32_t run) {
 
 void Capture::pass_boundaries() {
     while (!boundaries_.empty() && boundaries_.front().position <= cursor_->total()) {
-        const std::uint64_t order = boundaries_.front().order();
+        const std::uint64_t number = boundaries_.front().number;
         // The marks are stdout's.
         if (sibling_ && boundaries_.front().begins != has_marks_) {
-            sibling_->advance_past(order);
-            if (passed_ >= order) continue;  // it had us go on
+            sibling_->advance_past(number);
+            if (passed_ >= number) continue;  // it had us go on
         }
-        passed_ = order;
+        passed_ = number;
         Boundary boundary = std::move(boundaries_.front());
         boundaries_.erase(boundaries_.begin());
         if (boundaries_.empty()) boundaries_.shrink_to_fit();  // it is for most of its time

@@ -31,9 +31,8 @@ public:
         std::uint64_t position = 0;  // bytes of the pipe that come before it
         bool begins = false;         // a run begins here; else one ends
         std::uint32_t run = 0;
-        base::Fd terminal{};  // of the run that begins
-
-        std::uint64_t order() const { return std::uint64_t{run} * 2 + (begins ? 0 : 1); }
+        base::Fd terminal{};       // of the run that begins
+        std::uint64_t number = 0;  // its sibling has the same; that of a run may come again
     };
 
     // Without a `read_end` it is a terminal's.
@@ -119,7 +118,7 @@ private:
     void grow_pipe();
     void take(const Slice& slice);
     void end_line();
-    void advance_past(std::uint64_t order);
+    void advance_past(std::uint64_t boundary);
     void put_bytes(Outlet& outlet, const Slice& slice);
     void begin_splitting();
     void on_line(std::string_view text, Record::End end);
@@ -160,7 +159,8 @@ private:
     std::uint64_t dropped_said_ = 0;
     std::uint64_t dropped_looked_ = 0;  // as report_dropped() saw it last
     std::vector<Boundary> boundaries_;  // the next one first
-    std::uint64_t passed_ = 0;          // order() of the last that is behind us
+    std::uint64_t added_ = 0;           // the number of the last
+    std::uint64_t passed_ = 0;          // of the last that is behind us
     Capture* sibling_ = nullptr;
     std::unique_ptr<Seat> seat_;
     std::vector<Outlet> outlets_;

@@ -77,6 +77,25 @@ TEST_CASE("log: what a run says on stderr stands between the marks of that run")
     CHECK(found == expected);
 }
 
+TEST_CASE("log: a run that did not come to be is begun again under its number") {
+    House house;
+    const auto fds = house.open(1, "web", null(), null());
+    // What could not be started at all, and what was and ended at once.
+    house.log->begin_run(1, 1);
+    house.log->begin_run(1, 1);
+    put(fds.err, "one\n");
+    house.log->end_run(1, 1);
+    house.log->begin_run(1, 1);
+    put(fds.err, "one again\n");
+    house.log->end_run(1, 1);
+    house.log->begin_run(1, 2);
+    put(fds.err, "two\n");
+    std::string found;
+    for (const Line& line : house.lines({.instances = {1}}))
+        if (is_line(line.kind)) found += std::to_string(line.run) + ":" + line.text + "\n";
+    CHECK(found == "1:one\n1:one again\n2:two\n");
+}
+
 TEST_CASE("log: a line that came in parts has the time of the last, in memory as in its file") {
     House house;
     const auto fds = house.open(1, "web", file(house.directory / "log"));
