@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -134,6 +135,16 @@ struct CgroupLimits {
     bool operator==(const CgroupLimits&) const = default;
 };
 
+// What setrlimit(2) takes; RLIM_INFINITY is no limit.
+struct ResourceLimit {
+    std::string_view name;  // "nofile"; of the table of keys, so it stays
+    int resource = 0;       // RLIMIT_NOFILE
+    std::uint64_t soft = 0;
+    std::uint64_t hard = 0;  // at least `soft`
+
+    bool operator==(const ResourceLimit&) const = default;
+};
+
 enum class GuardAction { restart, warn };
 
 // What the processes of an instance may come to all in all, looked at every `interval`; at least
@@ -206,7 +217,9 @@ struct Program {
 
     std::optional<int> nice;
     std::optional<int> oom_score_adj;
+    std::vector<int> cpu_affinity;  // numbers of processors; empty: not touched
     CgroupLimits limits;
+    std::vector<ResourceLimit> resource_limits;  // each once, in the table's order
     std::optional<Guard> guard;
 
     // The keys that were written for it, in the table's order, with their place: what

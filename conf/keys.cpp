@@ -35,6 +35,8 @@ constexpr std::string_view kCompressions[] = {"none", "gzip", "zstd"};
 constexpr std::int64_t kLeastMemory = 4096;
 // PID_MAX_LIMIT: there are never more, and pids.max takes no more.
 constexpr std::int64_t kMostPids = 4 * 1024 * 1024;
+// CONFIG_NR_CPUS is 8192 at most.
+constexpr std::int64_t kMostProcessors = 8192;
 // Less is a slip: max_size = 50 would make a file of each line.
 constexpr std::int64_t kLeastLogFile = 1024;
 
@@ -367,10 +369,19 @@ constexpr Key kKeys[] = {
      .least = -1000,
      .most = 1000},
     {.table = Table::program,
+     .name = "cpu_affinity",
+     .type = integers,
+     .fallback = "",
+     .sentence = "The processors that it may run on, by their numbers from 0 on. One that is not "
+                 "there is a failed start.",
+     .example = "[0]",
+     .least = 0,
+     .most = kMostProcessors - 1},
+    {.table = Table::program,
      .name = "limits",
      .type = inner,
      .fallback = "{ }",
-     .sentence = "What it may use, with all its processes.",
+     .sentence = "What it may use, with all its processes or each of them.",
      .example = R"({ memory = "512MiB", pids = 200 })"},
     {.table = Table::program,
      .name = "guard",
@@ -470,6 +481,100 @@ constexpr Key kKeys[] = {
                  "a half.",
      .example = R"("150%")"},
 
+    {.table = Table::limits,
+     .name = "nofile",
+     .type = limit,
+     .fallback = "",
+     .sentence = "How many descriptors each process may have open. Without this key it is as reeve "
+                 "found it, whatever reeve needs for itself.",
+     .example = R"(65536)"},
+    {.table = Table::limits,
+     .name = "nproc",
+     .type = limit,
+     .fallback = "",
+     .sentence = "How many processes and threads its user may have, all programs of the user "
+                 "together; root may have more all the same. pids limits this program alone.",
+     .example = R"([500, 1000])"},
+    {.table = Table::limits,
+     .name = "core",
+     .type = size_limit,
+     .fallback = "",
+     .sentence = "How large a core dump may be; 0 is none.",
+     .example = R"(0)"},
+    {.table = Table::limits,
+     .name = "as",
+     .type = size_limit,
+     .fallback = "",
+     .sentence = "How much address space each process may have.",
+     .example = R"("4GiB")"},
+    {.table = Table::limits,
+     .name = "data",
+     .type = size_limit,
+     .fallback = "",
+     .sentence = "How much memory of its own each process may have.",
+     .example = R"("1GiB")"},
+    {.table = Table::limits,
+     .name = "stack",
+     .type = size_limit,
+     .fallback = "",
+     .sentence = "How large the stack of a process may be.",
+     .example = R"("16MiB")"},
+    {.table = Table::limits,
+     .name = "memlock",
+     .type = size_limit,
+     .fallback = "",
+     .sentence = "How much memory each process may lock.",
+     .example = R"("unlimited")"},
+    {.table = Table::limits,
+     .name = "fsize",
+     .type = size_limit,
+     .fallback = "",
+     .sentence = "How large a file may be that it writes.",
+     .example = R"("10GiB")"},
+    {.table = Table::limits,
+     .name = "cpu",
+     .type = limit,
+     .fallback = "",
+     .sentence = "How many seconds of processor time each process may use: at the soft limit it is "
+                 "sent XCPU, at the hard one it is killed.",
+     .example = R"([60, 70])"},
+    {.table = Table::limits,
+     .name = "msgqueue",
+     .type = size_limit,
+     .fallback = "",
+     .sentence = "How many bytes its user may have in POSIX message queues.",
+     .example = R"("1MiB")"},
+    {.table = Table::limits,
+     .name = "sigpending",
+     .type = limit,
+     .fallback = "",
+     .sentence = "How many signals may be queued for its user.",
+     .example = R"(1000)"},
+    {.table = Table::limits,
+     .name = "nice",
+     .type = limit,
+     .fallback = "",
+     .sentence = "How far it may raise its own priority: to nice 20 minus this.",
+     .example = R"(30)"},
+    {.table = Table::limits,
+     .name = "rtprio",
+     .type = limit,
+     .fallback = "",
+     .sentence = "The highest real-time priority that it may ask for.",
+     .example = R"(50)"},
+    {.table = Table::limits,
+     .name = "rttime",
+     .type = limit,
+     .fallback = "",
+     .sentence = "How many microseconds it may run at a real-time priority without a pause.",
+     .example = R"(200000)"},
+    {.table = Table::limits,
+     .name = "rss",
+     .type = size_limit,
+     .fallback = "",
+     .sentence = "Is set, but Linux enforces nothing by it: use memory.",
+     .example = R"("1GiB")"},
+
     {.table = Table::guard,
      .name = "memory",
      .type = size,
@@ -550,7 +655,6 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::program, "stop_post", ""},
     {Table::program, "reload_signal", "use \"reevectl signal HUP NAME\""},
     {Table::program, "reload_command", "use \"reevectl signal HUP NAME\""},
-    {Table::program, "cpu_affinity", "put taskset before the command"},
     {Table::program, "schedule", ""},
     {Table::program, "overlap", ""},
     {Table::program, "watch", ""},
@@ -558,25 +662,7 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::program, "health", ""},
     {Table::program, "security", "put setpriv before the command"},
 
-    {Table::limits, "as", "put \"prlimit --as=BYTES\" before the command"},
-    {Table::limits, "core", "put \"prlimit --core=BYTES\" before the command"},
-    {Table::limits, "cpu",
-     "put \"prlimit --cpu=SECONDS\" before the command; cpu_quota limits the share of the "
-     "processors"},
-    {Table::limits, "data", "put \"prlimit --data=BYTES\" before the command"},
-    {Table::limits, "fsize", "put \"prlimit --fsize=BYTES\" before the command"},
     {Table::limits, "locks", "", "is the limit by which reeve itself knows whose a process is"},
-    {Table::limits, "memlock", "put \"prlimit --memlock=BYTES\" before the command"},
-    {Table::limits, "msgqueue", "put \"prlimit --msgqueue=BYTES\" before the command"},
-    {Table::limits, "nice", "put \"prlimit --nice=NUMBER\" before the command"},
-    {Table::limits, "nofile", "put \"prlimit --nofile=NUMBER\" before the command"},
-    {Table::limits, "nproc",
-     "put \"prlimit --nproc=NUMBER\" before the command; pids limits this program alone"},
-    {Table::limits, "rss", "use memory: Linux enforces nothing by rss"},
-    {Table::limits, "rtprio", "put \"prlimit --rtprio=NUMBER\" before the command"},
-    {Table::limits, "rttime", "put \"prlimit --rttime=MICROSECONDS\" before the command"},
-    {Table::limits, "sigpending", "put \"prlimit --sigpending=NUMBER\" before the command"},
-    {Table::limits, "stack", "put \"prlimit --stack=BYTES\" before the command"},
 };
 
 // How supervisord, systemd, docker compose and others call what we have; in lower case and without
@@ -968,6 +1054,13 @@ std::string what_it_takes(const Key& key) {
                    (key.or_zero ? ", or 0" : "");
         case percentage:
             return "a percentage in quotes, such as " + std::string{key.example};
+        case integers:
+            return "an array of integers from " + std::to_string(key.least) + " to " +
+                   std::to_string(key.most) + ", such as " + std::string{key.example};
+        case limit:
+            return "a number, \"unlimited\", or an array of two, the soft and the hard limit";
+        case size_limit:
+            return "a size, \"unlimited\", or an array of two, the soft and the hard limit";
         case share:
             return "a number over 0, at most 1";
         case mode:

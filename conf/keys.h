@@ -23,7 +23,10 @@ enum class KeyType {
     duration,          // `least` in milliseconds, or 0 where `or_zero`
     size,              // text or bytes; at least `least`, or 0 where `or_zero`
     percentage,
-    share,  // a number over 0, at most 1
+    integers,    // an array of integers from `least` to `most`, at least one
+    limit,       // a number of at least `least`, "unlimited", or an array of two: soft and hard
+    size_limit,  // the same, sizes too
+    share,       // a number over 0, at most 1
     mode,
     one_of,       // of `allowed`
     list_of,      // an array of `allowed`

@@ -1,5 +1,6 @@
 #include "conf/program_table.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
@@ -18,6 +19,31 @@ namespace reeve::conf {
 namespace {
 
 using std::string;
+
+// By the names of the keys of [program.NAME.limits].
+int resource_of(std::string_view name) {
+    constexpr std::pair<std::string_view, int> kResources[] = {
+        {"as", RLIMIT_AS},
+        {"core", RLIMIT_CORE},
+        {"cpu", RLIMIT_CPU},
+        {"data", RLIMIT_DATA},
+        {"fsize", RLIMIT_FSIZE},
+        {"memlock", RLIMIT_MEMLOCK},
+        {"msgqueue", RLIMIT_MSGQUEUE},
+        {"nice", RLIMIT_NICE},
+        {"nofile", RLIMIT_NOFILE},
+        {"nproc", RLIMIT_NPROC},
+        {"rss", RLIMIT_RSS},
+        {"rtprio", RLIMIT_RTPRIO},
+        {"rttime", RLIMIT_RTTIME},
+        {"sigpending", RLIMIT_SIGPENDING},
+        {"stack", RLIMIT_STACK},
+    };
+    for (const auto& [known, resource] : kResources) {
+        if (known == name) return resource;
+    }
+    return -1;  // setrlimit says so
+}
 
 class ProgramTable {
 public:
@@ -74,6 +100,7 @@ public:
         take("max_failures", program_.max_failures, &SettingReader::integer);
         take("nice", program_.nice, &SettingReader::integer);
         take("oom_score_adj", program_.oom_score_adj, &SettingReader::integer);
+        take("cpu_affinity", program_.cpu_affinity, &SettingReader::integers);
         take("success_exit_codes", program_.success_exit_codes, &SettingReader::exits);
         take("restart_delay", program_.restart_delay, &SettingReader::duration);
         take("restart_delay_max", program_.restart_delay_max, &SettingReader::duration);
@@ -177,6 +204,15 @@ private:
         take("limits.memory", program_.limits.memory_bytes, &SettingReader::size);
         take("limits.pids", program_.limits.pids, &SettingReader::integer);
         take("limits.cpu_quota", program_.limits.cpu_percent, &SettingReader::percentage);
+        for (const Key& key : all_keys()) {
+            if (key.type != KeyType::limit && key.type != KeyType::size_limit) continue;
+            const Setting* setting = at(name_of(key));
+            if (!setting) continue;
+            if (const auto limit = read_.limit(*setting)) {
+                program_.resource_limits.push_back(
+                    {key.name, resource_of(key.name), limit->soft, limit->hard});
+            }
+        }
     }
 
     void read_guard() {

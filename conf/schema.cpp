@@ -83,6 +83,14 @@ std::string words(const Key& key) {
     return R"("type": "string", "enum": [)" + text + "]";
 }
 
+// Of one number, or of the soft and the hard one.
+std::string limit(const std::string& number) {
+    const std::string one =
+        "{\"anyOf\": [" + number + R"(, {"type": "string", "enum": ["unlimited"]}]})";
+    return any_of({number, R"({"type": "string", "enum": ["unlimited"]})",
+                   R"({"type": "array", "minItems": 2, "maxItems": 2, "items": )" + one + "}"});
+}
+
 // The members that say what the key takes.
 std::string shape(const Key& key) {
     const std::string boolean = R"({"type": "boolean"})";
@@ -108,6 +116,14 @@ std::string shape(const Key& key) {
                    "], \"minimum\": " + (key.or_zero ? "0" : std::to_string(key.least));
         case KeyType::percentage:
             return "\"allOf\": [" + reference("percentage") + "]";
+        case KeyType::integers:
+            return array_of(R"({"type": "integer", "minimum": )" + std::to_string(key.least) +
+                            ", \"maximum\": " + std::to_string(key.most) + "}") +
+                   R"(, "minItems": 1)";
+        case KeyType::limit:
+            return limit(R"({"type": "integer", "minimum": 0})");
+        case KeyType::size_limit:
+            return limit(reference("size"));
         case KeyType::share:
             return R"("type": "number", "exclusiveMinimum": 0, "maximum": 1)";
         case KeyType::mode:

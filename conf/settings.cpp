@@ -1,5 +1,7 @@
 #include "conf/settings.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <tuple>
 
@@ -201,6 +203,99 @@ std::optional<int> SettingReader::percentage(const Setting& setting) {
         return std::nullopt;
     }
     return *parsed;
+}
+
+std::optional<std::vector<int>> SettingReader::integers(const Setting& setting) {
+    const Key& key = *setting.key;
+    if (!setting.value->is(Value::Type::array)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    if (setting.value->items.empty()) {
+        wrong(setting, "is empty (should be " + what_it_takes(key) + ")");
+        return std::nullopt;
+    }
+    std::vector<int> numbers;
+    for (const Value& item : setting.value->items) {
+        const bool integer = item.is(Value::Type::integer);
+        if (!integer || item.integer < key.least || item.integer > key.most) {
+            note(item.place,
+                 "an item of " + show(key) + " is " +
+                     (integer ? std::to_string(item.integer) : std::string{name_of(item.type)}) +
+                     " (should be an integer from " + std::to_string(key.least) + " to " +
+                     std::to_string(key.most) + ")");
+            return std::nullopt;
+        }
+        numbers.push_back(static_cast<int>(item.integer));
+    }
+    return numbers;
+}
+
+std::optional<std::uint64_t> SettingReader::one_limit(const Setting& setting, const Value& value) {
+    const std::string shown = show(*setting.key);
+    const bool takes_size = setting.key->type == KeyType::size_limit;
+    constexpr std::string_view kUnlimited = "\"unlimited\"";
+    if (value.is(Value::Type::integer)) {
+        if (value.integer >= 0) return static_cast<std::uint64_t>(value.integer);
+        note(value.place, shown + " is " + std::to_string(value.integer) + " (" +
+                              (value.integer == -1 ? "did you mean " + std::string{kUnlimited} + "?"
+                                                   : "should be 0 or more") +
+                              ")");
+        return std::nullopt;
+    }
+    if (!value.is(Value::Type::string)) {
+        note(value.place, shown + " is " + std::string{name_of(value.type)} + " (should be " +
+                              what_it_takes(*setting.key) + ")");
+        return std::nullopt;
+    }
+    if (value.text == "unlimited") return RLIM_INFINITY;
+    const std::string word = folded(value.text);
+    Nearest nearest{word};
+    nearest.offer("unlimited");
+    if (word == "infinity" || word == "inf" || word == "max" || word == "none" || word == "1" ||
+        nearest.found()) {
+        if (word != "1" || value.text == "-1") {
+            note(value.place, shown + " is " + quoted_short(value.text) + " (did you mean " +
+                                  std::string{kUnlimited} + "?)");
+            return std::nullopt;
+        }
+    }
+    if (takes_size) {
+        if (const auto size = parse_size(value.text)) {
+            return *size;
+        } else {
+            note(value.place, shown + ": " + size.error());
+        }
+    } else {
+        note(value.place, shown + " is " + quoted_short(value.text) +
+                              " (should be a number without quotes, or " + std::string{kUnlimited} +
+                              ")");
+    }
+    return std::nullopt;
+}
+
+std::optional<SettingReader::SoftAndHard> SettingReader::limit(const Setting& setting) {
+    const Value& value = *setting.value;
+    if (!value.is(Value::Type::array)) {
+        const auto both = one_limit(setting, value);
+        if (!both) return std::nullopt;
+        return SoftAndHard{*both, *both};
+    }
+    if (value.items.size() != 2) {
+        wrong(setting, "has " + std::to_string(value.items.size()) +
+                           (value.items.size() == 1 ? " item" : " items") +
+                           " (should be two, the soft and the hard limit)");
+        return std::nullopt;
+    }
+    const auto soft = one_limit(setting, value.items[0]);
+    const auto hard = one_limit(setting, value.items[1]);
+    if (!soft || !hard) return std::nullopt;
+    if (*soft > *hard) {
+        wrong(setting, "is " + print_toml(value) +
+                           ", a soft limit over the hard one (should be at most that)");
+        return std::nullopt;
+    }
+    return SoftAndHard{*soft, *hard};
 }
 
 std::optional<double> SettingReader::share(const Setting& setting) {

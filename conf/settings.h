@@ -44,6 +44,14 @@ public:
     std::optional<Duration> duration(const Setting& setting);
     std::optional<std::uint64_t> size(const Setting& setting);
     std::optional<int> percentage(const Setting& setting);
+    std::optional<std::vector<int>> integers(const Setting& setting);
+
+    // RLIM_INFINITY: unlimited.
+    struct SoftAndHard {
+        std::uint64_t soft = 0;
+        std::uint64_t hard = 0;
+    };
+    std::optional<SoftAndHard> limit(const Setting& setting);
     std::optional<double> share(const Setting& setting);
     std::optional<mode_t> mode(const Setting& setting, mode_t most);
     std::optional<std::string> name_or_number(const Setting& setting);
@@ -79,6 +87,7 @@ public:
 private:
     std::optional<std::string> name(const Setting& setting, const Value& value);
     std::optional<std::size_t> word(const Setting& setting, const Value& value);
+    std::optional<std::uint64_t> one_limit(const Setting& setting, const Value& value);
     void note(Place place, std::string text) { problems_.add(place, std::move(text)); }
 
     Problems& problems_;

@@ -428,6 +428,13 @@ os::SpawnRequest LinuxHost::request_for(const Live& live, const log::OutputFds& 
     request.oom_score_adj = program.oom_score_adj ? program.oom_score_adj : parts_.oom_score_adj;
     request.tag = tracker_.tag_of(live.id);
     request.nofile = parts_.nofile;
+    for (const conf::ResourceLimit& limit : program.resource_limits) {
+        // Not both: the hard limit that we found may be the lower one.
+        if (limit.resource == RLIMIT_NOFILE) request.nofile.reset();
+        request.limits.push_back(
+            {std::string{limit.name}, limit.resource, {limit.soft, limit.hard}});
+    }
+    request.processors = program.cpu_affinity;
     request.want_pidfd = false;
     request.parent_death_signal = SIGTERM;
     return request;

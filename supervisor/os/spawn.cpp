@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 
 #include "supervisor/os/pidfd.h"
 #include "supervisor/os/spawn_child.h"
@@ -103,6 +104,78 @@ std::string path_of(int directory) {
     return size > 0 ? std::string{path.data(), static_cast<std::size_t>(size)} : std::string{};
 }
 
+std::string show(rlim_t limit) {
+    return limit == RLIM_INFINITY ? "unlimited" : std::to_string(limit);
+}
+
+std::string show(const rlimit& limit) {
+    if (limit.rlim_cur == limit.rlim_max) return show(limit.rlim_cur);
+    return "[" + show(limit.rlim_cur) + ", " + show(limit.rlim_max) + "]";
+}
+
+// The child had what we have.
+std::string why_not(const SpawnRequest::ResourceLimit& limit, int number) {
+    if (number != EPERM) return {};
+    if (limit.resource == RLIMIT_NOFILE) {
+        // Over this nobody gets, root included.
+        const Fd file{::open("/proc/sys/fs/nr_open", O_RDONLY | O_CLOEXEC)};
+        std::array<char, 32> text{};
+        const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : 0;
+        rlim_t most = RLIM_INFINITY;
+        if (size > 0) std::from_chars(text.data(), text.data() + size, most);
+        if (limit.value.rlim_max > most) return "fs.nr_open is " + show(most);
+    }
+    rlimit ours{};
+    if (::prlimit(0, static_cast<__rlimit_resource>(limit.resource), nullptr, &ours) != 0)
+        return {};
+    return "hard limit is " + show(ours.rlim_max);
+}
+
+std::string list(const std::vector<int>& numbers) {
+    std::string text;
+    for (const int number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
+    return text;
+}
+
+constexpr std::size_t kBitsOfWord = 8 * sizeof(unsigned long);
+
+std::vector<unsigned long> bits_of(const std::vector<int>& numbers) {
+    // The kernel says what it has only to whoever has room for all that it may have.
+    constexpr std::size_t kMostProcessors = 8192;
+    std::vector<unsigned long> words(kMostProcessors / kBitsOfWord);
+    for (const int number : numbers) {
+        const auto bit = static_cast<std::size_t>(number);
+        words.at(bit / kBitsOfWord) |= 1UL << (bit % kBitsOfWord);
+    }
+    return words;
+}
+
+// Which of them are not there, as far as it can be told.
+std::string why_not_on(const std::vector<int>& processors) {
+    const Fd file{::open("/sys/devices/system/cpu/online", O_RDONLY | O_CLOEXEC)};
+    std::array<char, 4096> text;
+    const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : 0;
+    if (size <= 0) return {};
+    std::string online{text.data(), static_cast<std::size_t>(size)};
+    while (!online.empty() && online.back() == '\n') online.pop_back();
+
+    // "0-3,8"
+    std::vector<int> missing = processors;
+    const char* at = online.data();
+    const char* const end = at + online.size();
+    while (at < end) {
+        int first = 0;
+        auto read = std::from_chars(at, end, first);
+        if (read.ec != std::errc{}) return {};
+        int last = first;
+        if (read.ptr < end && *read.ptr == '-') read = std::from_chars(read.ptr + 1, end, last);
+        std::erase_if(missing, [&](int number) { return number >= first && number <= last; });
+        at = read.ptr + 1;
+    }
+    if (missing.empty()) return "not all of them are in our cpuset";
+    return "there is no CPU " + list(missing) + ", but " + online;
+}
+
 constexpr const char* kCloneIntoCgroup = "clone into cgroup";
 
 // Before Linux 5.3, in a seccomp filter's words, and from 5.3 to 5.6: without clone3, or without
@@ -156,6 +229,9 @@ private:
     std::vector<const char*> environment_;
     std::vector<const char*> candidates_;
     std::string oom_score_adj_;
+    std::vector<ChildLimit> limits_;
+    std::vector<unsigned long> processors_;
+    std::vector<unsigned long> had_processors_;
 };
 
 // All slots.  Outlives its Spawner while a flight is in the air.
@@ -282,6 +358,19 @@ void Spawner::Slot::make_plan(int status_fd, pid_t parent) {
         plan.nofile_soft = request.nofile->rlim_cur;
         plan.nofile_hard = request.nofile->rlim_max;
     }
+    limits_.clear();
+    for (const SpawnRequest::ResourceLimit& limit : request.limits) {
+        limits_.push_back({limit.value.rlim_cur, limit.value.rlim_max, limit.resource});
+    }
+    plan.limits = limits_.data();
+    plan.limit_count = limits_.size();
+    if (!request.processors.empty()) {
+        processors_ = bits_of(request.processors);
+        had_processors_.assign(processors_.size(), 0);
+        plan.processors = processors_.data();
+        plan.had_processors = had_processors_.data();
+        plan.processor_words = processors_.size();
+    }
 }
 
 SpawnFailure Spawner::Slot::describe(const ChildReport& report) const {
@@ -305,6 +394,16 @@ SpawnFailure Spawner::Slot::describe(const ChildReport& report) const {
         case SpawnStage::nofile:
             failure.subject = std::to_string(plan.nofile_soft);
             break;
+        case SpawnStage::processors:
+            failure.subject = list(request.processors);
+            failure.hint = why_not_on(request.processors);
+            break;
+        case SpawnStage::limit: {
+            const SpawnRequest::ResourceLimit& limit = request.limits[report.index];
+            failure.subject = limit.name + " " + show(limit.value);
+            failure.hint = why_not(limit, failure.number);
+            break;
+        }
         case SpawnStage::tag:
             failure.subject = std::to_string(plan.tag);
             break;
@@ -330,7 +429,7 @@ SpawnFailure Spawner::Slot::describe(const ChildReport& report) const {
             failure.subject = std::to_string(plan.death_signal);
             break;
         case SpawnStage::exec:
-            failure.subject = request.candidates[report.candidate];
+            failure.subject = request.candidates[report.index];
             if (report.no_interpreter != 0) {
                 failure.hint = "the file is there, but not its interpreter";
             } else if (failure.number == ENOEXEC) {
@@ -594,7 +693,7 @@ std::vector<std::string> find_candidates(std::string_view argv0, std::string_vie
 
 std::string SpawnFailure::text() const {
     // By SpawnStage.
-    static constexpr std::array<const char*, 18> kNames{
+    static constexpr std::array<const char*, 20> kNames{
         "descriptors",
         "cgroup",
         "setsid",
@@ -603,10 +702,12 @@ std::string SpawnFailure::text() const {
         "stderr",
         "stdin",
         "TIOCSCTTY",
-        "limit nofile",
-        "limit locks",
         "nice",
         "oom_score_adj",
+        "cpu_affinity",
+        "limit nofile",
+        "limits",
+        "limit locks",
         "setgroups",
         "setgid",
         "setuid",
@@ -616,7 +717,11 @@ std::string SpawnFailure::text() const {
     };
     static_assert(kNames.size() == static_cast<std::size_t>(SpawnStage::exec) + 1);
 
-    std::string text = OsError{kNames[static_cast<std::size_t>(stage)], subject, number}.text();
+    const char* name = kNames[static_cast<std::size_t>(stage)];
+    // "limits.nofile 65536" is what the configuration calls it.
+    std::string text = stage == SpawnStage::limit
+                           ? OsError{name + ("." + subject), "", number}.text()
+                           : OsError{name, subject, number}.text();
     if (!hint.empty()) text += " (" + hint + ")";
     return text;
 }

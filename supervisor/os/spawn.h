@@ -79,6 +79,17 @@ struct SpawnRequest {
     // RLIMIT_NOFILE for the child: what we found before we raised our own.
     std::optional<rlimit> nofile;
 
+    // Set one after the other, after `nofile`; `name` is for the message alone.
+    struct ResourceLimit {
+        std::string name;
+        int resource = 0;
+        rlimit value{};
+    };
+    std::vector<ResourceLimit> limits;
+
+    // The numbers of the processors that it may run on.  Empty: ours.
+    std::vector<int> processors;
+
     // Whoever takes its own children knows that a pid that it has not taken is still the child's,
     // and saves a descriptor.
     bool want_pidfd = true;

@@ -103,11 +103,12 @@ public:
         take_terminal();
         take_foreground();
 
-        set_limits();
         if (plan_.set_nice) {
             check(SpawnStage::nice, sys(SYS_setpriority, PRIO_PROCESS, 0, plan_.nice));
         }
         write_oom_score_adj();
+        set_processors();
+        set_limits();
         set_ids();
         if (plan_.set_umask) sys(SYS_umask, plan_.umask);
         if (plan_.directory) check(SpawnStage::directory, sys(SYS_chdir, plan_.directory));
@@ -130,11 +131,11 @@ private:
         for (;;) sys(SYS_exit_group, 127);
     }
 
-    [[noreturn]] void fail(SpawnStage stage, long error, unsigned candidate = 0,
+    [[noreturn]] void fail(SpawnStage stage, long error, unsigned index = 0,
                            bool no_interpreter = false) {
         ChildReport report;
         report.number = static_cast<std::int32_t>(-error);
-        report.candidate = static_cast<std::uint16_t>(candidate);
+        report.index = static_cast<std::uint16_t>(index);
         report.stage = static_cast<std::uint8_t>(stage);
         report.no_interpreter = no_interpreter;
         sys(SYS_write, status_fd_, &report, sizeof report);
@@ -211,10 +212,30 @@ private:
         sys(SYS_ioctl, 0, TIOCSPGRP, &group);
     }
 
+    // The kernel leaves out those that are not there as long as one is.
+    void set_processors() {
+        if (plan_.processor_words == 0) return;
+        const std::size_t size = plan_.processor_words * sizeof(unsigned long);
+        check(SpawnStage::processors, sys(SYS_sched_setaffinity, 0, size, plan_.processors));
+        const long got = check(SpawnStage::processors,
+                               sys(SYS_sched_getaffinity, 0, size, plan_.had_processors));
+        for (std::size_t i = 0; i < plan_.processor_words; ++i) {
+            const bool told = (i + 1) * sizeof(unsigned long) <= static_cast<std::size_t>(got);
+            const unsigned long had = told ? plan_.had_processors[i] : 0;
+            if (had != plan_.processors[i]) fail(SpawnStage::processors, -EINVAL);
+        }
+    }
+
+    // Not before: with few descriptors nothing more could be opened.  As whoever may raise them.
     void set_limits() {
         if (plan_.set_nofile) {
             const Limit limit{plan_.nofile_soft, plan_.nofile_hard};
             check(SpawnStage::nofile, sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, 0));
+        }
+        for (unsigned i = 0; i < plan_.limit_count; ++i) {
+            const Limit limit{plan_.limits[i].soft, plan_.limits[i].hard};
+            const long result = sys(SYS_prlimit64, 0, plan_.limits[i].resource, &limit, 0);
+            if (result < 0) fail(SpawnStage::limit, result, i);
         }
         if (plan_.set_tag) {
             const Limit limit{plan_.tag, plan_.tag};

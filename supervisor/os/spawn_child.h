@@ -8,6 +8,12 @@
 // Between spawn.cpp, which fills the plan in, and the child, which reads it while we go on.
 namespace reeve::os {
 
+struct ChildLimit {
+    std::uint64_t soft;
+    std::uint64_t hard;
+    int resource;
+};
+
 // A SpawnRequest with all decisions taken and all text in place.  Pointers are null for what is not
 // to be touched.
 struct ChildPlan {
@@ -20,6 +26,13 @@ struct ChildPlan {
     std::size_t oom_score_adj_length;
     const gid_t* groups;
     std::size_t group_count;
+
+    const ChildLimit* limits;
+    std::size_t limit_count;
+    // A set of bits, as sched_setaffinity(2) takes it, and as much room for what it comes to.
+    const unsigned long* processors;
+    unsigned long* had_processors;
+    std::size_t processor_words;
 
     std::uint64_t nofile_soft;
     std::uint64_t nofile_hard;
@@ -51,9 +64,9 @@ struct ChildPlan {
 
 // What comes back over the status pipe, in one write.
 struct ChildReport {
-    std::int32_t number;      // errno
-    std::uint16_t candidate;  // index, only for the stage `exec`
-    std::uint8_t stage;       // SpawnStage
+    std::int32_t number;  // errno
+    std::uint16_t index;  // of the candidate for `exec`, of the limit for `limit`
+    std::uint8_t stage;   // SpawnStage
     // The file is there: ENOENT means its interpreter.
     std::uint8_t no_interpreter;
 };

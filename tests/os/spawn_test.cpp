@@ -404,6 +404,70 @@ TEST_CASE("limits, nice, umask and tag arrive") {
     CHECK(output.ends_with("\n321\n"));
 }
 
+TEST_CASE("a child has the limits that it was given, and we keep ours") {
+    rlimit before{};
+    ::getrlimit(RLIMIT_CORE, &before);
+    SpawnRequest request = command({"cat", "/proc/self/limits"});
+    request.limits = {{"core", RLIMIT_CORE, {0, 0}},
+                      {"nofile", RLIMIT_NOFILE, {100, 200}},
+                      {"cpu", RLIMIT_CPU, {60, RLIM_INFINITY}}};
+    request.tag = 123456789;
+
+    const std::string output = run(request).output;
+
+    CHECK(line_of(output, "Max core file size") ==
+          "Max core file size        0                    0                    bytes     ");
+    CHECK(line_of(output, "Max open files") ==
+          "Max open files            100                  200                  files     ");
+    CHECK(line_of(output, "Max cpu time").starts_with("Max cpu time              60 "));
+    rlimit after{};
+    ::getrlimit(RLIMIT_CORE, &after);
+    CHECK(after.rlim_cur == before.rlim_cur);
+    CHECK(after.rlim_max == before.rlim_max);
+}
+
+TEST_CASE("few descriptors for a child keep none of its stages from working") {
+    SpawnRequest request = shell("ulimit -n");
+    request.limits = {{"nofile", RLIMIT_NOFILE, {3, 3}}};
+    request.oom_score_adj = 100;
+    request.argv.front() = "/bin/sh";
+    // The loader would need a descriptor: the exec is all that we can see.
+    CHECK(failure_text(request) == "executed");
+}
+
+TEST_CASE("a limit that can't be had is named with its value and what there is") {
+    const std::string most = read_file("/proc/sys/fs/nr_open");
+    SpawnRequest request = command({"true"});
+    request.limits = {{"core", RLIMIT_CORE, {0, 0}},
+                      {"nofile", RLIMIT_NOFILE, {RLIM_INFINITY, RLIM_INFINITY}}};
+    CHECK(failure_text(request) ==
+          "limits.nofile unlimited: Operation not permitted (fs.nr_open is " +
+              most.substr(0, most.find('\n')) + ")");
+    if (!am_root()) return;
+    CHECK(as_nobody([] {
+              const rlimit few{4000, 4096};
+              ::setrlimit(RLIMIT_NOFILE, &few);
+              SpawnRequest more = command({"true"});
+              more.limits = {{"nofile", RLIMIT_NOFILE, {1000, 65536}}};
+              return failure_text(more);
+          }) == "limits.nofile [1000, 65536]: Operation not permitted (hard limit is 4096)");
+}
+
+TEST_CASE("a child runs on the processors that it was given, all of which are there") {
+    SpawnRequest request = command({"cat", "/proc/self/status"});
+    request.processors = {0};
+    CHECK(line_of(run(request).output, "Cpus_allowed_list") == "Cpus_allowed_list:\t0");
+
+    const std::string online = read_file("/sys/devices/system/cpu/online");
+    const std::string but = ", but " + online.substr(0, online.find('\n')) + ")";
+    request.processors = {0, 8190};
+    CHECK(failure_text(request) ==
+          "cpu_affinity 0,8190: Invalid argument (there is no CPU 8190" + but);
+    request.processors = {8191};
+    CHECK(failure_text(request) ==
+          "cpu_affinity 8191: Invalid argument (there is no CPU 8191" + but);
+}
+
 TEST_CASE("a child's oom_score_adj leaves ours alone") {
     const std::string before = read_file("/proc/self/oom_score_adj");
     SpawnRequest request = command({"cat", "/proc/self/oom_score_adj"});

@@ -485,29 +485,49 @@ TEST_CASE("limits and pid files by other tools' names are refused, with ours") {
     check("program.b.limits", "zombies", "it belongs in [program.NAME.guard]");
 }
 
-TEST_CASE("limits that only setrlimit has are refused by name, each with what does the same") {
+TEST_CASE("limits of setrlimit that make no sense are refused, with what would") {
     const auto error_of = [](std::string_view line) {
         return Files{"[program.a]\ncommand='x'\n[program.a.limits]\n" + std::string{line}}.errors();
     };
-    CHECK(error_of("nofile = 65536") ==
-          "reeve.toml:4:1: \"limits.nofile\" is not supported by this version of reeve (remove it; "
-          "put \"prlimit --nofile=NUMBER\" before the command)\n");
-    CHECK(
-        error_of("cpu = 10") ==
-        "reeve.toml:4:1: \"limits.cpu\" is not supported by this version of reeve (remove it; put "
-        "\"prlimit --cpu=SECONDS\" before the command; cpu_quota limits the share of the "
-        "processors)\n");
-    // Not only for now.
     CHECK(
         error_of("locks = 5") ==
         "reeve.toml:4:1: \"limits.locks\" is the limit by which reeve itself knows whose a process "
         "is (remove it)\n");
-    for (const char* name : {"as", "core", "data", "fsize", "memlock", "msgqueue", "nice", "nproc",
-                             "rss", "rtprio", "rttime", "sigpending", "stack"}) {
-        CHECK(error_of(name + std::string{" = 'unlimited'"})
-                  .starts_with("reeve.toml:4:1: \"limits." + std::string{name} +
-                               "\" is not supported by this version of reeve (remove it; "));
-    }
+    CHECK(error_of("nofile = [100, 50]") ==
+          "reeve.toml:4:10: \"limits.nofile\" is [100, 50], a soft limit over the hard one (should "
+          "be at most that)\n");
+    CHECK(error_of("nofile = ['unlimited', 50]") ==
+          "reeve.toml:4:10: \"limits.nofile\" is [\"unlimited\", 50], a soft limit over the hard "
+          "one (should be at most that)\n");
+    CHECK(error_of("nofile = [1, 2, 3]") ==
+          "reeve.toml:4:10: \"limits.nofile\" has 3 items (should be two, the soft and the hard "
+          "limit)\n");
+    CHECK(error_of("nofile = -1") ==
+          "reeve.toml:4:10: \"limits.nofile\" is -1 (did you mean \"unlimited\"?)\n");
+    CHECK(error_of("core = 'infinity'") ==
+          "reeve.toml:4:8: \"limits.core\" is \"infinity\" (did you mean \"unlimited\"?)\n");
+    CHECK(error_of("nofile = '1KiB'") ==
+          "reeve.toml:4:10: \"limits.nofile\" is \"1KiB\" (should be a number without quotes, or "
+          "\"unlimited\")\n");
+    CHECK(error_of("as = '1G'").starts_with("reeve.toml:4:6: \"limits.as\": \"1G\" is not a size"));
+    CHECK(error_of("core = true") ==
+          "reeve.toml:4:8: \"limits.core\" is a boolean (should be a size, \"unlimited\", or an "
+          "array of two, the soft and the hard limit)\n");
+}
+
+TEST_CASE("processors are numbers, and there is at least one") {
+    const auto error_of = [](std::string_view value) {
+        return Files{"[program.a]\ncommand='x'\ncpu_affinity = " + std::string{value}}.errors();
+    };
+    CHECK(error_of("[]") ==
+          "reeve.toml:3:16: \"cpu_affinity\" is empty (should be an array of integers from 0 to "
+          "8191, such as [0])\n");
+    CHECK(error_of("[0, -1]") ==
+          "reeve.toml:3:20: an item of \"cpu_affinity\" is -1 (should be an integer from 0 to "
+          "8191)\n");
+    CHECK(error_of("'0-3'") ==
+          "reeve.toml:3:16: \"cpu_affinity\" is a string (should be an array of integers from 0 "
+          "to 8191, such as [0])\n");
 }
 
 TEST_CASE("tables of a program that stand outside of it are refused, with their place") {

@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -534,4 +535,26 @@ TEST_CASE("text that is given is not read from a file") {
     const auto broken = load(request);
     REQUIRE_FALSE(broken);
     CHECK(broken.error()[0].file == "-");
+}
+
+TEST_CASE("limits of setrlimit are soft and hard at once, or two, and those of defaults fill in") {
+    const Config config = Files{R"(
+        [defaults.limits]
+        nofile = 5
+        core = 0
+        [program.a]
+        command = "x"
+        cpu_affinity = [1, 0]
+        [program.a.limits]
+        nofile = [1024, "unlimited"]
+        as = "4GiB"
+    )"}
+                              .good();
+    const Program& program = config.programs[0];
+    CHECK(program.resource_limits ==
+          std::vector<ResourceLimit>{{"nofile", RLIMIT_NOFILE, 1024, RLIM_INFINITY},
+                                     {"core", RLIMIT_CORE, 0, 0},
+                                     {"as", RLIMIT_AS, 4ULL << 30, 4ULL << 30}});
+    CHECK(program.cpu_affinity == std::vector<int>{1, 0});
+    CHECK_FALSE(program.limits.any());
 }
