@@ -157,6 +157,20 @@ struct Guard {
     GuardAction action = GuardAction::restart;
 };
 
+// What another program must have come to before a program starts.
+enum class Until {
+    ready,      // all its instances are
+    completed,  // all have ended well
+    started,    // all have a process
+};
+
+struct Dependency {
+    std::string program;           // one that exists, and not by any way the one that depends on it
+    std::optional<Until> until{};  // set once it is loaded: ready, and completed for a task
+    bool restart = false;          // when it restarts, so does the one that depends on it
+    Place place{};
+};
+
 struct Program {
     std::string name;
     Place place;  // of its table
@@ -189,6 +203,8 @@ struct Program {
 
     // nullopt: all of reeve's own environment; else what these globs match (none: nothing).
     std::optional<std::vector<std::string>> inherit_environment;
+
+    std::vector<Dependency> depends_on;
 
     bool autostart = true;
     int instances = 1;  // at least 1, at most 1000

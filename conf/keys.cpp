@@ -237,6 +237,15 @@ constexpr Key kKeys[] = {
      .least = 1,
      .most = 1000},
     {.table = Table::program,
+     .name = "depends_on",
+     .type = dependencies,
+     .fallback = "[]",
+     .sentence =
+         "Programs that must be there first: a name, or a table with name, until (\"ready\", for "
+         "tasks \"completed\", or \"started\") and restart (true: restart when it does). A start "
+         "starts them too, a shutdown ends them last; when one fails, so does who waits for it.",
+     .example = R"(["db", { name = "migrate", until = "completed" }])"},
+    {.table = Table::program,
      .name = "essential",
      .type = boolean,
      .fallback = "false",
@@ -649,7 +658,6 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::supervisor, "max_size", kOwnLogFile, kNotItsLog},
 
     {Table::program, "environment_file", "write the variables into environment"},
-    {Table::program, "depends_on", "let restart mend the order"},
     {Table::program, "stop_command", "use stop_signal"},
     {Table::program, "start_pre", "use shell = true and \"… && exec …\" in command"},
     {Table::program, "stop_post", ""},
@@ -1082,6 +1090,8 @@ std::string what_it_takes(const Key& key) {
                    "[{ signal = \"TERM\", wait = \"5s\" }]";
         case exits:
             return "an array of exit codes and signals, such as " + std::string{key.example};
+        case dependencies:
+            return "an array of names and tables, such as " + std::string{key.example};
         case word_or_path:
             return list_words(key.allowed) + ", or a path";
         case output:

@@ -14,6 +14,7 @@
 #include <deque>
 #include <map>
 
+#include "conf/dependencies.h"
 #include "conf/foreign_path.h"
 #include "conf/nearest.h"
 #include "conf/output_table.h"
@@ -90,6 +91,7 @@ public:
         read_programs();
         read_groups();
         check_names();
+        settle_dependencies(config_, written_, problems_);
         validate(config_, written_, problems_);
         if (request_.look) {
             check_found(config_, written_, request_.look(paths_of_output(config_)), problems_);

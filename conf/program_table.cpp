@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "conf/command_line.h"
+#include "conf/dependencies.h"
 #include "conf/output_table.h"
 #include "conf/quote.h"
 #include "conf/secret.h"
@@ -109,6 +110,15 @@ public:
         take("stop_timeout", program_.stop_timeout, &SettingReader::duration);
         if (const Setting* setting = at("umask")) {
             if (const auto mode = read_.mode(*setting, 0777)) program_.umask = *mode;
+        }
+        if (const Setting* setting = at("depends_on")) {
+            program_.depends_on = read_dependencies(*setting, problems_);
+            // What [defaults] names depends on the others there, not on itself.
+            if (!find(*own_, "depends_on")) {
+                std::erase_if(program_.depends_on, [this](const Dependency& dependency) {
+                    return dependency.program == program_.name;
+                });
+            }
         }
         read_limits();
         read_guard();

@@ -60,6 +60,16 @@ constexpr std::string_view kDefinitions = R"({
       },
       "required": ["signal", "wait"],
       "additionalProperties": false
+    },
+    "dependency": {
+      "type": "object",
+      "properties": {
+        "name": {"type": "string", "minLength": 1},
+        "until": {"enum": ["ready", "completed", "started"]},
+        "restart": {"type": "boolean"}
+      },
+      "required": ["name"],
+      "additionalProperties": false
     })";
 
 std::string reference(std::string_view name) {
@@ -148,6 +158,9 @@ std::string shape(const Key& key) {
         case KeyType::exits:
             return array_of(R"({"anyOf": [{"type": "integer", "minimum": 0, "maximum": 255}, )" +
                             reference("signal") + "]}");
+        case KeyType::dependencies:
+            return array_of(R"({"anyOf": [{"type": "string", "minLength": 1}, )" +
+                            reference("dependency") + "]}");
         case KeyType::word_or_path:
             return any_of({"{" + words(key) + "}", R"({"type": "string", "minLength": 1})"});
         case KeyType::output:

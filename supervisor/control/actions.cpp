@@ -118,6 +118,8 @@ public:
         const core::Actor actor = actor_of(exchange_);
         items_.reserve(instances.size());
         for (core::Instance* instance : instances) items_.push_back({.instance = instance});
+        // All at once: what depends on what decides in which order they are stopped.
+        if (action_.verb == Call::stop) stop(instances, actor);
         for (Item& item : items_) order(item, actor);
         // Only when all of them have been told: one may be quick.
         for (std::size_t i = 0; i < items_.size(); ++i) {
@@ -133,6 +135,14 @@ public:
 private:
     enum class Stage { waiting, collecting_lines, done };
 
+    void stop(const std::vector<core::Instance*>& instances, const core::Actor& actor) {
+        for (Item& item : items_) {
+            if (is_down(*item.instance)) item.was = state_of(*item.instance);
+            if (item.instance->run()) item.ended_run = item.instance->run_number();
+        }
+        world_.roster.stop(instances, actor);
+    }
+
     void order(Item& item, const core::Actor& actor) {
         core::Instance& instance = *item.instance;
         core::Roster& roster = world_.roster;
@@ -146,10 +156,7 @@ private:
                 if (instance.run()) item.ended_run = instance.run_number();
                 accepted = roster.restart(instance, actor);
                 break;
-            case Call::stop:
-                if (is_down(instance)) item.was = state_of(instance);
-                if (instance.run()) item.ended_run = instance.run_number();
-                roster.stop(instance, actor);
+            case Call::stop:  // done before
                 break;
             case Call::reset:
                 accepted = roster.reset(instance, actor);

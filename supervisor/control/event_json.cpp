@@ -25,6 +25,8 @@ std::string_view name_of(core::Actor::Via via) {
             return "signal";
         case core::Actor::Via::guard:
             return "guard";
+        case core::Actor::Via::dependency:
+            return "dependency";
         case core::Actor::Via::reeve:
             return "reeve";
     }

@@ -145,6 +145,7 @@ api::ProgramStatus compose(const core::Roster& roster, const core::Instance& ins
     }
     if (instance.run_number() != 0) out.run = static_cast<std::int64_t>(instance.run_number());
     if (instance.since() != model::WallTime{}) out.since = instance.since();
+    out.waiting_for = roster.waiting_for(instance);
     out.restarts = static_cast<std::int64_t>(instance.restarts());
     out.failures = machine.failures();
     if (!instance.last_exits().empty()) out.last_exit = to_api(instance.last_exits().back());

@@ -26,6 +26,8 @@ std::string describe(const Actor& actor) {
             return "a signal";
         case Actor::Via::guard:
             return "its guard";
+        case Actor::Via::dependency:
+            return "what it depends on";
         case Actor::Via::reeve:
             return "reeve";
     }

@@ -18,7 +18,7 @@ namespace reeve::core {
 
 // Who asked for something.  `uid` as SO_PEERCRED gave it, or reeve's own for a signal.
 struct Actor {
-    enum class Via { control, signal, guard, reeve };
+    enum class Via { control, signal, guard, dependency, reeve };
     Via via = Via::reeve;
     std::uint32_t uid = 0;
     std::int32_t pid = 0;

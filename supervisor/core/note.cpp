@@ -158,6 +158,7 @@ std::string note_of(const Instance& instance, model::TimePoint now, model::WallT
                                     : "",
                                 instance);
         case State::waiting:
+            if (machine.waits_for_others()) return "waits for " + machine.waits_for();
             return machine.lack() + "; next try " + ahead(machine.deadline().value_or(now) - now);
         case State::starting:
         case State::running:

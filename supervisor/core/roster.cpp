@@ -25,6 +25,12 @@ struct Overloaded : Handlers... {
     using Handlers::operator()...;
 };
 
+// There is something of it that may need what it depends on.
+bool is_live(const Instance& instance) {
+    return instance.state() == State::starting || instance.state() == State::running ||
+           instance.state() == State::stopping;
+}
+
 // Ended by itself, and will not be started again by itself.
 bool ended_for_good(const Instance& instance) {
     return instance.state() == State::exited || instance.state() == State::failed;
@@ -36,6 +42,7 @@ int exit_code_of(const Instance& instance) {
     if (!ending) return 1;
     switch (ending->kind) {
         case model::Ending::Kind::spawn_failure:
+        case model::Ending::Kind::dependency:
         case model::Ending::Kind::no_daemon:  // there was nothing to be supervised
             return 1;
         case model::Ending::Kind::exit:
@@ -51,8 +58,9 @@ int exit_code_of(const Instance& instance) {
 }  // namespace
 
 Roster::Roster(Host& host, EventLog& events, const conf::Config& config, Settings settings)
-    : host_{host}, events_{events}, settings_{std::move(settings)} {
+    : host_{host}, events_{events}, settings_{std::move(settings)}, graph_{config.programs} {
     for (const conf::Program& program : config.programs) {
+        programs_.emplace_back();
         const auto shared = std::make_shared<const conf::Program>(program);
         for (int number = 1; number <= program.instances; ++number) {
             const auto slot = static_cast<std::uint32_t>(instances_.size());
@@ -60,15 +68,20 @@ Roster::Roster(Host& host, EventLog& events, const conf::Config& config, Setting
                 shared, number, slot, groups_of(config, program.name), host_.random()));
             instances_.back()->since_ = host_.wall_now();
             instances_.back()->since_monotonic_ = host_.now();
+            programs_of_.push_back(programs_.size() - 1);
+            programs_.back().push_back(instances_.back().get());
         }
     }
+    for (const auto& instance : instances_) look_at_conditions(*instance);
 }
 
 Roster::~Roster() = default;
 
 void Roster::start_autostart() {
     for (const auto& instance : instances_) {
-        if (instance->program().autostart) step(*instance, model::StartRequested{});
+        if (!instance->program().autostart) continue;
+        start_dependencies(*instance, nullptr);
+        step(*instance, model::StartRequested{});
     }
     advance_shutdown();
     update_wake();
@@ -91,28 +104,53 @@ Expected<std::vector<Instance*>, model::NoSuchTarget> Roster::select(
 }
 
 std::string Roster::note(const Instance& instance) const {
-    return note_of(instance, host_.now(), host_.wall_now());
+    std::string text = note_of(instance, host_.now(), host_.wall_now());
+    const auto add = [&text](const std::string& more) {
+        if (!text.empty()) text += "; ";
+        text += more;
+    };
+    if (held_.contains(instance.slot())) {
+        std::string names;
+        for (const auto& edge : graph_.dependents(program_of(instance))) {
+            for (const Instance* dependent : programs_[edge.program]) {
+                if (is_live(*dependent)) names += (names.empty() ? "" : ", ") + dependent->name();
+            }
+        }
+        add("is stopped after " + names);
+    } else if (instance.state() == State::starting || instance.state() == State::running) {
+        for (const auto& edge : graph_.dependencies(program_of(instance))) {
+            if (edge.until == conf::Until::completed) continue;
+            if (const Instance* there = missing(edge))
+                add("needs " + there->name() + ", which is " +
+                    std::string{model::name_of(there->state())});
+        }
+    }
+    return text;
 }
 
 // --- commands ------------------------------------------------------------------------------------
 
 bool Roster::start(Instance& instance, const Actor& actor) {
     if (shutdown_.under_way()) return false;
+    held_.erase(instance.slot());
+    start_dependencies(instance, &actor);
     record_request(instance, "start", actor);
     step(instance, model::StartRequested{});
     update_wake();
     return true;
 }
 
-void Roster::stop(Instance& instance, const Actor& actor) {
-    record_request(instance, "stop", actor);
-    step(instance, model::StopRequested{});
+void Roster::stop(const std::vector<Instance*>& instances, const Actor& actor) {
+    for (Instance* const instance : instances) record_request(*instance, "stop", actor);
+    stop_in_order(instances);
     advance_shutdown();
     update_wake();
 }
 
 bool Roster::restart(Instance& instance, const Actor& actor) {
     if (shutdown_.under_way()) return false;
+    held_.erase(instance.slot());
+    start_dependencies(instance, &actor);
     record_request(instance, "restart", actor);
     step(instance, model::RestartRequested{});
     update_wake();
@@ -306,6 +344,7 @@ void Roster::on_wake() {
 void Roster::step(Instance& instance, const model::MachineEvent& event) {
     const State from = instance.state();
     const bool was_ready = instance.machine().ready();
+    const bool had_started = instance.machine().started();
     const std::uint64_t runs_before = instance.runs_;
 
     const model::Effects effects = instance.machine_.step(event, host_.now());
@@ -321,6 +360,11 @@ void Roster::step(Instance& instance, const model::MachineEvent& event) {
     rearm(instance);
     carry_out(instance, effects);
     tell_change(instance, from, was_ready, instance.runs_ != runs_before);
+    if (from != instance.state() || was_ready != instance.machine().ready() ||
+        had_started != instance.machine().started()) {
+        changed_.insert(program_of(instance));
+        settle_changes();
+    }
     if (waiters_.contains(instance.slot())) due_.insert(instance.slot());
 }
 
@@ -352,6 +396,7 @@ void Roster::carry_out(Instance& instance, const model::Effects& effects) {
 void Roster::begin_run(Instance& instance) {
     end_run(instance);
     instance.last_words_.clear();
+    if (instance.runs_ > 0) restart_dependents(instance);
     const RunId id = ++last_run_;
     instance.run_ = Run{id, ++instance.runs_, 0, host_.now()};
     runs_.emplace(id, &instance);
@@ -404,6 +449,161 @@ void Roster::tell_change(Instance& instance, State from, bool was_ready, bool ne
                         event::Failed{note(instance), machine.failures()});
     }
     if (changed) consider_exit(instance);
+}
+
+// --- what depends on what ------------------------------------------------------------------------
+
+bool Roster::is_met(const model::DependencyGraph::Edge& edge, const Instance& dependency) const {
+    const Machine& machine = dependency.machine();
+    switch (edge.until) {
+        case conf::Until::ready:
+            return machine.ready();
+        case conf::Until::completed:
+            return dependency.state() == State::exited;
+        case conf::Until::started:
+            // A quick task has started, and is over before anybody looks.
+            return machine.started() || dependency.state() == State::exited;
+    }
+    return false;
+}
+
+const Instance* Roster::missing(const model::DependencyGraph::Edge& edge) const {
+    const auto& all = programs_[edge.program];
+    const auto found = std::ranges::find_if(
+        all, [&](const Instance* dependency) { return !is_met(edge, *dependency); });
+    return found == all.end() ? nullptr : *found;
+}
+
+// "db (starting), migrate (running)"
+std::string Roster::conditions_of(const Instance& instance) const {
+    std::string text;
+    for (const auto& edge : graph_.dependencies(program_of(instance))) {
+        const Instance* there = missing(edge);
+        if (!there) continue;
+        text += (text.empty() ? "" : ", ") + there->name() + " (" +
+                std::string{model::name_of(there->state())} + ")";
+    }
+    return text;
+}
+
+std::vector<std::string> Roster::waiting_for(const Instance& instance) const {
+    std::vector<std::string> names;
+    if (!instance.machine().waits_for_others()) return names;
+    for (const auto& edge : graph_.dependencies(program_of(instance))) {
+        if (const Instance* there = missing(edge)) names.push_back(there->program().name);
+    }
+    return names;
+}
+
+bool Roster::waits_for_somebody_who_comes(const Instance& instance) const {
+    for (const auto& edge : graph_.dependencies(program_of(instance))) {
+        const Instance* there = missing(edge);
+        if (there && (there->state() == State::stopped || there->state() == State::exited))
+            return false;
+    }
+    return true;
+}
+
+void Roster::look_at_conditions(Instance& instance) {
+    const auto edges = graph_.dependencies(program_of(instance));
+    if (edges.empty()) return;
+    if (instance.machine().waits_for_others()) {
+        for (const auto& edge : edges) {
+            for (const Instance* dependency : programs_[edge.program]) {
+                if (dependency->state() != State::failed) continue;
+                step(instance,
+                     model::DependencyFailed{dependency->name() + " failed: " + note(*dependency)});
+                return;
+            }
+        }
+    }
+    std::string conditions = conditions_of(instance);
+    if (conditions != instance.machine().waits_for())
+        step(instance, model::ConditionsChanged{std::move(conditions)});
+}
+
+// All that is down and is needed, those first that the others depend on.
+void Roster::start_dependencies(const Instance& instance, const Actor* actor) {
+    for (const std::size_t program : graph_.all_dependencies(program_of(instance))) {
+        for (Instance* const dependency : programs_[program]) {
+            const bool down = dependency->state() == State::stopped ||
+                              dependency->state() == State::failed ||
+                              (dependency->state() == State::exited &&
+                               dependency->program().type != conf::ProgramType::task);
+            if (!down) continue;
+            if (actor) record_request(*dependency, "start", *actor);
+            step(*dependency, model::StartRequested{});
+        }
+    }
+}
+
+void Roster::restart_dependents(const Instance& instance) {
+    for (const auto& edge : graph_.dependents(program_of(instance))) {
+        if (!edge.restart) continue;
+        for (const Instance* dependent : programs_[edge.program]) {
+            if (dependent->state() == State::starting || dependent->state() == State::running)
+                to_restart_.insert(dependent->slot());
+        }
+    }
+}
+
+// Somebody who is to be stopped too still needs it.
+bool Roster::must_stop_later(const Instance& instance) const {
+    if (instance.state() != State::starting && instance.state() != State::running) return false;
+    for (const auto& edge : graph_.dependents(program_of(instance))) {
+        for (const Instance* dependent : programs_[edge.program]) {
+            const bool goes = held_.contains(dependent->slot()) ||
+                              dependent->machine().desired() == model::Desired::down;
+            if (goes && is_live(*dependent)) return true;
+        }
+    }
+    return false;
+}
+
+void Roster::stop_in_order(const std::vector<Instance*>& instances) {
+    // All are held first, so that each knows who goes.
+    for (const Instance* instance : instances) {
+        held_.insert(instance->slot());
+        changed_.insert(program_of(*instance));
+    }
+    settle_changes();
+}
+
+// What the changes mean for those who depend on who has changed, and for those who are depended on.
+void Roster::settle_changes() {
+    if (std::exchange(settling_, true)) return;
+    while (!changed_.empty() || !to_restart_.empty()) {
+        while (!changed_.empty()) {
+            const std::size_t program = *changed_.begin();
+            changed_.erase(changed_.begin());
+            for (Instance* const instance : programs_[program])
+                if (instance->machine().waits_for_others()) look_at_conditions(*instance);
+            for (const auto& edge : graph_.dependents(program)) {
+                for (Instance* const dependent : programs_[edge.program])
+                    look_at_conditions(*dependent);
+            }
+            if (held_.empty()) continue;
+            const auto let_go = [this](Instance& instance) {
+                if (!held_.contains(instance.slot()) || must_stop_later(instance)) return;
+                held_.erase(instance.slot());
+                step(instance, model::StopRequested{});
+                // Nothing to wait for: it was down, or is gone at once.
+                changed_.insert(program_of(instance));
+            };
+            for (Instance* const instance : programs_[program]) let_go(*instance);
+            for (const auto& edge : graph_.dependencies(program)) {
+                for (Instance* const dependency : programs_[edge.program]) let_go(*dependency);
+            }
+        }
+        if (to_restart_.empty()) break;
+        Instance& dependent = *instances_[*to_restart_.begin()];
+        to_restart_.erase(to_restart_.begin());
+        if (shutdown_.under_way() || held_.contains(dependent.slot())) continue;
+        if (dependent.state() != State::starting && dependent.state() != State::running) continue;
+        record_request(dependent, "restart", Actor{.via = Actor::Via::dependency});
+        step(dependent, model::RestartRequested{});
+    }
+    settling_ = false;
 }
 
 // --- the guard -----------------------------------------------------------------------------------
@@ -514,8 +714,12 @@ std::optional<Outcome> Roster::judge(const Instance& instance, Goal goal) const 
                     return Outcome{false, "is being stopped"};
                 case State::exited:
                     return Outcome{task, note(instance)};
-                case State::stopped:
                 case State::waiting:
+                    // Those that are on their way may come.
+                    if (machine.waits_for_others() && waits_for_somebody_who_comes(instance))
+                        return std::nullopt;
+                    return Outcome{false, note(instance)};
+                case State::stopped:
                 case State::backoff:
                 case State::failed:
                     return Outcome{false, note(instance)};
@@ -534,6 +738,7 @@ std::optional<Outcome> Roster::judge(const Instance& instance, Goal goal) const 
                 case State::starting:
                 case State::running:
                 case State::backoff:
+                    if (held_.contains(instance.slot())) return std::nullopt;
                     return Outcome{false, "was started again"};
             }
             break;
@@ -626,7 +831,9 @@ void Roster::begin_shutdown(std::string reason, int exit_code) {
     if (shutdown_.under_way()) return;
     shutdown_.begin(reason, exit_code, host_.now() + settings_.stop_timeout);
     events_.publish(host_.wall_now(), {}, event::SupervisorStopping{std::move(reason), exit_code});
-    for (const auto& instance : instances_) step(*instance, model::StopRequested{});
+    std::vector<Instance*> all;
+    for (const auto& instance : instances_) all.push_back(instance.get());
+    stop_in_order(all);
 }
 
 void Roster::kill_everything() {
@@ -638,6 +845,7 @@ void Roster::kill_everything() {
     events_.publish(host_.wall_now(), {},
                     event::SupervisorStopping{"killing " + names_of_those_left(),
                                               shutdown_.planned_exit_code()});
+    held_.clear();
     for (const auto& instance : instances_) step(*instance, model::KillRequested{});
     // Not only once the programs are down: one that cannot be killed must not save the rest.
     host_.end_rest(true);

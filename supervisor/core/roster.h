@@ -17,6 +17,7 @@
 #include "supervisor/core/host.h"
 #include "supervisor/core/instance.h"
 #include "supervisor/core/shutdown.h"
+#include "supervisor/model/dependency_graph.h"
 #include "supervisor/model/selector.h"
 
 namespace reeve::core {
@@ -48,6 +49,8 @@ public:
     EventLog& events() { return events_; }
     std::string note(const Instance& instance) const;
     std::uint64_t runs_reaped() const { return runs_reaped_; }
+    // The programs that it waits for, in the order in which it names them.
+    std::vector<std::string> waiting_for(const Instance& instance) const;
     // Instances with a guard, whatever they are at: whether anybody has to look at footprints at
     // all.
     bool any_guard() const;
@@ -60,9 +63,12 @@ public:
 
     // --- for those who command ----------------------------------------------------------------
 
-    // While reeve is shutting down nothing can be started: then false, and nothing happened.
+    // While reeve is shutting down nothing can be started: then false, and nothing happened.  What
+    // it depends on is started too.
     bool start(Instance& instance, const Actor& actor);
-    void stop(Instance& instance, const Actor& actor);
+    // Of several that depend on each other one is told to stop when those have gone that need it.
+    void stop(const std::vector<Instance*>& instances, const Actor& actor);
+    void stop(Instance& instance, const Actor& actor) { stop(std::vector{&instance}, actor); }
     bool restart(Instance& instance, const Actor& actor);
     bool reset(Instance& instance, const Actor& actor);
     enum class Sent { yes, no_process, not_permitted };
@@ -135,6 +141,18 @@ private:
     void record_end(Instance& instance, const ProcessEnd& end, std::string reason);
     void record_handover_as_end(Instance& instance);
     void record_request(Instance& instance, std::string verb, const Actor& actor);
+    bool is_met(const model::DependencyGraph::Edge& edge, const Instance& dependency) const;
+    // The first instance of the dependency that is not where it is to be; null: there is none.
+    const Instance* missing(const model::DependencyGraph::Edge& edge) const;
+    std::size_t program_of(const Instance& instance) const { return programs_of_[instance.slot()]; }
+    std::string conditions_of(const Instance& instance) const;
+    bool waits_for_somebody_who_comes(const Instance& instance) const;
+    void look_at_conditions(Instance& instance);
+    void start_dependencies(const Instance& instance, const Actor* actor);
+    void restart_dependents(const Instance& instance);
+    void stop_in_order(const std::vector<Instance*>& instances);
+    bool must_stop_later(const Instance& instance) const;
+    void settle_changes();
     void tell_change(Instance& instance, model::State from, bool was_ready, bool new_run);
     std::optional<Outcome> judge(const Instance& instance, Goal goal) const;
     void settle_waiters();
@@ -151,6 +169,13 @@ private:
     EventLog& events_;
     Settings settings_;
     std::vector<std::unique_ptr<Instance>> instances_;
+    model::DependencyGraph graph_;
+    std::vector<std::vector<Instance*>> programs_;  // by their index: their instances
+    std::vector<std::size_t> programs_of_;          // by the slot: the program's index
+    std::set<std::size_t> changed_;                 // programs whose dependents are to be looked at
+    std::set<std::uint32_t> to_restart_;            // because what they depend on does
+    std::set<std::uint32_t> held_;                  // to be stopped when others have gone
+    bool settling_ = false;
     std::size_t not_stopped_ = 0;  // instances in any other state
     std::unordered_map<RunId, Instance*> runs_;
     RunId last_run_ = 0;

@@ -349,6 +349,42 @@ Effects Machine::on(const GuardTripped& guard, TimePoint now) {
     return {};
 }
 
+Effects Machine::on(const ConditionsChanged& conditions, TimePoint now) {
+    waits_for_ = conditions.waits_for;
+    switch (state_) {
+        case State::waiting:
+            return waits_for_others() && waits_for_.empty() ? begin_run(now) : Effects{};
+        case State::stopped:
+        case State::starting:
+        case State::running:
+        case State::stopping:
+        case State::backoff:
+        case State::exited:
+        case State::failed:
+            return {};
+    }
+    return {};
+}
+
+Effects Machine::on(const DependencyFailed& failure, TimePoint) {
+    switch (state_) {
+        case State::waiting:
+            if (!waits_for_others()) return {};
+            ending_ = Ending{Ending::Kind::dependency, {}, failure.reason, false};
+            enter(State::failed);
+            return {};
+        case State::stopped:
+        case State::starting:
+        case State::running:
+        case State::stopping:
+        case State::backoff:
+        case State::exited:
+        case State::failed:
+            return {};
+    }
+    return {};
+}
+
 Effects Machine::on(const DeadlineReached&, TimePoint now) {
     if (!deadline_ || now < *deadline_) return {};
     deadline_.reset();
@@ -390,7 +426,12 @@ void Machine::enter(State state) {
     lack_.clear();
 }
 
+// Or waits until it may.
 Effects Machine::begin_run(TimePoint now) {
+    if (!waits_for_.empty()) {
+        enter(State::waiting);
+        return {};
+    }
     enter(State::starting);
     next_ = Next::decide;
     executed_ = false;

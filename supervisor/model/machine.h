@@ -18,8 +18,11 @@
 // process nor any descendant (unless leftovers = "keep").  No two runs of an instance overlap.
 //
 //   stopped    Never started, or stopped on request.  Only a request leaves it.
-//   waiting    Wants to run and may not yet: the system had no process, memory or descriptor for
-//              it.  That is not its failure; it is tried again for as long as it takes.
+//   waiting    Wants to run and may not yet: something that it depends on is not there, which is
+//   for
+//              others to find out (ConditionsChanged), or the system had no process, memory or
+//              descriptor for it.  That is not its failure; the latter is tried again for as long
+//              as it takes.
 //   starting   Spawned.  First the child sets itself up and executes the program (Executed), then
 //              it must live for a while (kReadyAfter); a task needs no second step; one of type
 //              `forking` has more of them, below.
@@ -108,12 +111,22 @@ struct LeftBehind {
 struct GuardTripped {
     std::string what;  // "memory 412 MiB, limit 400 MiB"
 };
+// What has to come about before it may start: "db (starting)"; empty: nothing, it may.  Until the
+// first of these it may.  What runs goes on whatever comes.
+struct ConditionsChanged {
+    std::string waits_for;
+};
+// One that it depends on is `failed`: it is no use to wait for that.
+struct DependencyFailed {
+    std::string reason;  // "db failed: exit 3"
+};
 // The time that deadline() named has come.
 struct DeadlineReached {};
 
-using MachineEvent = std::variant<StartRequested, StopRequested, RestartRequested, ResetRequested,
-                                  KillRequested, Executed, SpawnFailed, MainExited, MainFound,
-                                  MainMissing, Emptied, LeftBehind, GuardTripped, DeadlineReached>;
+using MachineEvent =
+    std::variant<StartRequested, StopRequested, RestartRequested, ResetRequested, KillRequested,
+                 Executed, SpawnFailed, MainExited, MainFound, MainMissing, Emptied, LeftBehind,
+                 GuardTripped, ConditionsChanged, DependencyFailed, DeadlineReached>;
 
 // --- what is to be done about it -------------------------------------------------------------
 
@@ -136,11 +149,12 @@ using Effects = std::vector<Effect>;
 // How the last run ended.
 struct Ending {
     // no_daemon: of a forking program whose command ended well, and that is all there was.
-    // guard: it was stopped for what it had come to.
-    enum class Kind { exit, spawn_failure, start_timeout, no_daemon, guard };
+    // guard: it was stopped for what it had come to.  dependency: it never ran for want of another.
+    enum class Kind { exit, spawn_failure, start_timeout, no_daemon, guard, dependency };
     Kind kind = Kind::exit;
-    base::ExitStatus status;  // but for spawn_failure; start_timeout, guard: once it has gone
-    std::string reason;       // for people: "exit 3", "exec nosuch: No such file or directory"
+    // But for spawn_failure and dependency; start_timeout, guard: once it has gone.
+    base::ExitStatus status;
+    std::string reason;  // for people: "exit 3", "exec nosuch: No such file or directory"
     bool success = false;
 };
 
@@ -185,8 +199,15 @@ public:
     std::optional<TimePoint> failing_since() const { return failing_since_; }
     // How many descendants the main process left behind; only in StopPhase::leftovers and killing.
     int left_behind() const { return left_behind_; }
-    // What the system lacked, in State::waiting.
+    // What the system lacked, in State::waiting; empty: it waits for what it depends on.
     const std::string& lack() const { return lack_; }
+    // By the last ConditionsChanged, in whatever state.
+    const std::string& waits_for() const { return waits_for_; }
+    bool waits_for_others() const { return state_ == State::waiting && lack_.empty(); }
+    // This run has executed its program.
+    bool started() const {
+        return (state_ == State::starting && executed_) || state_ == State::running;
+    }
     // Of this instance; empty: it has none.
     const std::string& pid_file() const;
     // A forking program's command runs, and its end is waited for.
@@ -215,6 +236,8 @@ private:
     Effects on(const Emptied&, TimePoint now);
     Effects on(const LeftBehind&, TimePoint now);
     Effects on(const GuardTripped&, TimePoint now);
+    Effects on(const ConditionsChanged&, TimePoint now);
+    Effects on(const DependencyFailed&, TimePoint now);
     Effects on(const DeadlineReached&, TimePoint now);
 
     void enter(State state);
@@ -265,6 +288,7 @@ private:
     std::optional<TimePoint> failing_since_;
     std::optional<Ending> ending_;
     std::string lack_;
+    std::string waits_for_;
 };
 
 }  // namespace reeve::model

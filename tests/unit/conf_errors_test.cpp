@@ -16,7 +16,7 @@ restart = "on_failure"
 [program.db]
 command = "postgres -D ${PGDATA}"
 stop_timeout = "10"
-depends_on = ["web"]
+stop_post = [["true"]]
 user = true
 )"};
     files.files["conf.d/site.toml"] = R"([program.db]
@@ -37,7 +37,7 @@ reeve.toml:8:16: "max_failures" is a string (should be an integer from 0 to 1000
 reeve.toml:9:11: "restart" is "on_failure" (did you mean "on-failure"? it can be "always", "on-failure" or "never")
 reeve.toml:12:11: "command": ${PGDATA} is not set (set it, or write ${PGDATA:-default}, or $${ for a plain ${)
 reeve.toml:13:16: "stop_timeout": "10" is not a duration (write numbers with d, h, m, s or ms, the larger unit first, such as "10s" or "1m30s")
-reeve.toml:14:1: "depends_on" is not supported by this version of reeve (remove it; let restart mend the order)
+reeve.toml:14:1: "stop_post" is not supported by this version of reeve (remove it)
 reeve.toml:15:8: "user" is a boolean (should be a name or a number)
 conf.d/site.toml:1:10: program "db" is defined twice (first at reeve.toml:11:10)
 conf.d/site.toml:5:20: there is no program "bd" (did you mean "db"?)

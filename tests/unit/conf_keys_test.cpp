@@ -21,6 +21,11 @@ std::string file_with(const Key& key, std::string_view value) {
         case Table::control:
             return "[control]\n" + line;
         case Table::program:
+            if (key.type == KeyType::dependencies) {
+                others = "command = 'x'\n[program.db]\n" + others +
+                         "[program.migrate]\ntype = 'task'\n" + others;
+                return "[program.a]\n" + line + others;
+            }
             return "[program.a]\n" + others + line;
         case Table::output:
             // It must go somewhere.
