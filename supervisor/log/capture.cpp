@@ -102,7 +102,7 @@ bool Capture::start_pull() {
 bool Capture::look_after_pull() {
     if (!pull_) return false;
     SharedFile& file = outlets_.front().sink().as_file()->file();
-    if (pull_->is_stuck() && !file.is_queued(*pull_)) {
+    if (pull_->is_stuck() && !file.is_queued()) {
         file.was_held_up();
         // What is read now waits in the file's queue, and while it does there is no other pull.
         catch_up(kPipe);

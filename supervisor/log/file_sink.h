@@ -79,8 +79,8 @@ public:
         return !is_shared() && !away_ && !retry_armed_ && !held_up_;
     }
     void was_held_up() { held_up_ = true; }
-    // It has not been begun, and will be when the files before it have had their turn.
-    bool is_queued(Pull& pull) const { return !pull.was_taken_up() && services_.pool.gets_on(); }
+    // No thread is at it, and one will be when the files before it have had their turn.
+    bool is_queued() const { return services_.pool.is_queued(*target_); }
     void pull(std::shared_ptr<Pull> pull, std::function<void()> over);
 
     void reopen();

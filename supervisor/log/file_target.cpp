@@ -85,7 +85,6 @@ bool FileTarget::work(Compressor& compressor, BlockPool& blocks) {
         position = static_cast<std::int64_t>(ever_queued_ - writing_);
         pull = std::exchange(pull_, nullptr);
     }
-    if (pull) pull->take_up();
     bool well = write(std::move(batch), reopen, compressor, position);
     if (pull) {
         while (well) {

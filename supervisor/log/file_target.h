@@ -95,8 +95,10 @@ private:
 
     LogFile file_{plan_};   // of the thread that works
     bool reports_ = false;  // likewise: the file knows whom to tell
-    bool in_pool_ = false;  // under the pool's mutex
-    bool again_ = false;    // under the pool's mutex: submitted while it was worked on
+    // Under the pool's mutex.
+    bool in_pool_ = false;
+    bool worked_on_ = false;
+    bool again_ = false;  // submitted while it was worked on
 };
 
 }  // namespace reeve::log

@@ -37,16 +37,6 @@ std::optional<Slice> Pull::read(BlockPool& blocks, const std::function<void(std:
     return slice;
 }
 
-void Pull::take_up() {
-    const std::lock_guard lock{mutex_};
-    taken_up_ = true;
-}
-
-bool Pull::was_taken_up() {
-    const std::lock_guard lock{mutex_};
-    return taken_up_;
-}
-
 bool Pull::is_stuck() {
     const std::lock_guard lock{mutex_};
     return std::exchange(looked_, pulled_.bytes) == pulled_.bytes;

@@ -31,8 +31,7 @@ public:
     // log thread can know of them.  Nothing: it is over, or was ended.
     std::optional<Slice> read(BlockPool& blocks, const std::function<void(std::size_t)>& note);
 
-    // Called before that: a thread has time for it; and after it, when the pull is over.
-    void take_up();
+    // Called after that, when the pull is over.
     void leave() { on_left_(); }
 
     // The log thread's side.  Before it is lent: what leave() does, on the other thread.
@@ -47,7 +46,6 @@ public:
     // Nothing was read since this was asked before: its file's disk may hang, or no thread has
     // time.
     bool is_stuck();
-    bool was_taken_up();
 
 private:
     const int read_end_;
@@ -56,7 +54,6 @@ private:
 
     std::mutex mutex_;
     bool ended_ = false;  // is set by the log thread
-    bool taken_up_ = false;
     bool over_ = false;
     std::uint64_t looked_ = UINT64_MAX;
     std::size_t held_ = 0;

@@ -90,9 +90,9 @@ bool WriterPool::waiting() const {
     return !state_->waiting.empty();
 }
 
-bool WriterPool::gets_on() const {
+bool WriterPool::is_queued(const FileTarget& target) const {
     const std::lock_guard lock{state_->mutex};
-    return Clock::now() - state_->last_taken < kGetsOn;
+    return target.in_pool_ && !target.worked_on_ && Clock::now() - state_->last_taken < kGetsOn;
 }
 
 std::size_t WriterPool::threads() const {
@@ -136,10 +136,12 @@ void WriterPool::State::run() {
         const auto target = std::move(waiting.front());
         waiting.pop_front();
         last_taken = Clock::now();
+        target->worked_on_ = true;
         lock.unlock();
         // One batch at a time, so that a file with much to write leaves room for the others.
         const bool more = target->work(compressor, blocks);
         lock.lock();
+        target->worked_on_ = false;
         if ((std::exchange(target->again_, false) || more) && !stopping) {
             waiting.push_back(target);
         } else {

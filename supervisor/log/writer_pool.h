@@ -31,9 +31,10 @@ public:
     void relieve();
     static constexpr std::chrono::milliseconds kPatience{100};
 
-    // Whether threads take things up, so that what waits is only queued.  For a file that gets on
-    // it is a matter of milliseconds, on a machine that has no CPU to spare of a few tens of them.
-    bool gets_on() const;
+    // Whether it only waits its turn: no thread is at it, and they take things up.  Where files get
+    // on that is a matter of milliseconds, on a machine that has no CPU to spare of a few tens of
+    // them.
+    bool is_queued(const FileTarget& target) const;
 
     std::size_t threads() const;
     // Nothing is being compressed, nor waits for it.

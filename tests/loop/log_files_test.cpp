@@ -797,13 +797,35 @@ TEST_CASE("files: rotated ones are listed in order, each once") {
           "open " + (desk.directory / "missing/web.log").string() + ": No such file or directory");
 }
 
-TEST_CASE("files: a pool gets on while it takes things up, and not for long after") {
+TEST_CASE(
+    "files: what waits its turn is told from what a thread is at, and from what nobody takes") {
     Desk desk;
-    CHECK_FALSE(desk.pool->gets_on());
-    const auto target = desk.open(desk.directory / "web.log");
+    const fs::path fifo = desk.directory / "fifo";
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    const auto stuck = desk.open(fifo);
+    CHECK_FALSE(desk.pool->is_queued(*stuck));
+    const std::string lots(100'000, 'x');
+    stuck->queue(lots);
+    desk.pool->submit(stuck);
+
+    // While these get on.
+    const auto first = desk.open(desk.directory / "first");
+    const auto second = desk.open(desk.directory / "second");
     desk.until([&] {
-        desk.pool->submit(target);
-        return desk.pool->gets_on();
+        desk.pool->submit(first);
+        desk.pool->submit(second);
+        return desk.pool->is_queued(*first) || desk.pool->is_queued(*second);
     });
-    desk.until([&] { return !desk.pool->gets_on(); });
+    CHECK(desk.pool->has(*stuck));
+    CHECK_FALSE(desk.pool->is_queued(*stuck));
+    desk.until([&] { return !desk.pool->has(*first) && !desk.pool->has(*second); });
+
+    const reeve::base::Fd reader{::open(fifo.c_str(), O_RDONLY | O_CLOEXEC)};
+    std::string got(lots.size(), ' ');
+    for (std::size_t size = 0; size < got.size();) {
+        const ssize_t count = ::read(reader.get(), got.data() + size, got.size() - size);
+        REQUIRE(count > 0);
+        size += static_cast<std::size_t>(count);
+    }
+    desk.until([&] { return !desk.pool->has(*stuck); });
 }

@@ -156,6 +156,46 @@ TEST_CASE("log: a busy file loses nothing of a program that is told to stop") {
     }
 }
 
+TEST_CASE("log: a place that takes nothing is noticed also while other files get on") {
+    House house;
+    const auto fds = house.open(1, "web", file(unread_fifo(house, "fifo")));
+    const auto busy = house.open(2, "busy", file(house.directory / "busy"));
+    // A thread hangs in the FIFO with lines that came a few at a time.
+    std::uint64_t given = 0;
+    while (given < 80'000) {
+        const std::string few = numbered(50, 200);
+        put(fds.out, few);
+        wait_for_bytes(house, 1, given += few.size());
+    }
+    std::atomic<bool> over = false;
+    std::thread other{[&] {
+        while (!over) {
+            put(busy.out, "on and on\n");
+            std::this_thread::sleep_for(1ms);
+        }
+    }};
+    const std::string rest = numbered(40'000);
+    {
+        Writer web{fds.out, rest};
+        const auto deadline = std::chrono::steady_clock::now() + 5s;
+        // What the file's queue has room for is read all the same.
+        while (house.counters(1).out.bytes < 1024 * 1024 &&
+               std::chrono::steady_clock::now() < deadline) {
+            house.until([] { return true; });
+        }
+        CHECK(house.counters(1).out.bytes >= 1024 * 1024);
+        CHECK_FALSE(web.done);
+        house.log->begin_stop(1);
+        const auto stopped = std::chrono::steady_clock::now() + 5s;
+        house.until([&] { return web.done || std::chrono::steady_clock::now() > stopped; });
+        CHECK(web.done);
+        house.log->stop_waiting(1);
+    }
+    over = true;
+    other.join();
+    CHECK(house.counters(1).out.dropped_lines > 1000);
+}
+
 TEST_CASE("log: of several places only the one that takes nothing loses lines") {
     House house;
     const auto path = house.directory / "log";
