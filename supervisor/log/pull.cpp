@@ -37,14 +37,25 @@ std::optional<Slice> Pull::read(BlockPool& blocks, const std::function<void(std:
     return slice;
 }
 
+void Pull::leave() {
+    std::function<void()> action;
+    {
+        const std::lock_guard lock{mutex_};
+        action = std::exchange(on_left_, nullptr);
+    }
+    if (action) action();
+}
+
 bool Pull::is_stuck() {
     const std::lock_guard lock{mutex_};
     return std::exchange(looked_, pulled_.bytes) == pulled_.bytes;
 }
 
 Pull::Pulled Pull::end() {
+    std::function<void()> unneeded;
     const std::lock_guard lock{mutex_};
     ended_ = true;
+    unneeded = std::exchange(on_left_, nullptr);
     return std::exchange(pulled_, {});
 }
 

@@ -32,9 +32,10 @@ public:
     std::optional<Slice> read(BlockPool& blocks, const std::function<void(std::size_t)>& note);
 
     // Called after that, when the pull is over.
-    void leave() { on_left_(); }
+    void leave();
 
-    // The log thread's side.  Before it is lent: what leave() does, on the other thread.
+    // The log thread's side.  Before it is lent: what leave() does, on the other thread, unless it
+    // was ended.  May hold the pull itself.
     void on_left(std::function<void()> action) { on_left_ = std::move(action); }
     struct Pulled {
         std::uint64_t bytes = 0;   // all

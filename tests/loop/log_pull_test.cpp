@@ -83,6 +83,28 @@ TEST_CASE("log: a pull is stuck when nothing was read between two looks") {
     CHECK(source.pull.is_stuck());
 }
 
+TEST_CASE("log: a pull that has ended holds on to nobody, and says nothing when it is left") {
+    int left = 0;
+    const auto lend = [&] {
+        auto pull = std::make_shared<Pull>(-1, std::make_shared<ReadCursor>());
+        // As who waits for its end does.
+        pull->on_left([pull, &left] { ++left; });
+        return pull;
+    };
+    auto ended = lend();
+    ended->end();
+    ended->leave();
+    CHECK(left == 0);
+    auto over = lend();
+    over->leave();
+    CHECK(left == 1);
+    for (auto* pull : {&ended, &over}) {
+        const std::weak_ptr<Pull> still = *pull;
+        pull->reset();
+        CHECK(still.expired());
+    }
+}
+
 TEST_CASE("log: a busy stream is whole in its file and in memory, whatever is asked meanwhile") {
     House house;
     const fs::path path = house.directory / "web.log";
