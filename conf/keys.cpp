@@ -208,6 +208,16 @@ constexpr Key kKeys[] = {
      .example = R"({ PORT = "8080" })",
      .expanded = true},
     {.table = Table::program,
+     .name = "environment_file",
+     .type = env_files,
+     .fallback = "[]",
+     .sentence =
+         "Files of variables, by docker compose's rules for .env, the later above the "
+         "earlier and below environment; one with required = false may be missing. They are "
+         "read with the configuration.",
+     .example = R"([".env", { path = ".env.local", required = false }])",
+     .expanded = true},
+    {.table = Table::program,
      .name = "inherit_environment",
      .type = inherit,
      .fallback = "true",
@@ -657,7 +667,6 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::supervisor, "max_age", kOwnLogFile, kNotItsLog},
     {Table::supervisor, "max_size", kOwnLogFile, kNotItsLog},
 
-    {Table::program, "environment_file", "write the variables into environment"},
     {Table::program, "stop_command", "use stop_signal"},
     {Table::program, "start_pre", "use shell = true and \"… && exec …\" in command"},
     {Table::program, "stop_post", ""},
@@ -1090,6 +1099,8 @@ std::string what_it_takes(const Key& key) {
                    "[{ signal = \"TERM\", wait = \"5s\" }]";
         case exits:
             return "an array of exit codes and signals, such as " + std::string{key.example};
+        case env_files:
+            return "a path, or an array of paths and tables such as " + std::string{key.example};
         case dependencies:
             return "an array of names and tables, such as " + std::string{key.example};
         case word_or_path:

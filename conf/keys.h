@@ -33,6 +33,7 @@ enum class KeyType {
     texts,        // an array of strings
     command,      // an array of words, or one line
     environment,  // a table of strings
+    env_files,    // a path, or an array of paths and of tables with path and required
     inherit,      // true, false, or an array of names
     signal_or_steps,
     exits,         // an array of exit codes and signals

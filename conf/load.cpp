@@ -517,6 +517,7 @@ private:
 
     void read_programs() {
         surroundings_.own = &request_.environment;
+        surroundings_.read = request_.read ? request_.read : read_config_file;
         surroundings_.directories = &directories_;
         check_settings(surroundings_.defaults, surroundings_, problems_);
 

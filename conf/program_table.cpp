@@ -10,6 +10,8 @@
 
 #include "conf/command_line.h"
 #include "conf/dependencies.h"
+#include "conf/env_file.h"
+#include "conf/expand.h"
 #include "conf/output_table.h"
 #include "conf/quote.h"
 #include "conf/secret.h"
@@ -20,6 +22,9 @@ namespace reeve::conf {
 namespace {
 
 using std::string;
+
+constexpr std::string_view kNoSuchFile = "No such file or directory";  // as strerror(3) says it
+constexpr std::string_view kEnvironmentFile = R"(".env" or { path = ".env", required = false })";
 
 // By the names of the keys of [program.NAME.limits].
 int resource_of(std::string_view name) {
@@ -144,7 +149,22 @@ public:
             Variables variables{layers_, *surroundings_.own, *surroundings_.directories,
                                 program_.name, instance};
             if (instance == 1 && !is_enabled(variables)) return false;
-            read_instance(variables);
+            const Setting* files = at("environment_file");
+            if (!files) {
+                read_instance(variables);
+                continue;
+            }
+            const Value from_files = read_environment_files(*files, variables);
+            // Below the environment that stands beside it.
+            const bool own = find(*own_, "environment_file") != nullptr;
+            const bool beside = find(*own_, "environment") != nullptr;
+            std::vector<const Value*> layers = layers_;
+            layers.insert(layers.begin() +
+                              (own ? (beside ? 1 : 0) : static_cast<std::ptrdiff_t>(own_layers_)),
+                          &from_files);
+            Variables with_files{layers, *surroundings_.own, *surroundings_.directories,
+                                 program_.name, instance};
+            read_instance(with_files);
         }
         settle(program_.input);
         watch("stdout", [&] { settle_sinks(program_.output, STDOUT_FILENO, out_); });
@@ -362,6 +382,113 @@ private:
                                   quoted_short(*text) +
                                   " (should be true, false, 1, 0, yes, no, on or off)");
         return true;
+    }
+
+    struct EnvironmentFile {
+        const Value* path = nullptr;
+        bool required = true;
+    };
+
+    std::vector<EnvironmentFile> environment_files(const Setting& setting) {
+        std::vector<EnvironmentFile> files;
+        const auto take = [&](const Value& item) {
+            if (item.is(Value::Type::string)) {
+                files.push_back({&item});
+            } else if (item.is(Value::Type::table)) {
+                take_environment_file(item, files);
+            } else {
+                problems_.add(item.place, "an item of \"environment_file\" is " +
+                                              string{name_of(item.type)} + " (should be " +
+                                              string{kEnvironmentFile} + ")");
+            }
+        };
+        if (setting.value->is(Value::Type::array)) {
+            for (const Value& item : setting.value->items) take(item);
+        } else if (setting.value->is(Value::Type::string)) {
+            take(*setting.value);
+        } else {
+            read_.wrong_type(setting);
+        }
+        return files;
+    }
+
+    void take_environment_file(const Value& table, std::vector<EnvironmentFile>& files) {
+        EnvironmentFile file;
+        for (const Value::Entry& entry : table.entries) {
+            if (entry.key == "path" && entry.value.is(Value::Type::string)) {
+                file.path = &entry.value;
+            } else if (entry.key == "required" && entry.value.is(Value::Type::boolean)) {
+                file.required = entry.value.integer != 0;
+            } else {
+                const bool known = entry.key == "path" || entry.key == "required";
+                problems_.add(
+                    known ? entry.value.place : entry.place,
+                    (known ? quoted(entry.key) + " in an item of \"environment_file\" is " +
+                                 string{name_of(entry.value.type)}
+                           : "unknown key " + quoted_short(entry.key) +
+                                 " in an item of \"environment_file\"") +
+                        " (should be as in " + string{kEnvironmentFile} + ")");
+                return;
+            }
+        }
+        if (file.path) return files.push_back(file);
+        problems_.add(table.place, "an item of \"environment_file\" has no path (should be as in " +
+                                       string{kEnvironmentFile} + ")");
+    }
+
+    // All of them as one table, as if it had been written here.
+    Value read_environment_files(const Setting& setting, Variables& variables) {
+        EnvironmentMap known;
+        for (const EnvironmentFile& file : environment_files(setting)) {
+            const Place place = file.path->place;
+            if (!read_.is_text(*file.path, "\"environment_file\"", "a path")) continue;
+            auto name = expanded(variables, "environment_file", file.path->text, place);
+            if (!name) continue;
+            if (name->empty()) {
+                problems_.add(place, "\"environment_file\" has an empty path (should be a path)");
+                continue;
+            }
+            const string path = join_path(surroundings_.directories->at(place.file), *name);
+            const auto text = surroundings_.read(path);
+            if (!text) {
+                if (!file.required && text.error() == kNoSuchFile) continue;
+                problems_.add(place,
+                              "\"environment_file\": cannot read " + quoted_short(path) + ": " +
+                                  text.error() +
+                                  (text.error() == kNoSuchFile
+                                       ? " (make it, or write { path = …, required = false })"
+                                       : ""));
+                continue;
+            }
+            read_environment_file(path, place, *text, known);
+        }
+        Value table;
+        table.place = setting.place;
+        for (auto& [name, value] : known) {
+            Value text;
+            text.type = Value::Type::string;
+            text.place = setting.place;
+            text.text = escape_dollars(value);
+            table.entries.push_back({name, setting.place, std::move(text)});
+        }
+        return table;
+    }
+
+    void read_environment_file(const string& path, Place place, std::string_view text,
+                               EnvironmentMap& known) {
+        const auto note = [&](const EnvProblem& problem) {
+            problems_.add(place, path + ":" + std::to_string(problem.line) + ":" +
+                                     std::to_string(problem.column) + ": " + problem.text);
+        };
+        auto file = parse_env_file(text, *surroundings_.own, known);
+        if (!file) {
+            for (const EnvProblem& problem : file.error()) note(problem);
+            return;
+        }
+        // A dollar in a password, mostly: an error here as anywhere else in the configuration.
+        for (const EnvProblem& problem : file->unset) note(problem);
+        for (EnvVariable& variable : file->variables)
+            known[variable.name] = std::move(variable.value);
     }
 
     void read_instance(Variables& variables) {

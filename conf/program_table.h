@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,14 +10,17 @@
 #include "conf/problems.h"
 #include "conf/settings.h"
 #include "conf/validate.h"
+#include "supervisor/base/expected.h"
 
 namespace reeve::conf {
 
 // What all programs share: read once, before the first of them.
 struct ProgramSurroundings {
-    Settings defaults;                                      // of [defaults]
-    const Value* environment = nullptr;                     // of [supervisor]; may be null
-    const EnvironmentMap* own = nullptr;                    // reeve's own environment
+    Settings defaults;                    // of [defaults]
+    const Value* environment = nullptr;   // of [supervisor]; may be null
+    const EnvironmentMap* own = nullptr;  // reeve's own environment
+    // A file's content, or the reason why not.
+    std::function<Expected<std::string, std::string>(const std::string& path)> read;
     const std::vector<std::string>* directories = nullptr;  // of each file, absolute
 };
 

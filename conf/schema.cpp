@@ -61,6 +61,15 @@ constexpr std::string_view kDefinitions = R"({
       "required": ["signal", "wait"],
       "additionalProperties": false
     },
+    "env_file": {
+      "type": "object",
+      "properties": {
+        "path": {"type": "string", "minLength": 1},
+        "required": {"type": "boolean"}
+      },
+      "required": ["path"],
+      "additionalProperties": false
+    },
     "dependency": {
       "type": "object",
       "properties": {
@@ -158,6 +167,12 @@ std::string shape(const Key& key) {
         case KeyType::exits:
             return array_of(R"({"anyOf": [{"type": "integer", "minimum": 0, "maximum": 255}, )" +
                             reference("signal") + "]}");
+        case KeyType::env_files:
+            return any_of({R"({"type": "string", "minLength": 1})",
+                           "{" +
+                               array_of(R"({"anyOf": [{"type": "string", "minLength": 1}, )" +
+                                        reference("env_file") + "]}") +
+                               "}"});
         case KeyType::dependencies:
             return array_of(R"({"anyOf": [{"type": "string", "minLength": 1}, )" +
                             reference("dependency") + "]}");
