@@ -39,7 +39,12 @@ public:
 
     // --- runs ------------------------------------------------------------------------------------
 
-    void begin(RunId run, std::uint32_t slot, std::string invocation_id, std::uint64_t now_ticks);
+    // `slot` is the instance's; nullopt: it is none's.
+    void begin(RunId run, std::optional<std::uint32_t> slot, std::string invocation_id,
+               std::uint64_t now_ticks);
+    // Whether no run that is known has its tag: tags are used again, and by two at once they would
+    // say nothing.
+    bool has_tag_to_itself(RunId run) const;
     // The process that we cloned for it.
     void launched(RunId run, pid_t pid);
     // The cgroup that it lives in; empty: none after all.
@@ -101,7 +106,7 @@ public:
 
 private:
     struct Run {
-        std::uint32_t slot = 0;
+        std::optional<std::uint32_t> slot;
         // Of its session and process group: what we cloned, also when that has been reaped.
         pid_t leader = 0;
         pid_t main = 0;
