@@ -416,7 +416,7 @@ void Engine::retry() {
 void Engine::watch_failed(const std::string& name, const base::OsError& error) {
     own_log_.error(name + ": its output can't be watched: " + error.text() +
                    "; tried again every second");
-    retry_timer_.start(kRetry);
+    retry_later()();
 }
 
 // ---- what is the matter with the places

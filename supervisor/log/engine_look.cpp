@@ -90,13 +90,16 @@ bool Engine::wants_older(const Looked& looked, const LookRequest& request,
 }
 
 Look Engine::look(std::uint64_t follower, const LookRequest& request, const OnLines& on_lines) {
+    // All of them first: one may have its sibling read on.
+    for (const InstanceId id : request.query.instances)
+        for (const Source source : {Source::out, Source::err})
+            if (Capture* const capture = find(id, source)) capture->catch_up(kCatchUp);
     std::vector<Looked> all;
     std::vector<Line> lines;
     for (std::size_t index = 0; index < request.query.instances.size(); ++index) {
         for (const Source source : {Source::out, Source::err}) {
-            Capture* const capture = find(request.query.instances[index], source);
+            const Capture* const capture = find(request.query.instances[index], source);
             if (!capture) continue;
-            capture->catch_up(kCatchUp);
             std::optional<std::uint32_t> run;
             if (!request.runs.empty()) run = request.runs[index];
             look_at(*capture, request, run, all.emplace_back());
