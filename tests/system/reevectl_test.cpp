@@ -273,8 +273,11 @@ TEST_CASE("tree lists every process below its program") {
     Reeve reeve{directory, kToml};
     wait_for_file(directory, "ready.1");
     const auto pid = reeve.program("web").pid.value();
-    wait_until("its child is listed",
-               [&] { return processes_of(reeve.tree(), "web").size() == 2; });
+    // Between its fork and its exec it is the shell still.
+    wait_until("its child is listed", [&] {
+        const auto there = processes_of(reeve.tree(), "web");
+        return there.size() == 2 && there[1].command == "sleep 1000";
+    });
     const auto web = processes_of(reeve.tree(), "web");
     REQUIRE(web.size() == 2);
     CHECK(web[0].pid == pid);
