@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <utility>
 
 #include "supervisor/app/environment.h"
@@ -48,6 +49,15 @@ conf::Output of_instance(conf::Output output, int instance) {
 std::string name_of(track::Kernel& kernel, pid_t pid) {
     const auto stat = kernel.stat(pid);
     return stat ? std::string{stat->comm()} : std::string{};
+}
+
+// Now, as /proc/PID/stat counts start times: ticks of CLOCK_BOOTTIME, rounded down.
+std::uint64_t ticks_since_boot() {
+    timespec now{};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    const auto hertz = static_cast<std::uint64_t>(os::ticks_per_second());
+    return static_cast<std::uint64_t>(now.tv_sec) * hertz +
+           static_cast<std::uint64_t>(now.tv_nsec) * hertz / 1'000'000'000;
 }
 
 std::string join(const std::vector<std::string>& texts) {
@@ -121,14 +131,6 @@ LinuxHost::LinuxHost(Parts parts)
                }},
       reaper_{kernel_, tracker_, [this](const track::Reaper::Death& death) { ended(death); }},
       sweeper_{kernel_, tracker_, *this},
-      side_commands_{{.loop = parts_.loop,
-                      .spawner = spawner_,
-                      .tracker = tracker_,
-                      .sweeper = sweeper_,
-                      .arm_sweep = [this] { arm_sweep(); },
-                      .on_room = [this] { pump(); },
-                      .nofile = parts_.nofile,
-                      .oom_score_adj = parts_.oom_score_adj}},
       random_{std::random_device{}()},
       child_watch_{parts_.loop},
       reap_later_{parts_.loop,
@@ -211,7 +213,7 @@ void LinuxHost::spawn(const core::SpawnOrder& order) {
     auto& slot = live_[order.id];
     slot = std::make_unique<Live>(order, parts_.loop);
     Live& live = *slot;
-    tracker_.begin(live.id, live.slot, live.invocation_id, os::ticks_since_boot());
+    tracker_.begin(live.id, live.slot, live.invocation_id, ticks_since_boot());
 
     const conf::Program& program = *live.program;
     const bool is_ours =
@@ -462,7 +464,6 @@ void LinuxHost::landed(RunId run) {
     // A child that failed is told of when it has been taken, so that nothing of it is left then.
     if (!live->failure) roster_->on_executed(run);
     pump();
-    side_commands_.pump();
 }
 
 // Before there is a process.
@@ -501,10 +502,7 @@ void LinuxHost::ended(const track::Reaper::Death& death) {
     sweeper_.taken(death.pid);
     const std::string name = name_of_run(death.run);
     REEVE_PROBE_REAP(death.pid, name.c_str(), death.main);
-    if (death.main && SideCommands::is_side(*death.run)) {
-        side_commands_.main_ended(*death.run, death.reaped.status);
-        sweeper_.main_gone(*death.run);
-    } else if (death.main) {
+    if (death.main) {
         main_ended(*death.run, death.reaped);
         sweeper_.main_gone(*death.run);
     } else {
@@ -531,7 +529,6 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
     }
     // Its place in the air is free by now, whoever looked at its pipe.
     pump();
-    side_commands_.pump();
     if (live->failure || !roster_->instances()[live->slot]->machine().is_handover(reaped.status)) {
         parts_.log.end_run(live->slot, static_cast<std::uint32_t>(live->run));
     }
@@ -711,7 +708,6 @@ void LinuxHost::remove_leaves() {
 }
 
 void LinuxHost::end_rest(bool kill) {
-    side_commands_.kill_all();
     sweeper_.end_rest(kill);
     arm_sweep();
 }
@@ -740,11 +736,6 @@ void LinuxHost::sweep() {
 }
 
 void LinuxHost::on_emptied(RunId run) {
-    if (SideCommands::is_side(run)) {
-        side_commands_.on_emptied(run);
-        if (rest_gone_ && !side_commands_.any()) on_rest_gone();
-        return;
-    }
     Live* live = find(run);
     if (live && live->search) {
         live->search.reset();
@@ -755,7 +746,6 @@ void LinuxHost::on_emptied(RunId run) {
 }
 
 void LinuxHost::on_left_behind(RunId run, int count) {
-    if (SideCommands::is_side(run)) return side_commands_.on_left_behind(run);
     roster_->on_left_behind(run, count);
 }
 
@@ -764,19 +754,14 @@ void LinuxHost::on_hopeless(RunId run) {
     parts_.own_log.warn(name_of_run(run) +
                         ": what it left behind does not tidy up but fork, or keeps SIGTERM "
                         "waiting: killing it now");
-    if (SideCommands::is_side(run)) return side_commands_.kill(run);
     kill_tree(run);
 }
 
 void LinuxHost::on_survivors(RunId run, const std::string& names) {
     if (!names.empty()) {
         parts_.own_log.warn(name_of_run(run) +
-                            (SideCommands::is_side(run)
-                                 ? ": a command that was run for it cannot be killed: "
-                                 : ": cannot be killed, and is not started again: ") +
-                            names);
+                            ": cannot be killed, and is not started again: " + names);
     }
-    if (SideCommands::is_side(run)) return;
     roster_->on_survivors(run, names);
 }
 
@@ -790,8 +775,6 @@ void LinuxHost::on_unexamined() {
 }
 
 void LinuxHost::on_rest_gone() {
-    rest_gone_ = side_commands_.any();
-    if (rest_gone_) return;
     roster_->on_rest_gone();
 }
 

@@ -16,7 +16,6 @@
 
 #include "conf/paths.h"
 #include "supervisor/app/daemon_search.h"
-#include "supervisor/app/side_commands.h"
 #include "supervisor/core/host.h"
 #include "supervisor/core/roster.h"
 #include "supervisor/log/log_thread.h"
@@ -85,7 +84,6 @@ public:
     void on_unexamined(std::function<void()> examine) { examine_ = std::move(examine); }
 
     track::Tracker& tracker() { return tracker_; }
-    SideCommands& side_commands() { return side_commands_; }
     const model::TagSpace& tags() const { return parts_.tags; }
     const os::CgroupTree* cgroups() const { return parts_.cgroups; }
     // Why new runs do without cgroups though there were some at the start; empty: they don't.
@@ -146,8 +144,6 @@ private:
     track::Reaper reaper_;
     track::Sweeper sweeper_;
     os::Spawner spawner_;
-    SideCommands side_commands_;
-    bool rest_gone_ = false;  // but for commands beside the programs
     std::mt19937 random_;
     std::unordered_map<RunId, std::unique_ptr<Live>> live_;
     std::deque<RunId> to_launch_;

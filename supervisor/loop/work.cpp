@@ -27,8 +27,6 @@ public:
         static Pool* const may_hang = new Pool{4, false};
         static Pool* const reading = new Pool{1, true};
         static Pool* const logs = new Pool{4, false};
-        static Pool* const probed_names = new Pool{4, false};
-        static Pool* const probed_paths = new Pool{4, false};
         switch (lane) {
             case Work::Lane::may_hang:
                 break;
@@ -36,10 +34,6 @@ public:
                 return *reading;
             case Work::Lane::logs:
                 return *logs;
-            case Work::Lane::probed_names:
-                return *probed_names;
-            case Work::Lane::probed_paths:
-                return *probed_paths;
         }
         return *may_hang;
     }

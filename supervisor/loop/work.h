@@ -21,9 +21,6 @@ public:
         // As may_hang, of log files: a dead disk that they lie on must not keep who looks users up
         // from a thread.
         logs,
-        // As may_hang, of what probes ask: names and paths, which hang apart from each other too.
-        probed_names,
-        probed_paths,
     };
 
     explicit Work(Loop& loop, Lane lane = Lane::may_hang) : loop_{loop}, lane_{lane} {}

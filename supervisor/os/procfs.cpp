@@ -11,7 +11,6 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <unordered_map>
 
 #include "supervisor/base/fd.h"
@@ -167,14 +166,6 @@ std::optional<ProcessStat> read_stat(pid_t pid) {
 
 long ticks_per_second() {
     return ::sysconf(_SC_CLK_TCK);
-}
-
-std::uint64_t ticks_since_boot() {
-    timespec now{};
-    ::clock_gettime(CLOCK_BOOTTIME, &now);
-    const auto hertz = static_cast<std::uint64_t>(ticks_per_second());
-    return static_cast<std::uint64_t>(now.tv_sec) * hertz +
-           static_cast<std::uint64_t>(now.tv_nsec) * hertz / 1'000'000'000;
 }
 
 namespace {

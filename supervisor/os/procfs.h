@@ -37,8 +37,6 @@ std::optional<ProcessStat> parse_stat(std::string_view line);
 
 // Ticks of start_ticks and cpu_ticks in a second.
 long ticks_per_second();
-// Now, as start_ticks counts: by CLOCK_BOOTTIME, rounded down.
-std::uint64_t ticks_since_boot();
 
 enum class ChildrenRead {
     complete,     // as far as the kernel promises: a list read while it changes may miss some

@@ -306,7 +306,6 @@ void Spawner::Slot::make_plan(int status_fd, pid_t parent) {
     plan.environment = environment_.data();
     plan.candidates = candidates_.data();
     if (!request.directory.empty()) plan.directory = request.directory.c_str();
-    plan.stdin_fd = -1;
     switch (request.input.kind) {
         case SpawnRequest::Input::Kind::null:
             plan.input = "/dev/null";
@@ -318,9 +317,6 @@ void Spawner::Slot::make_plan(int status_fd, pid_t parent) {
             break;
         case SpawnRequest::Input::Kind::terminal:
             plan.take_terminal = true;
-            break;
-        case SpawnRequest::Input::Kind::descriptor:
-            plan.stdin_fd = request.input.fd;
             break;
     }
     plan.status_fd = status_fd;
@@ -393,7 +389,7 @@ SpawnFailure Spawner::Slot::describe(const ChildReport& report) const {
         case SpawnStage::terminal:
             break;
         case SpawnStage::input:
-            if (plan.input) failure.subject = plan.input;
+            failure.subject = plan.input;
             break;
         case SpawnStage::nofile:
             failure.subject = std::to_string(plan.nofile_soft);
@@ -567,8 +563,8 @@ OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
     if (hangar_->child_makes_table) {
         flags |= CLONE_FILES;
         const ChildPlan& plan = slot->plan;
-        slot->plan.files_below = 1 + std::max({2, plan.status_fd, plan.stdin_fd, plan.stdout_fd,
-                                               plan.stderr_fd, slot->request.cgroup});
+        slot->plan.files_below =
+            1 + std::max({2, plan.status_fd, plan.stdout_fd, plan.stderr_fd, slot->request.cgroup});
     }
     if (slot->plan.set_ids && !copy_memory) {
         slot->changes_ids = true;

@@ -44,11 +44,10 @@ struct SpawnRequest {
 
     struct Input {
         // `terminal`: what stdout_fd is, which becomes the child's controlling terminal; of no use
-        // without new_session.  `descriptor`: `fd`.
-        enum class Kind { null, file, inherit, terminal, descriptor };
+        // without new_session.
+        enum class Kind { null, file, inherit, terminal };
         Kind kind = Kind::null;
         std::string path;  // only for `file`; opened by the child, before it changes its ids
-        int fd = -1;       // only for `descriptor`; lent as stdout_fd is
     };
     Input input;
 

@@ -92,12 +92,10 @@ public:
             status_fd_ = static_cast<int>(moved);
         }
         enter_cgroup();
-        const int in = out_of_the_way(plan_.stdin_fd, 0, SpawnStage::input);
         const int out = out_of_the_way(plan_.stdout_fd, 1, SpawnStage::output);
         const int err = out_of_the_way(plan_.stderr_fd, 2, SpawnStage::error);
 
         enter_session();
-        put(in, 0, SpawnStage::input);
         put(out, 1, SpawnStage::output);
         put(err, 2, SpawnStage::error);
         close_others();

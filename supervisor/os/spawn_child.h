@@ -40,7 +40,6 @@ struct ChildPlan {
 
     int status_fd;
     int cgroup_fd;  // to be entered by the child itself; -1: it is where it belongs
-    int stdin_fd;   // -1: not touched, or by `input`
     int stdout_fd;  // -1: not touched
     int stderr_fd;
     // Not 0: it has our table of descriptors, and is to make one of its own with those below this.

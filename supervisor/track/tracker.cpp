@@ -24,7 +24,7 @@ void erase_if_of(Map& map, const Key& key, RunId run) {
 Tracker::Tracker(Kernel& kernel, model::TagSpace tags, OnAdopted on_adopted)
     : kernel_{kernel}, tags_{tags}, on_adopted_{std::move(on_adopted)} {}
 
-void Tracker::begin(RunId run, std::optional<std::uint32_t> slot, std::string invocation_id,
+void Tracker::begin(RunId run, std::uint32_t slot, std::string invocation_id,
                     std::uint64_t now_ticks) {
     Run begun;
     begun.slot = slot;
@@ -32,10 +32,6 @@ void Tracker::begin(RunId run, std::optional<std::uint32_t> slot, std::string in
     begun.invocation_id = std::move(invocation_id);
     runs_[run] = std::move(begun);
     by_slot_[tags_.slot_of_run(run)] = run;
-}
-
-bool Tracker::has_tag_to_itself(RunId run) const {
-    return !by_slot_.contains(tags_.slot_of_run(run));
 }
 
 void Tracker::launched(RunId run, pid_t pid) {
@@ -95,7 +91,7 @@ std::optional<RunId> Tracker::run_of_main(pid_t pid) const {
 
 std::optional<std::uint32_t> Tracker::slot_of(RunId run) const {
     const auto found = runs_.find(run);
-    return found == runs_.end() ? std::nullopt : found->second.slot;
+    return found == runs_.end() ? std::nullopt : std::optional{found->second.slot};
 }
 
 const std::string& Tracker::leaf_of(RunId run) const {

@@ -39,12 +39,7 @@ public:
 
     // --- runs ------------------------------------------------------------------------------------
 
-    // `slot` is the instance's; nullopt: it is none's.
-    void begin(RunId run, std::optional<std::uint32_t> slot, std::string invocation_id,
-               std::uint64_t now_ticks);
-    // Whether no run that is known has its tag: tags are used again, and by two at once they would
-    // say nothing.
-    bool has_tag_to_itself(RunId run) const;
+    void begin(RunId run, std::uint32_t slot, std::string invocation_id, std::uint64_t now_ticks);
     // The process that we cloned for it.
     void launched(RunId run, pid_t pid);
     // The cgroup that it lives in; empty: none after all.
@@ -106,7 +101,7 @@ public:
 
 private:
     struct Run {
-        std::optional<std::uint32_t> slot;
+        std::uint32_t slot = 0;
         // Of its session and process group: what we cloned, also when that has been reaped.
         pid_t leader = 0;
         pid_t main = 0;
