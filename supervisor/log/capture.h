@@ -54,8 +54,8 @@ public:
     void set_outlets(std::vector<Outlet> outlets);
     std::vector<Outlet>& outlets() { return outlets_; }
 
-    // The other stream of the instance, which has its boundaries too, and outlives it or is told:
-    // what one that is not held up has of a run stands between the run's marks.
+    // The other stream of the instance, which is told the same boundaries and lives as long: what
+    // one that is not held up has of a run stands between the run's marks.
     void set_sibling(Capture* sibling) { sibling_ = sibling; }
 
     // `position` nullopt: here, after what is in the pipe now.  Then pass_boundaries(), when the
