@@ -10,7 +10,7 @@ namespace reeve::core {
 // The end of reeve: which step it is at, what it will exit with.  Decides nothing about programs;
 // the roster drives it.
 //
-//   none → programs    every instance is told to stop, all at once
+//   none → programs    every instance is told to stop, each when those have gone that depend on it
 //        → rest        then what is left of reeve's descendants: kept leftovers, strays
 //        → finished    nothing is left
 //
