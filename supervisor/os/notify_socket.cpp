@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "supervisor/os/pidfd.h"
+#include "supervisor/os/socket_file.h"
 
 // asm-generic/socket.h and linux/socket.h since Linux 6.5.
 #ifndef SO_PASSPIDFD
@@ -53,25 +54,6 @@ bool lies_in(std::string_view path, std::string_view directory) {
            (path.size() == directory.size() || path[directory.size()] == '/');
 }
 
-std::string make_directories_above(const std::string& directory) {
-    const mode_t mode = ::geteuid() == 0 ? 0755 : 0700;
-    for (std::size_t slash = directory.find('/', 1); slash != std::string::npos;
-         slash = directory.find('/', slash + 1)) {
-        const std::string above = directory.substr(0, slash);
-        if (::mkdir(above.c_str(), mode) == 0) {
-            // Whatever our umask took away.
-            if (::chmod(above.c_str(), mode) != 0) return failed("chmod", above);
-            continue;
-        }
-        const int number = errno;
-        struct stat info;
-        if (::stat(above.c_str(), &info) == 0) continue;  // EEXIST, EROFS, EACCES
-        errno = number;
-        return failed("mkdir", above);
-    }
-    return {};
-}
-
 // Who notifies may be any user.  A program that can't become another has our rights.
 std::string why_out_of_reach(const std::string& directory) {
     if (::geteuid() != 0) return {};
@@ -90,21 +72,10 @@ std::string why_out_of_reach(const std::string& directory) {
 }
 
 // Makes it ours: nobody else can put a socket into it, or take one out.  Else why it can't be.
-std::string prepare_directory(const std::string& directory) {
-    if (auto why = make_directories_above(directory); !why.empty()) return why;
-    if (::mkdir(directory.c_str(), kDirectoryMode) == 0) {
-        // Whatever our umask took away: maybe the right to open it.
-        if (::chmod(directory.c_str(), kDirectoryMode) != 0) return failed("chmod", directory);
-    } else if (errno != EEXIST) {
-        const int number = errno;
-        struct stat info;
-        if (::lstat(directory.c_str(), &info) != 0) {
-            errno = number;
-            return failed("mkdir", directory);
-        }
-    }
+std::string prepare_directory(const std::string& directory, Fd& opened) {
+    if (const auto made = make_directories(directory); !made) return made.error().text();
     // Somebody may have been here before us, where anybody may make directories.
-    const Fd opened{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    opened = Fd{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     struct stat info;
     if (!opened || ::fstat(opened.get(), &info) != 0) return failed("open", directory);
     if (info.st_uid != ::geteuid()) {
@@ -145,30 +116,36 @@ std::string bind_file(const NotifyRequest& request, NotifySocket& socket) {
     if (request.private_tmp && (lies_in(path, "/tmp") || lies_in(path, "/var/tmp"))) {
         return path + " lies where the program has files of its own";
     }
-    if (auto why = prepare_directory(request.directory); !why.empty()) return why;
+    Fd directory;
+    if (auto why = prepare_directory(request.directory, directory); !why.empty()) return why;
 
     struct stat info;
-    if (::lstat(path.c_str(), &info) == 0) {
+    if (::fstatat(directory.get(), request.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) {
         if (!S_ISSOCK(info.st_mode)) return path + " is there, but not a socket";
-        if (::unlink(path.c_str()) != 0) return failed("unlink", path);
+        if (::unlinkat(directory.get(), request.name.c_str(), 0) != 0) {
+            return failed("unlink", path);
+        }
     }
     if (::bind(socket.fd.get(), as_sockaddr(address), sizeof address) != 0) {
         return failed("bind", path);
     }
+    // In the directory that was looked at, wherever its path leads by now.
+    const auto file = open_socket_file(directory.get(), request.name, path);
+    if (!file) return file.error().text();
     // Where we can't give it away, those of other users are told from the program's by their pids
     // alone.
-    const bool given = request.only_user &&
-                       ::lchown(path.c_str(), *request.only_user, static_cast<gid_t>(-1)) == 0;
+    const bool given =
+        request.only_user && set_owner_and_mode(*file, path, request.only_user, {}, kForOneUser);
     // Nobody knows of it yet, so the umask that bind() obeyed did no harm.
-    if (::chmod(path.c_str(), given ? kForOneUser : kForAnybody) != 0 ||
-        ::lstat(path.c_str(), &info) != 0) {
-        auto why = failed("chmod", path);
-        ::unlink(path.c_str());
-        return why;
+    if (const auto set =
+            given ? OsExpected<void>{} : set_owner_and_mode(*file, path, {}, {}, kForAnybody);
+        !set) {
+        ::unlinkat(directory.get(), request.name.c_str(), 0);
+        return set.error().text();
     }
     socket.address = path;
-    socket.device = info.st_dev;
-    socket.inode = info.st_ino;
+    socket.device = file->device;
+    socket.inode = file->inode;
     return {};
 }
 

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <ctime>
 
+#include "supervisor/os/socket_file.h"
+
 namespace reeve::os {
 
 using base::Fd;
@@ -18,8 +20,6 @@ using base::OsError;
 using base::OsExpected;
 
 namespace {
-
-constexpr int kBacklog = 128;
 
 // How long to wait for another reeve that is looking at the same directory right now.
 constexpr int kLockTries = 100;
@@ -49,26 +49,6 @@ const sockaddr* as_sockaddr(const sockaddr_un& address) {
     return reinterpret_cast<const sockaddr*>(&address);
 }
 
-// Every directory of `path` that is missing.
-OsExpected<void> make_directories(const std::string& path) {
-    const mode_t mode = ::geteuid() == 0 ? 0755 : 0700;
-    for (std::size_t slash = 0; slash != std::string::npos;) {
-        slash = path.find('/', slash + 1);
-        const std::string directory = path.substr(0, slash);
-        if (::mkdir(directory.c_str(), mode) == 0) {
-            // Whatever our umask took away.
-            if (::chmod(directory.c_str(), mode) != 0) return base::os_error("chmod", directory);
-            continue;
-        }
-        const int number = errno;
-        struct stat info;
-        if (::stat(directory.c_str(), &info) == 0) continue;  // EEXIST, EROFS, EACCES
-        errno = number;
-        return base::os_error("mkdir", directory);
-    }
-    return {};
-}
-
 // Two that start at once must not both find the old socket dead.  Best effort: whoever may read the
 // directory may hold its lock, and that shall not keep us from starting.
 Fd lock_directory(const std::string& directory) {
@@ -83,7 +63,9 @@ Fd lock_directory(const std::string& directory) {
 
 enum class Occupant { nobody, dead_socket, live_socket, something_else };
 
-OsExpected<Occupant> look(const std::string& path, const sockaddr_un& address) {
+// `by`: who listens there, where it can be told.
+OsExpected<Occupant> look(const std::string& path, const sockaddr_un& address, bool datagram,
+                          pid_t& by) {
     struct stat info;
     if (::lstat(path.c_str(), &info) != 0) {
         if (errno == ENOENT) return Occupant::nobody;
@@ -91,9 +73,11 @@ OsExpected<Occupant> look(const std::string& path, const sockaddr_un& address) {
     }
     if (!S_ISSOCK(info.st_mode)) return Occupant::something_else;
 
-    const Fd probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    const int type = datagram ? SOCK_DGRAM : SOCK_STREAM;
+    const Fd probe{::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     if (!probe) return base::os_error("socket");
     if (::connect(probe.get(), as_sockaddr(address), sizeof address) == 0) {
+        if (const auto peer = peer_credentials(probe.get()); peer && !datagram) by = peer->pid;
         return Occupant::live_socket;
     }
     switch (errno) {
@@ -102,7 +86,7 @@ OsExpected<Occupant> look(const std::string& path, const sockaddr_un& address) {
         case ENOENT:
             return Occupant::nobody;
         case EAGAIN:      // its backlog is full
-        case EPROTOTYPE:  // a datagram socket, bound
+        case EPROTOTYPE:  // one of another type, bound
             return Occupant::live_socket;
         default:
             return base::os_error("connect", path);
@@ -129,8 +113,10 @@ std::string ListenError::text() const {
 Expected<ListeningSocket, ListenError> listen_at(const ListenRequest& request) {
     const std::string& path = request.path;
     const std::string directory = directory_of(path);
-    // Bound under another name first: it takes its place only when it answers, and has its mode.
-    const std::string new_path = directory + "/." + std::to_string(::getpid());
+    // Else bound under another name first: it takes its place only when it answers, and has its
+    // mode.
+    const std::string new_path =
+        request.bound_there ? path : directory + "/." + std::to_string(::getpid());
     sockaddr_un address;
     sockaddr_un new_address;
     if (!fill_address(path, address) || !fill_address(new_path, new_address)) {
@@ -142,7 +128,8 @@ Expected<ListeningSocket, ListenError> listen_at(const ListenRequest& request) {
     }
     const Fd lock = lock_directory(directory);
 
-    const auto occupant = look(path, address);
+    pid_t by = 0;
+    const auto occupant = look(path, address, request.datagram, by);
     if (!occupant) {
         return Unexpected<ListenError>{
             ListenError{ListenError::Kind::failed, path, occupant.error()}};
@@ -152,37 +139,53 @@ Expected<ListeningSocket, ListenError> listen_at(const ListenRequest& request) {
         case Occupant::dead_socket:
             break;
         case Occupant::live_socket:
-            return Unexpected<ListenError>{ListenError{ListenError::Kind::in_use, path, {}}};
+            return Unexpected<ListenError>{ListenError{ListenError::Kind::in_use, path, {}, by}};
         case Occupant::something_else:
             return Unexpected<ListenError>{ListenError{ListenError::Kind::not_a_socket, path, {}}};
     }
 
     ListeningSocket listening;
     listening.path = path;
-    listening.fd = Fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    const int type = request.datagram ? SOCK_DGRAM : SOCK_STREAM;
+    listening.fd = Fd{::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     if (!listening.fd) return failed(path, "socket", "");
 
-    ::unlink(new_path.c_str());  // of an earlier process with our pid
+    // Nobody can connect before there is a mode that lets him, whatever our umask.
+    ::fchmod(listening.fd.get(), 0);
+    ::unlink(new_path.c_str());  // of an earlier process with our pid, or the dead one
     if (::bind(listening.fd.get(), as_sockaddr(new_address), sizeof new_address) != 0) {
         return failed(path, "bind", path);
     }
-    const auto give_up = [&](const char* call) {
-        auto error = failed(path, call, path);
+    const auto give_up = [&](OsError why) {
         ::unlink(new_path.c_str());
-        return error;
+        why.subject = path;
+        return Unexpected<ListenError>{ListenError{ListenError::Kind::failed, path, why}};
     };
-    // Nobody can connect before listen(), so the umask that bind() obeyed does not matter.
-    if (request.group && ::lchown(new_path.c_str(), static_cast<uid_t>(-1), *request.group) != 0) {
-        return give_up("chown");
+    const auto file = open_socket_file(AT_FDCWD, new_path, path);
+    if (!file) return give_up(file.error());
+    listening.device = file->device;
+    listening.inode = file->inode;
+    if (auto set = set_owner_and_mode(*file, path, request.owner, request.group, request.mode);
+        !set) {
+        return give_up(set.error());
     }
-    if (::chmod(new_path.c_str(), request.mode) != 0) return give_up("chmod");
-    struct stat info;
-    if (::lstat(new_path.c_str(), &info) != 0) return give_up("stat");
-    listening.device = info.st_dev;
-    listening.inode = info.st_ino;
-    if (::listen(listening.fd.get(), kBacklog) != 0) return give_up("listen");
-    if (::rename(new_path.c_str(), path.c_str()) != 0) return give_up("rename");
+    if (!request.datagram && ::listen(listening.fd.get(), request.backlog) != 0) {
+        return give_up(base::os_error("listen", path).value());
+    }
+    if (!request.bound_there && ::rename(new_path.c_str(), path.c_str()) != 0) {
+        return give_up(base::os_error("rename", path).value());
+    }
     return listening;
+}
+
+OsExpected<void> change_socket_file(const ListeningSocket& socket, const ListenRequest& request) {
+    const auto file = open_socket_file(AT_FDCWD, socket.path, socket.path);
+    if (!file) return Unexpected<OsError>{file.error()};
+    if (file->device != socket.device || file->inode != socket.inode) {
+        errno = ESTALE;
+        return base::os_error("stat", socket.path);
+    }
+    return set_owner_and_mode(*file, socket.path, request.owner, request.group, request.mode);
 }
 
 void remove_socket_file(const ListeningSocket& socket) {
