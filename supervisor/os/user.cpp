@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "supervisor/base/error.h"
+#include "supervisor/os/spawn.h"
 
 namespace reeve::os {
 namespace {
@@ -38,6 +39,10 @@ std::optional<std::uint32_t> as_number(std::string_view text) {
     return number;
 }
 
+bool is_shortage(int number) {
+    return is_transient(base::OsError{{}, {}, number});
+}
+
 Unexpected<AccountError> failed(const std::string& name, int number) {
     return Unexpected<AccountError>{AccountError{AccountError::Kind::failed, name, number}};
 }
@@ -56,10 +61,11 @@ int with_buffer(std::vector<char>& buffer, const Ask& ask) {
 }
 
 // Calls `visit` for each entry of a file until it says true.  `read` is fgetpwent_r or fgetgrent_r.
+// The errno of what we lacked to read it; 0: nothing, and a file that can't be read has no entries.
 template <typename Entry, typename Read, typename Visit>
-void for_each_entry(const char* path, const Read& read, const Visit& visit) {
+[[nodiscard]] int for_each_entry(const char* path, const Read& read, const Visit& visit) {
     const File file{std::fopen(path, "re")};
-    if (!file) return;
+    if (!file) return is_shortage(errno) ? errno : 0;
     std::vector<char> buffer;
     for (;;) {
         Entry entry{};
@@ -68,18 +74,19 @@ void for_each_entry(const char* path, const Read& read, const Visit& visit) {
         const int number = with_buffer(buffer, [&](char* memory, std::size_t size) {
             return read(file.get(), &entry, memory, size, &found);
         });
-        if (number != 0 || !found || visit(*found)) return;
+        if (is_shortage(number)) return number;
+        if (number != 0 || !found || visit(*found)) return 0;
     }
 }
 
 template <typename Visit>
-void for_each_user(const Visit& visit) {
-    for_each_entry<passwd>("/etc/passwd", ::fgetpwent_r, visit);
+[[nodiscard]] int for_each_user(const Visit& visit) {
+    return for_each_entry<passwd>("/etc/passwd", ::fgetpwent_r, visit);
 }
 
 template <typename Visit>
-void for_each_group(const Visit& visit) {
-    for_each_entry<::group>("/etc/group", ::fgetgrent_r, visit);
+[[nodiscard]] int for_each_group(const Visit& visit) {
+    return for_each_entry<::group>("/etc/group", ::fgetgrent_r, visit);
 }
 
 struct UserEntry {
@@ -107,18 +114,20 @@ Expected<std::optional<UserEntry>, AccountError> find_user(const std::string& us
     const auto uid = as_number(user);
     std::optional<UserEntry> found;
     // A name that looks like a number is a name first, as with chown(1).
-    for_each_user([&](const passwd& entry) {
+    int lacking = for_each_user([&](const passwd& entry) {
         if (user != entry.pw_name) return false;
         found = copy(entry, true);
         return true;
     });
-    if (!found && uid) {
-        for_each_user([&](const passwd& entry) {
+    if (!found && uid && lacking == 0) {
+        lacking = for_each_user([&](const passwd& entry) {
             if (*uid != entry.pw_uid) return false;
             found = copy(entry, true);
             return true;
         });
     }
+    const std::string what = "user \"" + user + "\"";
+    if (lacking != 0) return failed(what, lacking);
     if (found) return found;
 
     std::vector<char> buffer;
@@ -130,8 +139,8 @@ Expected<std::optional<UserEntry>, AccountError> find_user(const std::string& us
     });
     if (answer) return copy(*answer, false);
     // A number is good without an entry, so a name service that fails must not be in its way.
-    if (uid || means_not_found(number)) return found;
-    return failed("user \"" + user + "\"", number);
+    if ((uid && !is_shortage(number)) || means_not_found(number)) return found;
+    return failed(what, number);
 }
 
 Expected<std::vector<gid_t>, AccountError> groups_of(const UserEntry& user, gid_t gid) {
@@ -140,12 +149,13 @@ Expected<std::vector<gid_t>, AccountError> groups_of(const UserEntry& user, gid_
     if (name.empty()) return groups;
 
     if (user.from_file) {
-        for_each_group([&](const ::group& entry) {
+        const int lacking = for_each_group([&](const ::group& entry) {
             for (char** member = entry.gr_mem; member && *member; ++member) {
                 if (name == *member) groups.push_back(entry.gr_gid);
             }
             return false;
         });
+        if (lacking != 0) return failed("groups of \"" + name + "\"", lacking);
     } else {
         int count = 64;
         for (;;) {
@@ -176,13 +186,19 @@ std::string AccountError::text() const {
     return {};
 }
 
+bool AccountError::is_transient() const {
+    return kind == Kind::failed && is_shortage(number);
+}
+
 Expected<gid_t, AccountError> resolve_group(const std::string& group) {
     std::optional<gid_t> found;
-    for_each_group([&](const ::group& entry) {
+    const int lacking = for_each_group([&](const ::group& entry) {
         if (group != entry.gr_name) return false;
         found = entry.gr_gid;
         return true;
     });
+    const std::string what = "group \"" + group + "\"";
+    if (lacking != 0) return failed(what, lacking);
     if (found) return *found;
     if (const auto gid = as_number(group)) return *gid;
 
@@ -193,7 +209,7 @@ Expected<gid_t, AccountError> resolve_group(const std::string& group) {
         return ::getgrnam_r(group.c_str(), &entry, memory, size, &answer);
     });
     if (answer) return answer->gr_gid;
-    if (!means_not_found(number)) return failed("group \"" + group + "\"", number);
+    if (!means_not_found(number)) return failed(what, number);
     return Unexpected<AccountError>{AccountError{AccountError::Kind::unknown_group, group, 0}};
 }
 
@@ -243,7 +259,7 @@ Expected<Account, AccountError> resolve_account(const AccountQuery& query) {
 
 std::string user_name(uid_t uid) {
     std::string name = std::to_string(uid);
-    for_each_user([&](const passwd& entry) {
+    (void)for_each_user([&](const passwd& entry) {
         if (uid != entry.pw_uid) return false;
         name = entry.pw_name;
         return true;

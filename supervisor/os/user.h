@@ -40,6 +40,8 @@ struct AccountError {
 
     // "unknown user \"alice\"", "look up user \"alice\": Input/output error"
     std::string text() const;
+    // We lack something for now, which says nothing about the account.
+    bool is_transient() const;
 };
 
 // Looks in /etc/passwd and /etc/group first and asks the name services (LDAP, sssd …) only for what

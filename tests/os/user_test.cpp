@@ -1,5 +1,6 @@
 #include "supervisor/os/user.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -83,6 +84,25 @@ TEST_CASE("a name that nobody has is told by its name") {
     CHECK(error_of({"-1", "", {}}) == "unknown user \"-1\"");
     CHECK(AccountError{AccountError::Kind::failed, "user \"alice\"", EIO}.text() ==
           "look up user \"alice\": Input/output error");
+}
+
+TEST_CASE("what can't be looked up for want of descriptors is not taken for unknown") {
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const rlimit none{0, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const auto name = resolve_account({"daemon", "", {}});
+    const auto number = resolve_account({"1", "", {}});
+    const auto group = resolve_group("daemon");
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE_FALSE(name);
+    CHECK(name.error().text() == "look up user \"daemon\": Too many open files");
+    CHECK(name.error().is_transient());
+    REQUIRE_FALSE(number);
+    CHECK(number.error().is_transient());
+    REQUIRE_FALSE(group);
+    CHECK(group.error().is_transient());
+    CHECK_FALSE(resolve_account({"nobody-at-all", "", {}}).error().is_transient());
 }
 
 TEST_CASE("a uid has a name, if only its number") {
