@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "supervisor/os/capability.h"
 #include "supervisor/os/pidfd.h"
 #include "supervisor/os/spawn_child.h"
 
@@ -131,6 +132,35 @@ std::string why_not(const SpawnRequest::ResourceLimit& limit, int number) {
     return "hard limit is " + show(ours.rlim_max);
 }
 
+std::string names_of(const std::vector<SpawnRequest::Capability>& capabilities) {
+    std::string text;
+    for (const SpawnRequest::Capability& one : capabilities) {
+        text += (text.empty() ? "" : ",") + one.name;
+    }
+    return text.empty() ? "[]" : text;
+}
+
+// The child had what we have.
+std::string why_not(const std::vector<SpawnRequest::Capability>& wanted, SpawnStage stage) {
+    if (stage == SpawnStage::bounding) {
+        return "to take the others out of the bounding set needs setpcap, which we lack";
+    }
+    const std::uint64_t ours = permitted_capabilities();
+    std::vector<SpawnRequest::Capability> missing = wanted;
+    std::erase_if(missing, [&](const SpawnRequest::Capability& one) {
+        return (ours >> one.number & 1) != 0;
+    });
+    if (!missing.empty()) return "we lack " + names_of(missing);
+    switch (stage) {
+        case SpawnStage::keep_capabilities:
+            return "to keep them under another user is forbidden by our securebits";
+        case SpawnStage::ambient:
+            return "to make them ambient is forbidden by our securebits";
+        default:
+            return {};
+    }
+}
+
 std::string list(const std::vector<int>& numbers) {
     std::string text;
     for (const int number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
@@ -175,6 +205,9 @@ std::string why_not_on(const std::vector<int>& processors) {
     if (missing.empty()) return "not all of them are in our cpuset";
     return "there is no CPU " + list(missing) + ", but " + online;
 }
+
+// PID_MAX_LIMIT has seven; an int never more than ten.
+constexpr std::size_t kPidDigits = 10;
 
 constexpr const char* kCloneIntoCgroup = "clone into cgroup";
 
@@ -229,6 +262,7 @@ private:
     std::vector<const char*> environment_;
     std::vector<const char*> candidates_;
     std::string oom_score_adj_;
+    std::string own_directory_;
     std::vector<ChildLimit> limits_;
     std::vector<unsigned long> processors_;
     std::vector<unsigned long> had_processors_;
@@ -297,6 +331,14 @@ ChildStack Spawner::Slot::stack() const {
 }
 
 void Spawner::Slot::make_plan(int status_fd, pid_t parent) {
+    char* pid_text = nullptr;
+    if (!request.pid_variable.empty()) {
+        for (std::string& variable : request.environment) {
+            if (variable != request.pid_variable) continue;
+            variable.append(kPidDigits, '\0');
+            pid_text = variable.data() + request.pid_variable.size();
+        }
+    }
     point_to(request.argv, argv_);
     point_to(request.environment, environment_);
     point_to(request.candidates, candidates_);
@@ -306,6 +348,7 @@ void Spawner::Slot::make_plan(int status_fd, pid_t parent) {
     plan.environment = environment_.data();
     plan.candidates = candidates_.data();
     if (!request.directory.empty()) plan.directory = request.directory.c_str();
+    plan.stdin_fd = -1;
     switch (request.input.kind) {
         case SpawnRequest::Input::Kind::null:
             plan.input = "/dev/null";
@@ -318,11 +361,22 @@ void Spawner::Slot::make_plan(int status_fd, pid_t parent) {
         case SpawnRequest::Input::Kind::terminal:
             plan.take_terminal = true;
             break;
+        case SpawnRequest::Input::Kind::descriptor:
+            plan.stdin_fd = request.input.fd;
+            break;
     }
+    plan.pid_text = pid_text;
     plan.status_fd = status_fd;
     plan.cgroup_fd = -1;
     plan.stdout_fd = request.stdout_fd;
     plan.stderr_fd = request.stderr_fd;
+    plan.passed = request.passed.data();
+    plan.passed_count = static_cast<int>(request.passed.size());
+    plan.spare_fd = 1 + std::max({2, status_fd, plan.stdin_fd, plan.stdout_fd, plan.stderr_fd,
+                                  request.cgroup, request.mount_namespace});
+    for (const PassedFd& one : request.passed) {
+        plan.spare_fd = std::max({plan.spare_fd, one.fd + 1, one.as + 1});
+    }
     plan.new_session = request.new_session;
     plan.death_signal = request.parent_death_signal;
     plan.parent = parent;
@@ -358,6 +412,25 @@ void Spawner::Slot::make_plan(int status_fd, pid_t parent) {
         plan.nofile_soft = request.nofile->rlim_cur;
         plan.nofile_hard = request.nofile->rlim_max;
     }
+    if (request.capabilities) {
+        const uid_t uid = request.ids ? request.ids->uid : ::geteuid();
+        plan.set_capabilities = true;
+        for (const SpawnRequest::Capability& one : *request.capabilities) {
+            plan.capabilities |= std::uint64_t{1} << one.number;
+        }
+        plan.unbound_capabilities = bounding_capabilities() & ~plan.capabilities;
+        plan.keep_capabilities = request.ids.has_value() && plan.capabilities != 0;
+        plan.raise_ambient = uid != 0;
+    }
+    plan.no_new_privileges = request.no_new_privileges;
+    plan.mount_namespace = request.mount_namespace;
+    if (request.mount_namespace >= 0 && request.directory.empty()) {
+        std::array<char, PATH_MAX> path;
+        own_directory_ = ::getcwd(path.data(), path.size()) ? path.data() : "/";
+        // "(unreachable)/srv" where no path of ours leads.
+        if (own_directory_.front() != '/') own_directory_ = "/";
+        plan.own_directory = own_directory_.c_str();
+    }
     limits_.clear();
     for (const SpawnRequest::ResourceLimit& limit : request.limits) {
         limits_.push_back({limit.value.rlim_cur, limit.value.rlim_max, limit.resource});
@@ -386,10 +459,11 @@ SpawnFailure Spawner::Slot::describe(const ChildReport& report) const {
         case SpawnStage::process_group:
         case SpawnStage::output:
         case SpawnStage::error:
+        case SpawnStage::sockets:
         case SpawnStage::terminal:
             break;
         case SpawnStage::input:
-            failure.subject = plan.input;
+            if (plan.input) failure.subject = plan.input;
             break;
         case SpawnStage::nofile:
             failure.subject = std::to_string(plan.nofile_soft);
@@ -397,6 +471,20 @@ SpawnFailure Spawner::Slot::describe(const ChildReport& report) const {
         case SpawnStage::processors:
             failure.subject = list(request.processors);
             failure.hint = why_not_on(request.processors);
+            break;
+        case SpawnStage::bounding:
+        case SpawnStage::keep_capabilities:
+        case SpawnStage::capabilities:
+        case SpawnStage::ambient:
+            failure.subject = names_of(*request.capabilities);
+            failure.hint = why_not(*request.capabilities, failure.stage);
+            break;
+        case SpawnStage::mount_namespace:
+        case SpawnStage::no_new_privileges:
+            break;
+        case SpawnStage::own_directory:
+            failure.subject = own_directory_;
+            failure.hint = "reeve's own directory is not in its view: set \"directory\"";
             break;
         case SpawnStage::limit: {
             const SpawnRequest::ResourceLimit& limit = request.limits[report.index];
@@ -562,9 +650,7 @@ OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
     // that hangs (NFS, FUSE: they flush) would never end.
     if (hangar_->child_makes_table) {
         flags |= CLONE_FILES;
-        const ChildPlan& plan = slot->plan;
-        slot->plan.files_below =
-            1 + std::max({2, plan.status_fd, plan.stdout_fd, plan.stderr_fd, slot->request.cgroup});
+        slot->plan.files_below = slot->plan.spare_fd;
     }
     if (slot->plan.set_ids && !copy_memory) {
         slot->changes_ids = true;
@@ -693,26 +779,34 @@ std::vector<std::string> find_candidates(std::string_view argv0, std::string_vie
 
 std::string SpawnFailure::text() const {
     // By SpawnStage.
-    static constexpr std::array<const char*, 20> kNames{
+    static constexpr std::array<const char*, 28> kNames{
         "descriptors",
         "cgroup",
+        "oom_score_adj",
+        "mount namespace",
+        "chdir",
         "setsid",
         "setpgid",
         "stdout",
         "stderr",
+        "sockets",
         "stdin",
         "TIOCSCTTY",
         "nice",
-        "oom_score_adj",
         "cpu_affinity",
         "limit nofile",
         "limits",
         "limit locks",
+        "security.capabilities",
+        "security.capabilities",
         "setgroups",
         "setgid",
         "setuid",
+        "security.capabilities",
+        "security.capabilities",
         "chdir",
         "parent death signal",
+        "security.no_new_privileges",
         "exec",
     };
     static_assert(kNames.size() == static_cast<std::size_t>(SpawnStage::exec) + 1);

@@ -44,10 +44,11 @@ struct SpawnRequest {
 
     struct Input {
         // `terminal`: what stdout_fd is, which becomes the child's controlling terminal; of no use
-        // without new_session.
-        enum class Kind { null, file, inherit, terminal };
+        // without new_session.  `descriptor`: `fd`.
+        enum class Kind { null, file, inherit, terminal, descriptor };
         Kind kind = Kind::null;
         std::string path;  // only for `file`; opened by the child, before it changes its ids
+        int fd = -1;       // only for `descriptor`; lent as stdout_fd is
     };
     Input input;
 
@@ -55,6 +56,15 @@ struct SpawnRequest {
     // number will do, 0 to 2 and twice the same included.  -1: the child keeps what we have there.
     int stdout_fd = -1;
     int stderr_fd = -1;
+
+    // What the child gets beside those three, by rising numbers `as` from kFirstPassed on; ours to
+    // lend in the same way.
+    static constexpr int kFirstPassed = 3;
+    std::vector<PassedFd> passed;
+
+    // The entry of `environment` behind which the child writes its own number, which nobody knows
+    // before: "LISTEN_PID=".  Empty: none.
+    std::string pid_variable;
 
     // False: the child stays in our session in a process group of its own, and that group gets the
     // foreground of the terminal on its standard input, if that is one and our group has it.
@@ -86,6 +96,21 @@ struct SpawnRequest {
         rlimit value{};
     };
     std::vector<ResourceLimit> limits;
+
+    // All that it keeps of capabilities(7); nullopt: not touched.  Whoever is not root has them as
+    // ambient ones.  The names are for the message alone.
+    struct Capability {
+        std::string name;
+        int number = 0;  // less than 64
+    };
+    std::optional<std::vector<Capability>> capabilities;
+
+    // Nothing that it executes gets rights that it has not.
+    bool no_new_privileges = false;
+
+    // What make_mount_view() made, which the child enters; ours to lend as stdout_fd is.  -1: it
+    // sees what we see.
+    int mount_namespace = -1;
 
     // The numbers of the processors that it may run on.  Empty: ours.
     std::vector<int> processors;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -14,14 +15,15 @@
 #include "supervisor/os/spawn_stage.h"
 
 // This file runs in a child that shares our memory, and our thread's storage with errno in it,
-// while we go on.  So it calls nothing but the kernel, writes to nothing but its own stack, and is
-// compiled without sanitizers and stack protector (CMakeLists.txt).  glibc's setuid family is out
-// for another reason too: it would change the ids of all our threads.
+// while we go on.  So it calls nothing but the kernel, writes to nothing but its own stack (and its
+// number where the plan has a place for it), and is compiled without sanitizers and stack protector
+// (CMakeLists.txt).  glibc's setuid family is out for another reason too: it would change the ids
+// of all our threads.
 
 namespace reeve::os {
 namespace {
 
-constexpr int kFirstFreeFd = 3;
+constexpr int kFirstPassedFd = 3;
 constexpr unsigned kCloseRangeUnshare = 2;  // CLOSE_RANGE_UNSHARE: linux/close_range.h, 5.9
 constexpr int kLastSignal = 64;
 constexpr std::size_t kSignalSetSize = 8;
@@ -81,23 +83,34 @@ struct Limit {
 
 class Child {
 public:
-    explicit Child(const ChildPlan& plan) : plan_{plan}, status_fd_{plan.status_fd} {}
+    explicit Child(const ChildPlan& plan)
+        : plan_{plan},
+          status_fd_{plan.status_fd},
+          first_free_fd_{plan.passed_count > 0 ? plan.passed[plan.passed_count - 1].as + 1
+                                               : kFirstPassedFd} {}
 
     [[noreturn]] void run() {
         take_own_files();
-        // 0, 1 and 2 are about to be replaced: what we still need moves out of the way first.
-        if (status_fd_ < kFirstFreeFd) {
-            const long moved = sys(SYS_fcntl, status_fd_, F_DUPFD_CLOEXEC, kFirstFreeFd);
+        // 0, 1, 2 and those that follow are about to be replaced: what we still need moves out of
+        // the way first.
+        set_passed_aside();
+        if (status_fd_ < first_free_fd_) {
+            const long moved = sys(SYS_fcntl, status_fd_, F_DUPFD_CLOEXEC, first_free_fd_);
             if (moved < 0) leave();
             status_fd_ = static_cast<int>(moved);
         }
         enter_cgroup();
+        write_oom_score_adj();
+        enter_mount_namespace();
+        const int in = out_of_the_way(plan_.stdin_fd, 0, SpawnStage::input);
         const int out = out_of_the_way(plan_.stdout_fd, 1, SpawnStage::output);
         const int err = out_of_the_way(plan_.stderr_fd, 2, SpawnStage::error);
 
         enter_session();
+        put(in, 0, SpawnStage::input);
         put(out, 1, SpawnStage::output);
         put(err, 2, SpawnStage::error);
+        put_passed();
         close_others();
         open_input();
         take_terminal();
@@ -106,14 +119,19 @@ public:
         if (plan_.set_nice) {
             check(SpawnStage::nice, sys(SYS_setpriority, PRIO_PROCESS, 0, plan_.nice));
         }
-        write_oom_score_adj();
         set_processors();
         set_limits();
+        bound_capabilities();
         set_ids();
+        set_capabilities();
         if (plan_.set_umask) sys(SYS_umask, plan_.umask);
         if (plan_.directory) check(SpawnStage::directory, sys(SYS_chdir, plan_.directory));
         set_death_signal();
+        if (plan_.no_new_privileges) {
+            check(SpawnStage::no_new_privileges, sys(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+        }
         reset_signals();
+        write_pid();
         execute();
     }
 
@@ -148,8 +166,33 @@ private:
     }
 
     int out_of_the_way(int fd, int target, SpawnStage stage) {
-        if (fd < 0 || fd >= kFirstFreeFd || fd == target) return fd;
-        return static_cast<int>(check(stage, sys(SYS_fcntl, fd, F_DUPFD_CLOEXEC, kFirstFreeFd)));
+        if (fd < 0 || fd >= first_free_fd_ || fd == target) return fd;
+        return static_cast<int>(check(stage, sys(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_free_fd_)));
+    }
+
+    // All before any takes its place, which may be another's number until then.  There is no room
+    // to note numbers in, so they are agreed on: what lies there is nothing that we need.
+    void set_passed_aside() {
+        for (int i = 0; i < plan_.passed_count; ++i) {
+            check(SpawnStage::sockets,
+                  sys(SYS_dup3, plan_.passed[i].fd, plan_.spare_fd + i, O_CLOEXEC));
+        }
+    }
+
+    void put_passed() {
+        for (int i = 0; i < plan_.passed_count; ++i) {
+            check(SpawnStage::sockets, sys(SYS_dup3, plan_.spare_fd + i, plan_.passed[i].as, 0));
+        }
+    }
+
+    // Into memory that is ours as long as it has not executed: nobody else reads or writes there.
+    void write_pid() {
+        if (!plan_.pid_text) return;
+        long pid = sys(SYS_getpid);
+        int digits = 0;
+        for (long rest = pid; rest > 0; rest /= 10) ++digits;
+        plan_.pid_text[digits] = '\0';
+        for (; digits > 0; pid /= 10) plan_.pid_text[--digits] = static_cast<char>('0' + pid % 10);
     }
 
     void put(int fd, int target, SpawnStage stage) {
@@ -167,6 +210,15 @@ private:
         sys(SYS_close, fd);
     }
 
+    // Where it stands is left with the old one.
+    void enter_mount_namespace() {
+        if (plan_.mount_namespace < 0) return;
+        check(SpawnStage::mount_namespace, sys(SYS_setns, plan_.mount_namespace, CLONE_NEWNS));
+        if (plan_.own_directory) {
+            check(SpawnStage::own_directory, sys(SYS_chdir, plan_.own_directory));
+        }
+    }
+
     void enter_session() {
         if (plan_.new_session) {
             check(SpawnStage::session, sys(SYS_setsid));
@@ -181,7 +233,13 @@ private:
     // seccomp filters) he does.
     void close_others() {
         const auto status = static_cast<unsigned>(status_fd_);
-        if (status > kFirstFreeFd) sys(SYS_close_range, kFirstFreeFd, status - 1, 0);
+        unsigned first = kFirstPassedFd;
+        for (int i = 0; i < plan_.passed_count; ++i) {
+            const auto kept = static_cast<unsigned>(plan_.passed[i].as);
+            if (kept > first) sys(SYS_close_range, first, kept - 1, 0);
+            first = kept + 1;
+        }
+        if (status > first) sys(SYS_close_range, first, status - 1, 0);
         sys(SYS_close_range, status + 1, ~0U, 0);
     }
 
@@ -253,6 +311,38 @@ private:
         sys(SYS_close, fd);
     }
 
+    // While it has the right to: CAP_SETPCAP goes with the change of ids, or is not among those
+    // that it keeps.  What it may do itself before its exec is the same after this.
+    void bound_capabilities() {
+        if (!plan_.set_capabilities) return;
+        for (int i = 0; i < 64; ++i) {
+            if ((plan_.unbound_capabilities >> i & 1) == 0) continue;
+            check(SpawnStage::bounding, sys(SYS_prctl, PR_CAPBSET_DROP, i, 0, 0, 0));
+        }
+        // Else the kernel empties the permitted set when root becomes another.  The exec ends it.
+        if (plan_.keep_capabilities) {
+            check(SpawnStage::keep_capabilities, sys(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0));
+        }
+    }
+
+    // Not earlier: the change of ids needs others, and empties the ambient set.
+    void set_capabilities() {
+        if (!plan_.set_capabilities) return;
+        __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+        const auto low = static_cast<__u32>(plan_.capabilities);
+        const auto high = static_cast<__u32>(plan_.capabilities >> 32);
+        const __user_cap_data_struct sets[2] = {{low, low, low}, {high, high, high}};
+        check(SpawnStage::capabilities, sys(SYS_capset, &header, sets));
+        check(SpawnStage::ambient,
+              sys(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
+        if (!plan_.raise_ambient) return;
+        for (int i = 0; i < 64; ++i) {
+            if ((plan_.capabilities >> i & 1) == 0) continue;
+            check(SpawnStage::ambient,
+                  sys(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0));
+        }
+    }
+
     void set_ids() {
         if (plan_.set_groups) {
             check(SpawnStage::groups, sys(SYS_setgroups, plan_.group_count, plan_.groups));
@@ -295,13 +385,18 @@ private:
         bool kept_no_interpreter = false;
         for (unsigned i = 0; plan_.candidates[i]; ++i) {
             const char* file = plan_.candidates[i];
-            const long error = sys(SYS_execve, file, plan_.argv, plan_.environment);
+            long error = sys(SYS_execve, file, plan_.argv, plan_.environment);
             bool no_interpreter = false;
             switch (-error) {
                 case ENOENT:
                     no_interpreter = sys(SYS_faccessat, AT_FDCWD, file, 0 /* F_OK */) == 0;
                     break;
                 case EACCES:
+                    // One of several directories that its user may not even look into says nothing.
+                    if (plan_.candidates[1] && sys(SYS_faccessat, AT_FDCWD, file, 0) != 0) {
+                        error = -ENOENT;
+                    }
+                    break;
                 case ENOTDIR:
                 // A directory on a file server that has gone.
                 case ESTALE:
@@ -326,6 +421,7 @@ private:
 
     const ChildPlan& plan_;
     int status_fd_;
+    int first_free_fd_;     // behind those that it is passed
     int former_group_ = 0;  // the process group that it was cloned in
 };
 

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "supervisor/os/spawn_stage.h"
+
 // Between spawn.cpp, which fills the plan in, and the child, which reads it while we go on.
 namespace reeve::os {
 
@@ -21,6 +23,7 @@ struct ChildPlan {
     const char* const* environment;
     const char* const* candidates;  // ends with a null; at least one
     const char* directory;
+    const char* own_directory;  // to be entered again, in another mount namespace
     const char* input;
     const char* oom_score_adj;  // in decimal
     std::size_t oom_score_adj_length;
@@ -38,10 +41,25 @@ struct ChildPlan {
     std::uint64_t nofile_hard;
     std::uint64_t tag;
 
+    std::uint64_t capabilities;          // sets of bits
+    std::uint64_t unbound_capabilities;  // to be taken from the bounding set
+
     int status_fd;
-    int cgroup_fd;  // to be entered by the child itself; -1: it is where it belongs
-    int stdout_fd;  // -1: not touched
+    int cgroup_fd;        // to be entered by the child itself; -1: it is where it belongs
+    int mount_namespace;  // -1: ours
+    int stdin_fd;         // -1: not touched, or by `input`
+    int stdout_fd;        // -1: not touched
     int stderr_fd;
+
+    // By rising numbers that they are to have, from 3 on.
+    const PassedFd* passed;
+    int passed_count;
+    // This number and `passed_count - 1` more above it are for the child to put things aside at;
+    // all that is named here lies below.
+    int spare_fd;
+    // Where the child writes its number, and a NUL; null: nowhere.
+    char* pid_text;
+
     // Not 0: it has our table of descriptors, and is to make one of its own with those below this.
     int files_below;
 
@@ -60,6 +78,10 @@ struct ChildPlan {
     bool set_nice;
     bool set_nofile;
     bool set_tag;
+    bool set_capabilities;
+    bool keep_capabilities;  // over the change of ids
+    bool raise_ambient;
+    bool no_new_privileges;
 };
 
 // What comes back over the status pipe, in one write.

@@ -468,6 +468,67 @@ TEST_CASE("a child runs on the processors that it was given, all of which are th
           "cpu_affinity 8191: Invalid argument (there is no CPU 8191" + but);
 }
 
+TEST_CASE("a child keeps the capabilities that it was given and no others, under any user") {
+    if (!am_root()) REEVE_SKIP("needs root");
+    SpawnRequest request = command({"cat", "/proc/self/status"});
+    request.capabilities = {{{"chown", 0}, {"net_bind_service", 10}}};
+    const auto sets = [&] {
+        const std::string status = run(request).output;
+        std::string text;
+        for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}) {
+            const std::string line = line_of(status, set);
+            // "CapInh:\t0000000000000401"
+            text += std::stoul(line.substr(8), nullptr, 16) == 0x401 ? '+' : '-';
+            if (line.substr(8) == "0000000000000000") text.back() = '0';
+        }
+        return text;
+    };
+    const std::string before = line_of(read_file("/proc/self/status"), "CapBnd");
+
+    CHECK(sets() == "++++0");  // root needs no ambient ones
+    request.ids = {1234, 1235, std::vector<gid_t>{}};
+    CHECK(sets() == "+++++");
+    request.capabilities.emplace();
+    CHECK(sets() == "00000");
+    request.ids.reset();
+    CHECK(sets() == "00000");
+
+    CHECK(line_of(read_file("/proc/self/status"), "CapBnd") == before);
+    CHECK(::prctl(PR_GET_KEEPCAPS) == 0);
+}
+
+TEST_CASE("capabilities that can't be had or taken are named") {
+    if (!am_root()) REEVE_SKIP("needs root");
+    CHECK(as_nobody([] {
+              SpawnRequest request = command({"true"});
+              request.capabilities = {{{"net_bind_service", 10}}};
+              return failure_text(request);
+          }) ==
+          "security.capabilities net_bind_service: Operation not permitted (to take the others out "
+          "of the bounding set needs setpcap, which we lack)");
+    CHECK(in_fork([] {
+              // The bounding set is theirs alone, so there is nothing to take out of it.
+              for (int i = 0; i < 64; ++i) {
+                  if (i != 10) ::prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+              }
+              return as_nobody([] {
+                  SpawnRequest request = command({"true"});
+                  request.capabilities = {{{"net_bind_service", 10}}};
+                  return failure_text(request);
+              });
+          }) ==
+          "security.capabilities net_bind_service: Operation not permitted (we lack "
+          "net_bind_service)");
+}
+
+TEST_CASE("a child that asked for it gets no new privileges, with what it executes") {
+    SpawnRequest request = shell("cat /proc/self/status");
+    CHECK(line_of(run(request).output, "NoNewPrivs") ==
+          line_of(read_file("/proc/self/status"), "NoNewPrivs"));
+    request.no_new_privileges = true;
+    CHECK(line_of(run(request).output, "NoNewPrivs") == "NoNewPrivs:\t1");
+}
+
 TEST_CASE("a child's oom_score_adj leaves ours alone") {
     const std::string before = read_file("/proc/self/oom_score_adj");
     SpawnRequest request = command({"cat", "/proc/self/oom_score_adj"});
@@ -684,4 +745,23 @@ TEST_CASE("a child dies with us when it was asked to") {
     });
 
     CHECK(wait_for(std::stoi(pid_text)).status == ExitStatus{.signal = SIGUSR1});
+}
+
+TEST_CASE("a directory in PATH that may not be looked into hides no program, and is not blamed") {
+    if (!am_root()) REEVE_SKIP("needs root");
+    const TemporaryDirectory directory;
+    REQUIRE(::chmod(directory.path().c_str(), 0700) == 0);
+    const std::string path = directory.path() + ":/usr/bin:/bin";
+    CHECK(as_nobody([&] {
+              SpawnRequest request = command({"true"});
+              request.candidates = find_candidates("true", path);
+              return failure_text(request);
+          }) == "executed");
+    CHECK(as_nobody([&] {
+              SpawnRequest request = command({"pyhton3"});
+              request.candidates = find_candidates("pyhton3", path);
+              return failure_text(request);
+          }) == "exec pyhton3: No such file or directory (not found in PATH " + path + ")");
+    CHECK(as_nobody([&] { return failure_text(command({directory / "x"})); }) ==
+          "exec " + directory.path() + "/x: Permission denied");
 }
