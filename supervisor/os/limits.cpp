@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <vector>
 
@@ -20,15 +21,16 @@ namespace {
 
 constexpr int kFirst = 3;
 
+struct Close {
+    void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
 bool mark_range(unsigned first, unsigned last) {
     return first > last || ::syscall(SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
 // Before Linux 5.11, or behind a seccomp filter that does not know close_range.
 OsExpected<void> mark_one_by_one(std::span<const int> kept) {
-    struct Close {
-        void operator()(DIR* directory) const { ::closedir(directory); }
-    };
     const std::unique_ptr<DIR, Close> directory{::opendir("/proc/self/fd")};
     if (!directory) return base::os_error("open", "/proc/self/fd");
     while (const dirent* entry = ::readdir(directory.get())) {
@@ -50,6 +52,27 @@ OsExpected<rlimit> raise_nofile() {
     raised.rlim_cur = raised.rlim_max;
     if (::setrlimit(RLIMIT_NOFILE, &raised) != 0) return base::os_error("setrlimit", "nofile");
     return found;
+}
+
+double own_cpu_seconds() {
+    timespec used{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+}
+
+std::optional<std::uint64_t> count_open_files() {
+    const std::unique_ptr<DIR, Close> directory{::opendir("/proc/self/fd")};
+    if (!directory) return std::nullopt;
+    std::uint64_t count = 0;
+    while (const dirent* entry = ::readdir(directory.get())) count += entry->d_name[0] != '.';
+    return count - 1;  // the directory's own
+}
+
+std::optional<std::uint64_t> most_open_files() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return std::nullopt;
+    return limit.rlim_cur;
 }
 
 std::uint64_t own_tag() {

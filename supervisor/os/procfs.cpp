@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <unordered_map>
 
 #include "supervisor/base/fd.h"
@@ -149,13 +150,17 @@ std::optional<ProcessStat> parse_stat(std::string_view line) {
 
     std::uint64_t user_ticks = 0;
     std::uint64_t system_ticks = 0;
+    std::uint64_t waited_user_ticks = 0;
+    std::uint64_t waited_system_ticks = 0;
     // Fields 4 to 23 of proc(5).
     const bool ok = next(rest, stat.ppid) && next(rest, stat.pgrp) && next(rest, stat.session) &&
                     skip(rest, 7) && next(rest, user_ticks) && next(rest, system_ticks) &&
-                    skip(rest, 4) && next(rest, stat.threads) && skip(rest, 1) &&
+                    next(rest, waited_user_ticks) && next(rest, waited_system_ticks) &&
+                    skip(rest, 2) && next(rest, stat.threads) && skip(rest, 1) &&
                     next(rest, stat.start_ticks) && next(rest, stat.vsize_bytes);
     if (!ok) return std::nullopt;
     stat.cpu_ticks = user_ticks + system_ticks;
+    stat.waited_cpu_ticks = waited_user_ticks + waited_system_ticks;
     return stat;
 }
 
@@ -166,6 +171,14 @@ std::optional<ProcessStat> read_stat(pid_t pid) {
 
 long ticks_per_second() {
     return ::sysconf(_SC_CLK_TCK);
+}
+
+std::uint64_t ticks_since_boot() {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    const auto hertz = static_cast<std::uint64_t>(ticks_per_second());
+    return static_cast<std::uint64_t>(now.tv_sec) * hertz +
+           static_cast<std::uint64_t>(now.tv_nsec) * hertz / 1'000'000'000;
 }
 
 namespace {

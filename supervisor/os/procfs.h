@@ -23,8 +23,9 @@ struct ProcessStat {
     pid_t pgrp = 0;
     pid_t session = 0;
     char state = '?';  // R S D Z T t X I.  Z is also a leader that exited before its threads
-    std::uint64_t start_ticks = 0;  // since boot; with the pid it names a process for good
-    std::uint64_t cpu_ticks = 0;    // user and system
+    std::uint64_t start_ticks = 0;       // since boot; with the pid it names a process for good
+    std::uint64_t cpu_ticks = 0;         // user and system
+    std::uint64_t waited_cpu_ticks = 0;  // of its children that it has waited for, and theirs
     std::uint64_t vsize_bytes = 0;
     int threads = 0;
     std::array<char, 64> comm_buffer{};
@@ -37,6 +38,8 @@ std::optional<ProcessStat> parse_stat(std::string_view line);
 
 // Ticks of start_ticks and cpu_ticks in a second.
 long ticks_per_second();
+// Now, as start_ticks counts: by CLOCK_BOOTTIME, rounded down.
+std::uint64_t ticks_since_boot();
 
 enum class ChildrenRead {
     complete,     // as far as the kernel promises: a list read while it changes may miss some
