@@ -27,7 +27,7 @@ DaemonSearch::DaemonSearch(loop::Loop& loop, track::Kernel& kernel, std::string 
       pid_file_{std::move(pid_file)},
       on_found_{std::move(on_found)},
       on_hint_{std::move(on_hint)},
-      reading_{loop},
+      reading_{loop, loop::Work::Lane::may_hang, pid_file_},
       again_{loop, [this] { read_file(); }},
       pause_{kFirstPause} {}
 

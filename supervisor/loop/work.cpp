@@ -3,14 +3,17 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "supervisor/loop/async.h"
 
@@ -18,33 +21,61 @@ namespace reeve::loop {
 
 namespace {
 
+struct Task {
+    std::function<void()> run;
+    std::string key;
+    const void* of = nullptr;  // who may take it back
+};
+
 // Not libuv's pool, which ends the process when it can't have its threads, and without which a loop
 // can't be closed while a call hangs.
 class Pool {
 public:
     // Never destroyed: a call that hangs outlives main().
     static Pool& get(Work::Lane lane) {
-        static Pool* const may_hang = new Pool{4, false};
+        static Pool* const may_hang = new Pool{32, false};
+        static Pool* const configuration = new Pool{4, false};
         static Pool* const reading = new Pool{1, true};
         static Pool* const logs = new Pool{4, false};
+        static Pool* const probed_names = new Pool{32, false};
+        static Pool* const probed_paths = new Pool{32, false};
+        static Pool* const watched_files = new Pool{16, false};
         switch (lane) {
             case Work::Lane::may_hang:
                 break;
+            case Work::Lane::configuration:
+                return *configuration;
             case Work::Lane::reading:
                 return *reading;
             case Work::Lane::logs:
                 return *logs;
+            case Work::Lane::probed_names:
+                return *probed_names;
+            case Work::Lane::probed_paths:
+                return *probed_paths;
+            case Work::Lane::watched_files:
+                return *watched_files;
         }
         return *may_hang;
     }
 
     // False: there is no thread to be had.
-    bool run(const std::function<void()>& task) {
+    bool run(Task task) {
         const std::lock_guard lock{mutex_};
         if (!have_thread()) return false;
-        tasks_.push_back(task);
+        tasks_.push_back(std::move(task));
         more_.notify_one();
         return true;
+    }
+
+    // If it has not begun.
+    void take_back(const void* of) {
+        Task taken;  // what it refers to goes without the lock
+        const std::lock_guard lock{mutex_};
+        const auto found = std::ranges::find(tasks_, of, &Task::of);
+        if (found == tasks_.end()) return;
+        taken = std::move(*found);
+        tasks_.erase(found);
     }
 
     bool keep_thread() {
@@ -77,17 +108,27 @@ private:
         return started;
     }
 
+    // The first that need not wait for one of its key.
+    std::deque<Task>::iterator next() {
+        return std::ranges::find_if(
+            tasks_, [this](const Task& task) { return !under_way_.contains(task.key); });
+    }
+
     void work() {
         std::unique_lock lock{mutex_};
         for (;;) {
-            if (stay_) more_.wait(lock, [this] { return !tasks_.empty(); });
-            if (tasks_.empty()) break;
-            auto task = std::move(tasks_.front());
-            tasks_.pop_front();
+            if (stay_) more_.wait(lock, [this] { return next() != tasks_.end(); });
+            const auto found = next();
+            // Whoever has the key of one that waits looks again when he is done.
+            if (found == tasks_.end()) break;
+            Task task = std::move(*found);
+            tasks_.erase(found);
+            if (!task.key.empty()) under_way_.insert(task.key);
             lock.unlock();
-            task();
-            task = nullptr;
+            task.run();
+            task.run = nullptr;
             lock.lock();
+            under_way_.erase(task.key);
         }
         --threads_;
     }
@@ -96,7 +137,8 @@ private:
     const bool stay_;
     std::mutex mutex_;
     std::condition_variable more_;
-    std::deque<std::function<void()>> tasks_;
+    std::deque<Task> tasks_;
+    std::set<std::string> under_way_;  // keys
     int threads_ = 0;
 };
 
@@ -112,6 +154,7 @@ struct Work::Run {
 
 Work::~Work() {
     if (!run_) return;
+    Pool::get(lane_).take_back(run_.get());
     run_->done = nullptr;
     const std::lock_guard lock{run_->mutex};
     run_->async.reset();
@@ -121,13 +164,24 @@ bool Work::keep_reader() {
     return Pool::get(Lane::reading).keep_thread();
 }
 
+bool Work::run_apart(Lane lane, std::string key, std::function<void()> off_loop) {
+    const auto run = [off_loop = std::move(off_loop)] {
+        try {
+            off_loop();
+        } catch (...) {
+            // Nobody is there to be told.
+        }
+    };
+    return Pool::get(lane).run({run, std::move(key)});
+}
+
 bool Work::start(std::function<void()> off_loop, std::function<void()> done) {
     run_ = std::make_shared<Run>();
     run_->off_loop = std::move(off_loop);
     run_->done = std::move(done);
     run_->async.emplace(loop_);
 
-    const auto task = [this, run = run_] {
+    auto task = [this, run = run_] {
         try {
             run->off_loop();
         } catch (const std::exception& error) {
@@ -138,7 +192,7 @@ bool Work::start(std::function<void()> off_loop, std::function<void()> done) {
         const std::lock_guard lock{run->mutex};
         if (run->async) run->async->post([this] { finish(); });
     };
-    if (Pool::get(lane_).run(task)) return true;
+    if (Pool::get(lane_).run({std::move(task), key_, run_.get()})) return true;
     run_->async.reset();
     run_.reset();
     return false;

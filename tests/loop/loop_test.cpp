@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <future>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "supervisor/base/fd.h"
 #include "supervisor/loop/async.h"
@@ -264,6 +267,50 @@ TEST_CASE("work whose owner has died ends in silence") {
     }
     loop->run();
     CHECK_FALSE(called);
+}
+
+TEST_CASE("work of one key waits for what hangs under it, and no other does") {
+    const auto loop = open_loop();
+    auto hang = std::make_shared<std::promise<void>>();
+    auto order = std::make_shared<std::vector<std::string>>();  // of the key's, one at a time
+    const auto key = Work::Lane::probed_paths;
+    std::vector<std::unique_ptr<Work>> tries;
+    // More than there are threads.
+    for (int i = 0; i < 100; ++i) {
+        tries.push_back(std::make_unique<Work>(*loop, key, "/mnt/dead"));
+        REQUIRE(tries.back()->start(
+            [hang, order, i] {
+                if (i == 0) hang->get_future().wait();
+                order->push_back("try " + std::to_string(i));
+            },
+            [] {}));
+    }
+    bool other = false;
+    Work elsewhere{*loop, key, "/mnt/well"};
+    REQUIRE(elsewhere.start([] {},
+                            [&] {
+                                other = true;
+                                // Given up: what has begun goes on, what has not does not begin.
+                                while (tries.size() > 2) tries.pop_back();
+                                hang->set_value();
+                            }));
+    loop->run();
+    CHECK(other);
+    CHECK(*order == std::vector<std::string>{"try 0", "try 1"});
+}
+
+TEST_CASE("work that is nobody's is done in its turn") {
+    const auto loop = open_loop();
+    auto order = std::make_shared<std::vector<std::string>>();
+    Work work{*loop, Work::Lane::may_hang, "web"};
+    for (const char* name : {"first", "second"}) {
+        REQUIRE(Work::run_apart(Work::Lane::may_hang, "web",
+                                [order, name] { order->emplace_back(name); }));
+    }
+    REQUIRE(Work::run_apart(Work::Lane::may_hang, "web", [] { throw std::runtime_error{"no"}; }));
+    REQUIRE(work.start([order] { order->emplace_back("third"); }, [] {}));
+    loop->run();
+    CHECK(*order == std::vector<std::string>{"first", "second", "third"});
 }
 
 TEST_CASE("work that throws is told of and still ends") {
