@@ -33,7 +33,11 @@ TagSpace::TagSpace(std::uint64_t found, std::uint64_t random) {
 std::uint64_t TagSpace::slot_of_run(RunId run) const {
     // All bits set is the number that the outer reeve gave: it stays free, so that a process of
     // ours is told from ourselves.
-    return run % low_bits(nested_ ? kNestedBits : kRunBits);
+    return run % slots();
+}
+
+std::uint64_t TagSpace::slots() const {
+    return low_bits(nested_ ? kNestedBits : kRunBits);
 }
 
 std::optional<Tag> TagSpace::tag_of(RunId run) const {

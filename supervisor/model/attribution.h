@@ -47,14 +47,16 @@ public:
     Range range() const { return {base_, nested_}; }
     explicit TagSpace(Range range) : usable_{true}, nested_{range.nested}, base_{range.base} {}
 
-    // The tag of a run; nullopt when not usable.  Numbers come round after 2^21 runs: the tracker
-    // only asks about runs that live.
+    // The tag of a run; nullopt when not usable.  They come round after 2^21 runs: no two that live
+    // may have the same (Tracker::begin).
     std::optional<Tag> tag_of(RunId run) const;
 
     // The part of the tag that tells runs apart, of any process below that run, also one of a
     // nested reeve; nullopt when the tag is none of ours.
     std::optional<std::uint64_t> slot_of(Tag tag) const;
     std::uint64_t slot_of_run(RunId run) const;
+    // So many there are.
+    std::uint64_t slots() const;
 
 private:
     bool usable_ = false;

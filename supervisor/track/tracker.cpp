@@ -24,14 +24,29 @@ void erase_if_of(Map& map, const Key& key, RunId run) {
 Tracker::Tracker(Kernel& kernel, model::TagSpace tags, OnAdopted on_adopted)
     : kernel_{kernel}, tags_{tags}, on_adopted_{std::move(on_adopted)} {}
 
-void Tracker::begin(RunId run, std::uint32_t slot, std::string invocation_id,
+void Tracker::begin(RunId run, std::optional<std::uint32_t> slot, std::string invocation_id,
                     std::uint64_t now_ticks) {
     Run begun;
     begun.slot = slot;
     begun.started_ticks = now_ticks;
     begun.invocation_id = std::move(invocation_id);
+    begun.tag_slot = free_slot_for(run);
+    if (begun.tag_slot) by_slot_[*begun.tag_slot] = run;
     runs_[run] = std::move(begun);
-    by_slot_[tags_.slot_of_run(run)] = run;
+}
+
+// Tags come round, and a run that lives for long keeps its own: that of two would say nothing.
+std::optional<std::uint64_t> Tracker::free_slot_for(RunId run) const {
+    if (!tags_.usable() || by_slot_.size() >= tags_.slots()) return std::nullopt;
+    std::uint64_t slot = tags_.slot_of_run(run);
+    while (by_slot_.contains(slot)) slot = tags_.slot_of_run(slot + 1);
+    return slot;
+}
+
+std::optional<model::Tag> Tracker::tag_of(RunId run) const {
+    const auto found = runs_.find(run);
+    if (found == runs_.end() || !found->second.tag_slot) return std::nullopt;
+    return tags_.tag_of(*found->second.tag_slot);
 }
 
 void Tracker::launched(RunId run, pid_t pid) {
@@ -68,7 +83,7 @@ void Tracker::forget(RunId run) {
     const auto found = runs_.find(run);
     if (found == runs_.end()) return;
     const Run& known = found->second;
-    erase_if_of(by_slot_, tags_.slot_of_run(run), run);
+    if (known.tag_slot) by_slot_.erase(*known.tag_slot);
     erase_if_of(by_leader_, known.leader, run);
     erase_if_of(by_main_, known.main, run);
     erase_if_of(by_leaf_, known.leaf, run);
@@ -91,7 +106,7 @@ std::optional<RunId> Tracker::run_of_main(pid_t pid) const {
 
 std::optional<std::uint32_t> Tracker::slot_of(RunId run) const {
     const auto found = runs_.find(run);
-    return found == runs_.end() ? std::nullopt : std::optional{found->second.slot};
+    return found == runs_.end() ? std::nullopt : found->second.slot;
 }
 
 const std::string& Tracker::leaf_of(RunId run) const {

@@ -39,7 +39,9 @@ public:
 
     // --- runs ------------------------------------------------------------------------------------
 
-    void begin(RunId run, std::uint32_t slot, std::string invocation_id, std::uint64_t now_ticks);
+    // `slot` is the instance's; nullopt: it is none's.
+    void begin(RunId run, std::optional<std::uint32_t> slot, std::string invocation_id,
+               std::uint64_t now_ticks);
     // The process that we cloned for it.
     void launched(RunId run, pid_t pid);
     // The cgroup that it lives in; empty: none after all.
@@ -51,7 +53,8 @@ public:
     // It has nothing left, or nobody asks any more.
     void forget(RunId run);
 
-    std::optional<model::Tag> tag_of(RunId run) const { return tags_.tag_of(run); }
+    // nullopt: it has none, because there are none to be had.
+    std::optional<model::Tag> tag_of(RunId run) const;
     bool has_tags() const { return tags_.usable(); }
     // 0: it has none that lives, or that was not taken.
     pid_t main_of(RunId run) const;
@@ -101,13 +104,15 @@ public:
 
 private:
     struct Run {
-        std::uint32_t slot = 0;
+        std::optional<std::uint32_t> slot;
         // Of its session and process group: what we cloned, also when that has been reaped.
         pid_t leader = 0;
         pid_t main = 0;
         std::uint64_t started_ticks = 0;
         std::string invocation_id;
         std::string leaf;
+        // TagSpace::slot_of_run() of its own number, or the next that was free.
+        std::optional<std::uint64_t> tag_slot;
     };
 
     struct Known {
@@ -115,6 +120,7 @@ private:
         RunId run;
     };
 
+    std::optional<std::uint64_t> free_slot_for(RunId run) const;
     model::RunIndex index() const;
     void forget_if_reused(pid_t leader);
     std::optional<RunId> recorded(pid_t pid, std::uint64_t start_ticks) const;
