@@ -12,7 +12,7 @@
 #   - control uses model: states and selectors are its vocabulary, and core hands them out anyway.
 #   - model uses conf/nearest: "did you mean" of a selector is the same as that of a key.
 #   - the client uses the small pure files of conf that its arguments and its table need (units,
-#     nearest, paths, quote, command_line), never the loader.
+#     nearest, paths, quote, command_line, pattern), never the loader.
 # shellcheck disable=SC2086,SC2254  # lists of patterns are split and matched on purpose
 set -eu
 set -f  # they are patterns for `case`, not for files
@@ -25,7 +25,8 @@ arrows() {
     conf) allowed=$base ;;
     ctl/api) allowed='supervisor/base/expected.h' ;;
     ctl) allowed='ctl/api/* supervisor/base/expected.h
-                  conf/units.h conf/nearest.h conf/paths.h conf/quote.h conf/command_line.h' ;;
+                  conf/units.h conf/nearest.h conf/paths.h conf/quote.h conf/command_line.h
+                  conf/pattern.h' ;;
     supervisor/os | supervisor/loop) allowed=$base ;;
     supervisor/model) allowed='supervisor/base/expected.h supervisor/base/exit_status.h
                                conf/config.h conf/units.h conf/cron.h conf/nearest.h' ;;

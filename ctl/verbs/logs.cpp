@@ -1,5 +1,3 @@
-#include <regex.h>
-
 #include <algorithm>
 #include <deque>
 #include <memory>
@@ -7,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "conf/pattern.h"
 #include "ctl/moment.h"
 #include "ctl/screens/screens.h"
 #include "ctl/verbs/verbs.h"
@@ -14,35 +13,6 @@
 namespace reeve::ctl {
 
 namespace {
-
-// A POSIX extended regular expression.
-class Pattern {
-public:
-    static Expected<Pattern, std::string> compile(const std::string& text, bool ignore_case) {
-        Pattern pattern;
-        pattern.compiled_ = std::make_unique<regex_t>();
-        const int flags = REG_EXTENDED | REG_NOSUB | (ignore_case ? REG_ICASE : 0);
-        const int error = regcomp(pattern.compiled_.get(), text.c_str(), flags);
-        if (error == 0) return pattern;
-        char why[256];
-        regerror(error, pattern.compiled_.get(), why, sizeof why);
-        pattern.compiled_.reset();  // regcomp(3): nothing to free then
-        return Unexpected<std::string>{why};
-    }
-    Pattern(Pattern&&) = default;
-    Pattern& operator=(Pattern&&) = default;
-    ~Pattern() {
-        if (compiled_) regfree(compiled_.get());
-    }
-
-    bool matches(const std::string& line) const {
-        return regexec(compiled_.get(), line.c_str(), 0, nullptr, 0) == 0;
-    }
-
-private:
-    Pattern() = default;
-    std::unique_ptr<regex_t> compiled_;
-};
 
 // What does not match must not count: then all is asked for, and the last are taken here.
 bool counts_here(const Options::Logs& logs) {
@@ -75,7 +45,7 @@ std::string query(const Options& options, const Span& span) {
 // Turns what comes into what is printed.
 class LogReader {
 public:
-    LogReader(const Session& session, LogScreen screen, std::optional<Pattern> pattern)
+    LogReader(const Session& session, LogScreen screen, std::optional<conf::Pattern> pattern)
         : session_{session}, screen_{std::move(screen)}, pattern_{std::move(pattern)} {
         const Options::Logs& logs = session.options.logs;
         if (counts_here(logs)) wanted_ = logs.lines;
@@ -195,7 +165,7 @@ private:
 
     const Session& session_;
     LogScreen screen_;
-    std::optional<Pattern> pattern_;
+    std::optional<conf::Pattern> pattern_;
     std::optional<std::int64_t> wanted_;  // the last so many of those that match
     std::deque<Received> kept_;
     std::int64_t kept_lines_ = 0;
@@ -290,9 +260,9 @@ Exit logs_verb(const Session& session) {
     const bool is_future = span.since && *span.since > session.world.now();
     if (is_future)
         say("--since " + api::to_text(*span.since) + " has not come yet (times are in UTC)");
-    std::optional<Pattern> pattern;
+    std::optional<conf::Pattern> pattern;
     if (!logs.grep.empty()) {
-        auto compiled = Pattern::compile(logs.grep, logs.ignore_case);
+        auto compiled = conf::Pattern::compile(logs.grep, logs.ignore_case);
         if (!compiled) {
             return session.fail(
                 {Exit::usage,

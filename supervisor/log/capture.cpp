@@ -77,8 +77,9 @@ void Capture::on_ready(loop::PollSet::Ready ready) {
 
 // Whether it is for its file's thread to read now.
 bool Capture::start_pull() {
-    if (is_terminal_ || splitting_ || outlets_.size() != 1 || !boundaries_.empty() ||
-        engine_.is_followed(instance_) || cursor_->is_at_announced())
+    if (is_terminal_ || splitting_ || next_outlets_ || outlets_.size() != 1 ||
+        !boundaries_.empty() || engine_.is_followed(instance_) || awaits_line() ||
+        cursor_->is_at_announced())
         return false;
     const Outlet& outlet = outlets_.front();
     FileSink* const file = outlet.sink().as_file();
@@ -129,10 +130,16 @@ void Capture::end_pull() {
     outlets_.front().pulled(mid_line_);
 }
 
-void Capture::set_outlets(std::vector<Outlet> outlets) {
+void Capture::set_outlets(MakeOutlets make) {
     end_pull();
+    next_outlets_ = std::make_unique<MakeOutlets>(std::move(make));
+    if (!mid_line_ || blocked_) change_outlets();
+}
+
+void Capture::change_outlets() {
     count_dropped();
-    outlets_ = std::move(outlets);
+    const auto make = std::exchange(next_outlets_, nullptr);
+    outlets_ = (*make)();
     resume();
 }
 
@@ -140,6 +147,10 @@ bool Capture::may_read() {
     const bool must_wait = std::any_of(outlets_.begin(), outlets_.end(),
                                        [](const Outlet& outlet) { return outlet.must_wait(); });
     if (!must_wait) return true;
+    if (next_outlets_) {
+        change_outlets();
+        return may_read();
+    }
     // Asked from elsewhere than its watch, it may be blocked already.
     if (!std::exchange(blocked_, true)) engine_.add_blocked(*this);
     watch_.pause();
@@ -149,6 +160,12 @@ bool Capture::may_read() {
 void Capture::on_room() {
     engine_.forget_blocked(*this);
     resume();
+}
+
+void Capture::set_line_wait(std::shared_ptr<LineWait> wait) {
+    // Who reads for it looks at no lines.
+    if (wait) end_pull();
+    line_wait_ = std::move(wait);
 }
 
 void Capture::resume() {
@@ -275,10 +292,18 @@ void Capture::grow_pipe() {
 }
 
 void Capture::take(const Slice& slice) {
+    const std::size_t newline = next_outlets_ ? slice.bytes.find('\n') : std::string_view::npos;
+    if (newline == std::string_view::npos) return take_part(slice);
+    take_part(slice.first(newline + 1));
+    change_outlets();
+    if (newline + 1 < slice.bytes.size()) take_part(slice.from(newline + 1));
+}
+
+void Capture::take_part(const Slice& slice) {
     counters_.bytes += slice.bytes.size();
     now_ = wall_time();
 
-    bool any_lines = engine_.is_followed(instance_);
+    bool any_lines = engine_.is_followed(instance_) || awaits_line();
     for (Outlet& outlet : outlets_) {
         outlet.begin();
         outlet.sink().note(now_, run_);
@@ -338,6 +363,7 @@ void Capture::on_line(std::string_view text, Record::End end) {
     in_piece_ = end == Record::End::more;
     for (Outlet& outlet : outlets_)
         if (!outlet.takes_bytes()) outlet.put(record);
+    if (line_wait_) line_wait_->look_at(run_, text);
     if (!engine_.is_followed(instance_)) return;
     const auto kind = end == Record::End::newline ? Line::Kind::text
                       : end == Record::End::more  ? Line::Kind::piece
@@ -373,6 +399,7 @@ void Capture::end_line() {
     }
     for (Outlet& outlet : outlets_) outlet.flush();
     count_dropped();
+    if (next_outlets_) change_outlets();
 }
 
 void Capture::add_mark(Line::Kind kind, std::uint32_t run, std::uint64_t number) {

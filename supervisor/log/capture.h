@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "supervisor/log/counters.h"
 #include "supervisor/log/line.h"
+#include "supervisor/log/line_wait.h"
 #include "supervisor/log/outlet.h"
 #include "supervisor/log/output_pipe.h"
 #include "supervisor/log/pull.h"
@@ -51,8 +53,14 @@ public:
     Source source() const { return name_.source; }
     const StreamName& name() const { return name_; }
 
-    void set_outlets(std::vector<Outlet> outlets);
+    // Where it goes from now on; a line that is on its way is first brought to its end where it was
+    // begun, unless there is no room there.  `make` is called once, when it is time.
+    using MakeOutlets = std::function<std::vector<Outlet>()>;
+    void set_outlets(MakeOutlets make);
     std::vector<Outlet>& outlets() { return outlets_; }
+
+    // The instance has another name.
+    void rename(std::string name) { name_.name = std::move(name); }
 
     // The other stream of the instance, which is told the same boundaries and lives as long: what
     // one that is not held up has of a run stands between the run's marks.
@@ -65,6 +73,8 @@ public:
     void begin_on_terminal(base::Fd master, std::uint32_t run);
     void set_pid(std::uint32_t run, std::uint64_t pid);
     void set_dropping(bool dropping);
+    // Shows it each line that comes, until it is over; null: nobody waits any more.
+    void set_line_wait(std::shared_ptr<LineWait> wait);
 
     // Who sits at the terminal from now on, and is given the last `lines` lines; null: nobody.
     void set_seat(std::unique_ptr<Seat> seat, std::size_t lines);
@@ -103,9 +113,11 @@ public:
 private:
     void on_ready(loop::PollSet::Ready ready) override;
     void on_room() override;
+    void on_company() override { end_pull(); }
     void listen();
     bool start_pull();
     void end_pull();
+    bool awaits_line() const { return line_wait_ && !line_wait_->is_over(); }
     bool may_read();
     // False when there was nothing.
     bool read_once();
@@ -117,6 +129,8 @@ private:
     std::string_view without_return(std::string_view line) const;
     void grow_pipe();
     void take(const Slice& slice);
+    void take_part(const Slice& slice);
+    void change_outlets();
     void end_line();
     void advance_past(std::uint64_t boundary);
     void put_bytes(Outlet& outlet, const Slice& slice);
@@ -128,7 +142,7 @@ private:
 
     Engine& engine_;
     const InstanceId instance_;
-    const StreamName name_;
+    StreamName name_;
     const bool has_marks_;
     const bool is_terminal_;
     bool in_run_ = false;  // of a terminal: its run has not ended
@@ -163,8 +177,10 @@ private:
     std::uint64_t passed_ = 0;          // of the last that is behind us
     Capture* sibling_ = nullptr;
     std::unique_ptr<Seat> seat_;
+    std::shared_ptr<LineWait> line_wait_;
     std::vector<Outlet> outlets_;
-    std::shared_ptr<Pull> pull_;  // while somebody else reads; the watch pauses
+    std::unique_ptr<MakeOutlets> next_outlets_;  // once the line that is on its way has ended
+    std::shared_ptr<Pull> pull_;                 // while somebody else reads; the watch pauses
     loop::PollSet::Watch watch_;
 };
 

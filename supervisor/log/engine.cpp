@@ -138,7 +138,8 @@ void Engine::open_instance(Opening opening) {
         capture = std::make_unique<Capture>(*this, opened.id, std::move(name),
                                             std::exchange(has_marks, false),
                                             std::move(stream->read_end), std::move(stream->cursor));
-        capture->set_outlets(make_outlets(opened, *capture, stream->output, opening.owner));
+        capture->set_outlets(
+            [&] { return make_outlets(opened, *capture, stream->output, opening.owner); });
     };
     open(opening.out, Source::out, opened.out);
     open(opening.err, Source::err, opened.err);
@@ -147,15 +148,25 @@ void Engine::open_instance(Opening opening) {
     opened.err->set_sibling(opened.out.get());
 }
 
-void Engine::set_outputs(InstanceId id, const conf::Output& out, const conf::Output& err,
-                         std::optional<Owner> owner) {
+void Engine::set_outputs(InstanceId id, const std::string& name, const conf::Output& out,
+                         const conf::Output& err, std::optional<Owner> owner) {
     const auto found = instances_.find(id);
     if (found == instances_.end()) return;
     Instance& instance = *found->second;
+    if (instance.name != name) {
+        // Sinks refer to it where it is.
+        instance.name = name;
+        instance.each([&](Capture& capture) { capture.rename(name); });
+        update_width();
+    }
+    const auto change = [&](Capture& capture, const conf::Output& output) {
+        capture.set_outlets([this, &instance, &capture, output, owner] {
+            return make_outlets(instance, capture, output, owner);
+        });
+    };
     const bool merged = err.kind == conf::Output::Kind::merged;
-    if (instance.out) instance.out->set_outlets(make_outlets(instance, *instance.out, out, owner));
-    if (instance.err)
-        instance.err->set_outlets(make_outlets(instance, *instance.err, merged ? out : err, owner));
+    if (instance.out) change(*instance.out, out);
+    if (instance.err) change(*instance.err, merged ? out : err);
 }
 
 std::vector<Outlet> Engine::make_outlets(const Instance& instance, Capture& capture,
@@ -208,8 +219,10 @@ std::unique_ptr<InheritSink> Engine::inherit(Console::Target target, const std::
 std::shared_ptr<SharedFile> Engine::open_file(const Instance& instance, const conf::Sink& wanted,
                                               const std::optional<Owner>& owner) {
     const auto at = place_of(wanted.path);
-    if (at != files_.end() && (*at)->target()->path() == wanted.path)
+    if (at != files_.end() && (*at)->target()->path() == wanted.path) {
+        (*at)->target()->set_rotation(wanted.rotation);
         return (*at)->shared_from_this();
+    }
     const auto leaving = std::ranges::find(
         leaving_, wanted.path, [](const auto& file) -> auto& { return file->target()->path(); });
 
@@ -217,6 +230,7 @@ std::shared_ptr<SharedFile> Engine::open_file(const Instance& instance, const co
     auto file = leaving != leaving_.end() ? *leaving
                                           : SharedFile::make(instance.name, wanted.path, owner,
                                                              wanted.rotation, *file_services_);
+    file->target()->set_rotation(wanted.rotation);
     files_.insert(at, file.get());
     return file;
 }
@@ -314,6 +328,11 @@ void Engine::stop_waiting(InstanceId id) {
         if (Capture* const capture = find(id, source)) capture->set_dropping(true);
 }
 
+void Engine::await_line(InstanceId id, const std::shared_ptr<LineWait>& wait) {
+    for (const Source source : {Source::out, Source::err})
+        if (Capture* const capture = find(id, source)) capture->set_line_wait(wait);
+}
+
 void Engine::begin_stop(InstanceId id) {
     stopping_.insert(id);
     if (!stopping_timer_.active()) stopping_timer_.start(0ms, kLookAtStopping);
@@ -343,15 +362,18 @@ void Engine::look_at_stopping() {
     }
 }
 
-void Engine::close_instance(InstanceId id) {
+void Engine::close_instance(InstanceId id, bool for_good) {
     end_stop(id);
     for (const Source source : {Source::out, Source::err}) {
         Capture* const capture = find(id, source);
         if (!capture) continue;
         capture->finish();
+        InstanceCounters& before = closed_[id];
+        (source == Source::out ? before.out : before.err) += capture->counters();
         forget(*capture);
     }
     instances_.erase(id);
+    if (for_good) closed_.erase(id);
     update_width();
 }
 
@@ -503,9 +525,16 @@ std::vector<std::uint64_t> Engine::dropped_of(const std::vector<RunKey>& runs) {
 std::vector<InstanceCounters> Engine::counters() {
     std::vector<InstanceCounters> all;
     all.reserve(instances_.size());
-    for (const auto& [id, instance] : instances_)
-        all.push_back({id, instance->out ? instance->out->counters() : StreamCounters{},
-                       instance->err ? instance->err->counters() : StreamCounters{}});
+    for (const auto& [id, instance] : instances_) {
+        InstanceCounters one;
+        if (const auto before = closed_.find(id); before != closed_.end()) one = before->second;
+        one.instance = id;
+        one.has_out = instance->out != nullptr;
+        one.has_err = instance->err != nullptr;
+        if (one.has_out) one.out += instance->out->counters();
+        if (one.has_err) one.err += instance->err->counters();
+        all.push_back(one);
+    }
     return all;
 }
 

@@ -58,22 +58,24 @@ public:
         std::optional<Stream> err;  // none: that, or merged
     };
     void open_instance(Opening opening);
-    void set_outputs(InstanceId id, const conf::Output& out, const conf::Output& err,
-                     std::optional<Owner> owner);
+    void set_outputs(InstanceId id, const std::string& name, const conf::Output& out,
+                     const conf::Output& err, std::optional<Owner> owner);
     using Positions = std::array<std::optional<std::uint64_t>, 2>;
     void add_boundary(InstanceId id, Positions positions, bool begins, std::uint32_t run);
     void begin_on_terminal(InstanceId id, base::Fd master, std::uint32_t run);
     void set_pid(InstanceId id, std::uint32_t run, std::uint64_t pid);
     void stop_waiting(InstanceId id);
+    void await_line(InstanceId id, const std::shared_ptr<LineWait>& wait);
     void begin_stop(InstanceId id);
     void end_stop(InstanceId id);
-    void close_instance(InstanceId id);
+    void close_instance(InstanceId id, bool for_good);
     void reopen_files();
     void set_prefix(bool prefix);
 
     std::vector<Line> query(const Query& query);
     // As follow(), when `look.following` says so.
     Look look(std::uint64_t follower, const LookRequest& request, const OnLines& on_lines);
+    // Grow for as long as the instance was not closed for good.
     std::vector<InstanceCounters> counters();
     // How many lines of each run were dropped, with what the pipes still have; who hears reports
     // knows it by then.
@@ -205,6 +207,8 @@ private:
     std::vector<SharedFile*> files_;                    // that have users, by their paths
     std::vector<std::shared_ptr<SharedFile>> leaving_;  // with nobody but us who holds them
     std::map<InstanceId, std::unique_ptr<Instance>> instances_;
+    // What instances came to that were closed to be opened again.
+    std::map<InstanceId, InstanceCounters> closed_;
     std::set<InstanceId> stopping_;
     OnReport on_report_;
     Followers followers_;

@@ -29,6 +29,8 @@ std::shared_ptr<SharedFile> SharedFile::make(std::string name, std::string path,
 }
 
 void SharedFile::add(FileSink& user) {
+    // What is queued from now on comes behind what is being read for one of them.
+    each_user([](FileSink& other) { other.company(); });
     FileSink** last = &first_user_;
     while (*last) last = &(*last)->next_user_;
     *last = &user;

@@ -165,6 +165,7 @@ public:
     // Of the file.
     void take_back(std::string_view lines);
     void room() { listener_.on_room(); }
+    void company() { listener_.on_company(); }
     const std::string& name() const { return name_; }
     // What is the matter was said in reeve's log, under this one's name too; or nothing is.
     void set_said(bool said) { said_ = said; }

@@ -6,7 +6,9 @@ namespace reeve::log {
 
 FileTarget::FileTarget(std::string path, std::optional<Owner> owner, conf::Rotation rotation,
                        std::weak_ptr<Listener> listener, std::shared_ptr<const FileClock> clock)
-    : plan_{std::move(path), owner, rotation, std::move(clock)}, listener_{std::move(listener)} {}
+    : plan_{std::move(path), owner, rotation, std::move(clock)},
+      listener_{std::move(listener)},
+      rotation_{rotation} {}
 
 void FileTarget::queue(Slice slice) {
     const std::lock_guard lock{mutex_};
@@ -55,6 +57,13 @@ void FileTarget::want_reopen() {
     reopen_ = true;
 }
 
+void FileTarget::set_rotation(const conf::Rotation& rotation) {
+    const std::lock_guard lock{mutex_};
+    if (rotation == rotation_) return;
+    next_rotation_ = std::make_unique<conf::Rotation>(rotation);
+    rotation_ = rotation;
+}
+
 void FileTarget::compressed(int error) {
     {
         const std::lock_guard lock{mutex_};
@@ -77,13 +86,19 @@ bool FileTarget::work(Compressor& compressor, BlockPool& blocks) {
     bool reopen = false;
     std::int64_t position = 0;
     std::shared_ptr<Pull> pull;
+    std::unique_ptr<conf::Rotation> rotation;
     {
         const std::lock_guard lock{mutex_};
+        rotation = std::exchange(next_rotation_, nullptr);
         reopen = std::exchange(reopen_, false);
         batch = std::exchange(queue_, {});
         writing_ = batch.size();
         position = static_cast<std::int64_t>(ever_queued_ - writing_);
         pull = std::exchange(pull_, nullptr);
+    }
+    if (rotation) {
+        plan_.rotation = *rotation;
+        file_.rotation_changed();
     }
     bool well = write(std::move(batch), reopen, compressor, position);
     if (pull) {

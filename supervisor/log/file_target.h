@@ -71,6 +71,9 @@ public:
     // Then submit it to the pool.
     void want_reopen();
 
+    // From what is written next on.
+    void set_rotation(const conf::Rotation& rotation);
+
 private:
     friend class WriterPool;
 
@@ -81,7 +84,7 @@ private:
     void compressed(int error) override;
     void tell() const;
 
-    const FilePlan plan_;
+    FilePlan plan_;  // its rotation is of the thread that works
     const std::weak_ptr<Listener> listener_;
     FileSpans spans_;
 
@@ -90,6 +93,8 @@ private:
     std::size_t writing_ = 0;
     std::uint64_t ever_queued_ = 0;
     bool reopen_ = false;
+    conf::Rotation rotation_;  // as it was last wanted
+    std::unique_ptr<conf::Rotation> next_rotation_;
     Outcome outcome_;
     std::shared_ptr<Pull> pull_;
 

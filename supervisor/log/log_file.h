@@ -59,6 +59,9 @@ public:
     void report_to(FileSpans& spans) { spans_ = &spans; }
     void report_to(std::weak_ptr<CompressionListener> listener) { listener_ = std::move(listener); }
 
+    // The plan has another rotation.
+    void rotation_changed() { rotated_.reset(); }
+
 private:
     struct Identity {
         dev_t device = 0;

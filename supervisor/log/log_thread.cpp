@@ -108,7 +108,11 @@ base::OsExpected<OutputFds> LogThread::open_instance(InstanceId id, InstanceName
                                                      const conf::Output& err,
                                                      std::optional<Owner> owner) {
     if (const auto known = instances_.find(id); known != instances_.end()) {
-        to_engine([=](Engine& engine) { engine.set_outputs(id, out, err, owner); });
+        known->second->each(
+            [&](const OutputPipe& pipe, std::size_t) { set_pipe_owner(pipe.write.get(), owner); });
+        to_engine([=, name = std::move(name.name)](Engine& engine) {
+            engine.set_outputs(id, name, out, err, owner);
+        });
         return known->second->fds;
     }
 
@@ -143,9 +147,10 @@ base::OsExpected<OutputFds> LogThread::open_instance(InstanceId id, InstanceName
 
 void LogThread::open_on_terminal(InstanceId id, InstanceName name, const conf::Output& out,
                                  std::optional<Owner> owner) {
-    if (instances_.contains(id)) {
-        to_engine([=](Engine& engine) {
-            engine.set_outputs(id, out, {conf::Output::Kind::merged, {}}, owner);
+    if (const auto known = instances_.find(id); known != instances_.end()) {
+        if (known->second->terminal) known->second->terminal->owner = owner;
+        to_engine([=, name = std::move(name.name)](Engine& engine) {
+            engine.set_outputs(id, name, out, {conf::Output::Kind::merged, {}}, owner);
         });
         return;
     }
@@ -216,6 +221,17 @@ void LogThread::end_run(InstanceId id, std::uint32_t run) {
     });
 }
 
+void LogThread::await_line(InstanceId id, std::uint32_t run, std::optional<conf::Pattern> pattern,
+                           std::function<void()> matched) {
+    std::shared_ptr<LineWait> wait;
+    if (pattern) {
+        wait = std::make_shared<LineWait>(
+            run, std::move(*pattern),
+            [this, matched = std::move(matched)] { from_engine_.post(matched); });
+    }
+    to_engine([id, wait = std::move(wait)](Engine& engine) { engine.await_line(id, wait); });
+}
+
 void LogThread::stop_waiting(InstanceId id) {
     to_engine([id](Engine& engine) { engine.stop_waiting(id); });
 }
@@ -238,9 +254,9 @@ void LogThread::on_report(std::function<void(OutputReport)> callback) {
     });
 }
 
-void LogThread::close_instance(InstanceId id) {
+void LogThread::close_instance(InstanceId id, bool for_good) {
     if (instances_.erase(id) == 0) return;
-    to_engine([id](Engine& engine) { engine.close_instance(id); });
+    to_engine([id, for_good](Engine& engine) { engine.close_instance(id, for_good); });
 }
 
 void LogThread::reopen_files() {

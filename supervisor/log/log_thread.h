@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "conf/config.h"
+#include "conf/pattern.h"
 #include "supervisor/base/fd.h"
 #include "supervisor/log/console.h"
 #include "supervisor/log/counters.h"
@@ -60,7 +61,8 @@ public:
     //
     // Makes the pipes of an instance, once for all its runs, owned by the program's user so that it
     // can open /dev/stdout again.  `owner` nullopt: reeve's own user.  Asked again for an id that
-    // is open it answers with the same descriptors and changes the sinks to these.
+    // is open it answers with the same descriptors and changes name, owner and sinks to these;
+    // which streams are captured stays as it is.
     base::OsExpected<OutputFds> open_instance(InstanceId id, InstanceName name,
                                               const conf::Output& out, const conf::Output& err,
                                               std::optional<Owner> owner);
@@ -79,6 +81,12 @@ public:
     // pipe is still the run's; a last line without newline is completed.
     void end_run(InstanceId id, std::uint32_t run);
 
+    // Calls back once, when a line of that run matches, on whichever stream; to be asked before
+    // begin_run() of it.  Takes the place of what was asked for before; without a pattern nobody
+    // waits any more.
+    void await_line(InstanceId id, std::uint32_t run, std::optional<conf::Pattern> pattern,
+                    std::function<void()> matched);
+
     // The program is stopping and its time is up: until the next begin_run() what its sink doesn't
     // take is dropped and counted.
     void stop_waiting(InstanceId id);
@@ -89,8 +97,9 @@ public:
     void begin_stop(InstanceId id);
     void end_stop(InstanceId id);
 
-    // Takes what is left in the pipes, then forgets the instance, its lines included.
-    void close_instance(InstanceId id);
+    // Takes what is left in the pipes, then forgets the instance, its lines included; its counters
+    // go on where it is opened again, unless this is `for_good`.
+    void close_instance(InstanceId id, bool for_good = true);
 
     // SIGUSR1: files are opened anew, under the names that they have in the configuration.
     void reopen_files();

@@ -71,14 +71,19 @@ std::size_t bytes_in_pipe(int fd) {
     return static_cast<std::size_t>(count);
 }
 
+void set_pipe_owner(int fd, const std::optional<Owner>& owner) {
+    const uid_t uid = owner ? owner->uid : ::geteuid();
+    const gid_t gid = owner ? owner->gid : ::getegid();
+    // Without the privilege there is no other user either, or the spawn will say so.
+    [[maybe_unused]] const int result = ::fchown(fd, uid, gid);
+}
+
 base::OsExpected<NewPipe> make_output_pipe(std::optional<Owner> owner) {
     auto pipe = base::make_pipe();
     if (!pipe) return Unexpected<base::OsError>{pipe.error()};
     // The flag is of the read end's description alone; programs get theirs blocking.
     if (::fcntl(pipe->read.get(), F_SETFL, O_NONBLOCK) != 0) return base::os_error("fcntl");
-    // Without the privilege there is no other user either, or the spawn will say so.
-    if (owner) [[maybe_unused]]
-        const int result = ::fchown(pipe->write.get(), owner->uid, owner->gid);
+    if (owner) set_pipe_owner(pipe->write.get(), owner);
     return NewPipe{{std::move(pipe->write), std::make_shared<ReadCursor>()}, std::move(pipe->read)};
 }
 

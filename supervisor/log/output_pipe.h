@@ -73,6 +73,9 @@ struct NewPipe {
     base::Fd read;
 };
 
+// Where programs of another user get it from now on.
+void set_pipe_owner(int fd, const std::optional<Owner>& owner);
+
 // Owned by `owner`, so that a program can open /dev/stdout again.
 base::OsExpected<NewPipe> make_output_pipe(std::optional<Owner> owner);
 

@@ -21,6 +21,8 @@ class OwnLog;
 class RoomListener {
 public:
     virtual void on_room() = 0;
+    // Somebody else begins to write to its file.
+    virtual void on_company() {}
 
 protected:
     ~RoomListener() = default;
