@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "conf/probe_address.h"
+
 // What an operator wrote, as values: no pointer into the file, no clock, no system call. conf::load
 // fills it in and conf::validate has checked it before anybody else sees it; what a comment below
 // promises about a value ("at least 1") is checked there.
@@ -157,6 +159,50 @@ struct Guard {
     GuardAction action = GuardAction::restart;
 };
 
+// What a probe tries.
+struct ExecTarget {
+    std::vector<std::string> words;  // split and expanded; neither it nor the first word is empty
+    bool operator==(const ExecTarget&) const = default;
+};
+struct FileTarget {
+    std::string path;  // absolute
+    bool operator==(const FileTarget&) const = default;
+};
+using ProbeTarget = std::variant<ServerAddress, HttpAddress, ExecTarget, FileTarget>;
+
+// From when on a service or daemon does its job.
+struct Readiness {
+    enum class Kind {
+        alive,       // it has lived for `after`
+        notify,      // it said READY=1 on $NOTIFY_SOCKET
+        descriptor,  // it wrote a newline to `descriptor`
+        log,         // a line of its output is as in `patterns`
+        probe,       // one of `probes` passes
+    };
+    Kind kind = Kind::alive;
+    Duration after{1000};               // 0: as soon as it is executed
+    int descriptor = 0;                 // 3 to 1023
+    std::vector<std::string> patterns;  // POSIX extended regular expressions, one an instance
+    std::vector<ProbeTarget> probes;    // one an instance
+    Duration interval{1000};            // between the beginnings of two tries; at least 100ms
+
+    bool operator==(const Readiness&) const = default;
+};
+
+enum class HealthAction { restart, none };
+
+// Whether a program that is ready still does its job.
+struct HealthCheck {
+    bool notify = false;                          // WATCHDOG=1 at least every `interval`; else:
+    std::vector<ProbeTarget> probes;              // one an instance
+    Duration interval{std::chrono::seconds{10}};  // at least 100ms
+    Duration timeout{std::chrono::seconds{3}};    // of each probe; at least 1ms
+    int failures = 3;                             // in a row; at least 1
+    HealthAction action = HealthAction::restart;
+
+    bool operator==(const HealthCheck&) const = default;
+};
+
 // What another program must have come to before a program starts.
 enum class Until {
     ready,      // all its instances are
@@ -217,6 +263,8 @@ struct Program {
     int max_failures = 10;  // 0: never give up
     Duration healthy_after{std::chrono::seconds{10}};
     Duration start_timeout{std::chrono::seconds{90}};
+    Readiness ready;  // of no meaning for a task
+    std::optional<HealthCheck> health;
 
     // At least one.  When a step's wait is over the next begins; after the last comes the kill.
     // From stop_signal = "TERM" and stop_timeout = "10s" comes {{SIGTERM, 10s}}.

@@ -139,6 +139,12 @@ private:
                           quoted(name) + " is a group (name the programs that are needed)");
             return;
         }
+        const std::string whole = name.substr(0, name.find('@'));
+        if (whole != name && programs_.contains(whole)) {
+            problems_.add(dependency.place, quoted_short(name) + " is an instance (write " +
+                                                quoted(whole) + ", which means all of them)");
+            return;
+        }
         Nearest nearest{name};
         for (const auto& [known, program] : programs_) nearest.offer(known);
         problems_.add(dependency.place,

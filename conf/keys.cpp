@@ -20,6 +20,7 @@ constexpr std::string_view kRestart[] = {"always", "on-failure", "never"};
 constexpr std::string_view kScopes[] = {"main", "group", "tree"};
 constexpr std::string_view kLeftovers[] = {"kill", "keep"};
 constexpr std::string_view kGuardActions[] = {"restart", "warn"};
+constexpr std::string_view kHealthActions[] = {"restart", "none"};
 constexpr std::string_view kInputs[] = {"null", "inherit"};
 constexpr std::string_view kOutputs[] = {"inherit", "null", "direct", "syslog", "journal"};
 constexpr std::string_view kErrorOutputs[] = {"stdout", "inherit", "null",
@@ -305,7 +306,9 @@ constexpr Key kKeys[] = {
      .name = "start_timeout",
      .type = duration,
      .fallback = R"("90s")",
-     .sentence = "How long it may take to become ready; a program is ready after one second.",
+     .sentence =
+         "How long it may take to become ready (see [program.NAME.ready]); then it is stopped, "
+         "which is a failure.",
      .example = R"("30s")"},
     {.table = Table::program,
      .name = "stop_signal",
@@ -397,6 +400,20 @@ constexpr Key kKeys[] = {
      .least = 0,
      .most = kMostProcessors - 1},
     {.table = Table::program,
+     .name = "ready",
+     .type = inner,
+     .fallback = R"({ after = "1s" })",
+     .sentence = "From when on it does its job: one of notify, fd, tcp, http, exec, log, file and "
+                 "after. What depends on it waits for that. Not for tasks.",
+     .example = R"({ tcp = "127.0.0.1:8080" })"},
+    {.table = Table::program,
+     .name = "health",
+     .type = inner,
+     .fallback = "",
+     .sentence = "Whether it still does its job, once it is ready: one of tcp, http, exec and "
+                 "notify. Not for tasks.",
+     .example = R"({ http = "http://127.0.0.1:8080/health", interval = "10s" })"},
+    {.table = Table::program,
      .name = "limits",
      .type = inner,
      .fallback = "{ }",
@@ -475,6 +492,141 @@ constexpr Key kKeys[] = {
                  "program waits, or whole lines are dropped, counted, and said.",
      .example = R"("drop")",
      .allowed = kOverflows},
+
+    {.table = Table::ready,
+     .name = "notify",
+     .type = boolean,
+     .fallback = "false",
+     .sentence = "It says READY=1 on the socket that $NOTIFY_SOCKET names: sd_notify(3).",
+     .example = "true"},
+    {.table = Table::ready,
+     .name = "fd",
+     .type = integer,
+     .fallback = "",
+     .sentence = "It writes a newline to this descriptor, which it is given for that.",
+     .example = "3",
+     .least = 3,
+     .most = 1023},
+    {.table = Table::ready,
+     .name = "tcp",
+     .type = text,
+     .fallback = "",
+     .sentence = "A server takes connections there: HOST:PORT or unix:/PATH.",
+     .example = R"("127.0.0.1:8080")",
+     .expanded = true},
+    {.table = Table::ready,
+     .name = "http",
+     .type = text,
+     .fallback = "",
+     .sentence = "A GET is answered there with a status of 2xx or 3xx: http://HOST:PORT/PATH, or "
+                 "unix:/SOCKET:/PATH.",
+     .example = R"("http://127.0.0.1:8080/ready")",
+     .expanded = true},
+    {.table = Table::ready,
+     .name = "exec",
+     .type = command,
+     .fallback = "",
+     .sentence = "A command ends with exit code 0, run as the program is: by its user, in its "
+                 "directory, with its environment.",
+     .example = R"(["pg_isready", "-q"])",
+     .expanded = true},
+    {.table = Table::ready,
+     .name = "log",
+     .type = text,
+     .fallback = "",
+     .sentence = "A line of its output matches this POSIX extended regular expression, anywhere in "
+                 "the line.",
+     .example = R"("listening on .*")",
+     .expanded = true},
+    {.table = Table::ready,
+     .name = "file",
+     .type = text,
+     .fallback = "",
+     .sentence = "A file of this name is there, of whatever kind; relative to the configuration "
+                 "file. Who starts should remove it first (start_pre), or it is ready too early.",
+     .example = R"("/run/web.ready")",
+     .expanded = true},
+    {.table = Table::ready,
+     .name = "after",
+     .type = duration,
+     .fallback = R"("1s")",
+     .sentence = "It has been alive for this long; \"0s\": as soon as it is executed.",
+     .example = R"("3s")",
+     .or_zero = true},
+    {.table = Table::ready,
+     .name = "interval",
+     .type = duration,
+     .fallback = R"("1s")",
+     .sentence =
+         "The time between two tries of tcp, http, exec and file, of which each may take as "
+         "long, and at least three seconds.",
+     .example = R"("500ms")",
+     .least = 100},
+
+    {.table = Table::health,
+     .name = "tcp",
+     .type = text,
+     .fallback = "",
+     .sentence = "A server takes connections there: HOST:PORT or unix:/PATH.",
+     .example = R"("127.0.0.1:8080")",
+     .expanded = true},
+    {.table = Table::health,
+     .name = "http",
+     .type = text,
+     .fallback = "",
+     .sentence = "A GET is answered there with a status of 2xx or 3xx: http://HOST:PORT/PATH, or "
+                 "unix:/SOCKET:/PATH.",
+     .example = R"("http://127.0.0.1:8080/health")",
+     .expanded = true},
+    {.table = Table::health,
+     .name = "exec",
+     .type = command,
+     .fallback = "",
+     .sentence = "A command ends with exit code 0, run as the program is: by its user, in its "
+                 "directory, with its environment.",
+     .example = R"(["redis-cli", "ping"])",
+     .expanded = true},
+    {.table = Table::health,
+     .name = "notify",
+     .type = boolean,
+     .fallback = "false",
+     .sentence =
+         "It says WATCHDOG=1 on the socket that $NOTIFY_SOCKET names at least every "
+         "`interval`, which it finds in $WATCHDOG_USEC: sd_notify(3). One that is missed is "
+         "enough.",
+     .example = "true"},
+    {.table = Table::health,
+     .name = "interval",
+     .type = duration,
+     .fallback = R"("10s")",
+     .sentence = "The time between two probes, the first of which comes that long after it has "
+                 "become ready.",
+     .example = R"("30s")",
+     .least = 100},
+    {.table = Table::health,
+     .name = "timeout",
+     .type = duration,
+     .fallback = R"("3s")",
+     .sentence = "How long a probe may take before it has failed, and its command is killed; by "
+                 "default no longer than the interval.",
+     .example = R"("1s")",
+     .least = 1},
+    {.table = Table::health,
+     .name = "failures",
+     .type = integer,
+     .fallback = "3",
+     .sentence = "It is unhealthy when so many probes have failed in a row.",
+     .example = "5",
+     .least = 1,
+     .most = 1000},
+    {.table = Table::health,
+     .name = "action",
+     .type = one_of,
+     .fallback = R"("restart")",
+     .sentence = "What to do when it is unhealthy: stop it, which is a failure, so `restart` and "
+                 "max_failures decide what then; or only say so.",
+     .example = R"("none")",
+     .allowed = kHealthActions},
 
     {.table = Table::limits,
      .name = "memory",
@@ -675,8 +827,6 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::program, "schedule", ""},
     {Table::program, "overlap", ""},
     {Table::program, "watch", ""},
-    {Table::program, "ready", "a program is ready after one second"},
-    {Table::program, "health", ""},
     {Table::program, "security", "put setpriv before the command"},
 
     {Table::limits, "locks", "", "is the limit by which reeve itself knows whose a process is"},
@@ -705,6 +855,8 @@ constexpr Alias kAliases[] = {
     {Table::program, "exec", "command"},
     {Table::program, "execstart", "command"},
     {Table::program, "exitcodes", "success_exit_codes"},
+    {Table::program, "healthcheck", "health"},
+    {Table::program, "livenessprobe", "health"},
     {Table::program, "maxmemoryrestart", "guard.memory"},
     {Table::program, "memlimit", "limits.memory"},
     {Table::program, "memorylimit", "limits.memory"},
@@ -718,6 +870,7 @@ constexpr Alias kAliases[] = {
     {Table::program, "pidslimit", "limits.pids"},
     {Table::program, "pidsmax", "limits.pids"},
     {Table::program, "redirectstderr", "stderr"},
+    {Table::program, "readinessprobe", "ready"},
     {Table::program, "replicas", "instances"},
     {Table::program, "restartsec", "restart_delay"},
     {Table::program, "startretries", "max_failures"},
@@ -739,6 +892,7 @@ constexpr Alias kAliases[] = {
     {Table::program, "stopsignal", "stop_signal"},
     {Table::program, "stopwaitsecs", "stop_timeout"},
     {Table::program, "tasksmax", "limits.pids"},
+    {Table::program, "watchdogsec", "health.interval"},
     {Table::program, "workingdir", "directory"},
     {Table::program, "workingdirectory", "directory"},
     {Table::program, "workdir", "directory"},
@@ -774,6 +928,32 @@ constexpr Alias kAliases[] = {
     {Table::limits, "processes", "pids"},
     {Table::limits, "tasks", "pids"},
     {Table::limits, "tasksmax", "pids"},
+    {Table::ready, "cmd", "exec"},
+    {Table::ready, "command", "exec"},
+    {Table::ready, "delay", "after"},
+    {Table::ready, "initialdelayseconds", "after"},
+    {Table::ready, "httpget", "http"},
+    {Table::ready, "path", "file"},
+    {Table::ready, "periodseconds", "interval"},
+    {Table::ready, "port", "tcp"},
+    {Table::ready, "sdnotify", "notify"},
+    {Table::ready, "socket", "tcp"},
+    {Table::ready, "tcpsocket", "tcp"},
+    {Table::ready, "url", "http"},
+    {Table::health, "cmd", "exec"},
+    {Table::health, "command", "exec"},
+    {Table::health, "failurethreshold", "failures"},
+    {Table::health, "httpget", "http"},
+    {Table::health, "periodseconds", "interval"},
+    {Table::health, "port", "tcp"},
+    {Table::health, "retries", "failures"},
+    {Table::health, "sdnotify", "notify"},
+    {Table::health, "tcpsocket", "tcp"},
+    {Table::health, "test", "exec"},
+    {Table::health, "threshold", "failures"},
+    {Table::health, "timeoutseconds", "timeout"},
+    {Table::health, "url", "http"},
+    {Table::health, "watchdog", "notify"},
     {Table::guard, "every", "interval"},
     {Table::guard, "memorymax", "memory"},
     {Table::guard, "processes", "pids"},
@@ -999,17 +1179,37 @@ std::string name_of(const Key& key) {
 }
 
 std::string_view prefix_of(Table table) {
+    if (table == Table::ready) return "ready.";
+    if (table == Table::health) return "health.";
     if (table == Table::limits) return "limits.";
     if (table == Table::guard) return "guard.";
     return "";
 }
 
 Table inner_table(const Key& key) {
-    return key.name == "limits" ? Table::limits : Table::guard;
+    for (const Table table : {Table::ready, Table::health, Table::limits, Table::security}) {
+        if (prefix_of(table).starts_with(key.name)) return table;
+    }
+    return Table::guard;
 }
 
 bool is_program_key(const Key& key) {
-    return key.table == Table::program || key.table == Table::limits || key.table == Table::guard;
+    switch (key.table) {
+        case Table::program:
+        case Table::ready:
+        case Table::health:
+        case Table::limits:
+        case Table::guard:
+        case Table::security:
+            return true;
+        case Table::top:
+        case Table::supervisor:
+        case Table::control:
+        case Table::output:
+        case Table::group:
+            return false;
+    }
+    return false;
 }
 
 std::string_view name_of(Table table) {
@@ -1024,10 +1224,16 @@ std::string_view name_of(Table table) {
             return "[program.NAME]";
         case Table::output:
             return "[program.NAME.stdout]";
+        case Table::ready:
+            return "[program.NAME.ready]";
+        case Table::health:
+            return "[program.NAME.health]";
         case Table::limits:
             return "[program.NAME.limits]";
         case Table::guard:
             return "[program.NAME.guard]";
+        case Table::security:
+            return "[program.NAME.security]";
         case Table::group:
             return "[group.NAME]";
     }

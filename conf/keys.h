@@ -11,7 +11,19 @@ namespace reeve::conf {
 
 // [defaults] takes the keys of [program.NAME], the tables in it included.  `output` is one place
 // that stdout or stderr goes to.
-enum class Table { top, supervisor, control, program, output, limits, guard, group };
+enum class Table {
+    top,
+    supervisor,
+    control,
+    program,
+    output,
+    ready,
+    health,
+    limits,
+    guard,
+    security,
+    group,
+};
 
 enum class KeyType {
     text,
@@ -28,10 +40,10 @@ enum class KeyType {
     size_limit,  // the same, sizes too
     share,       // a number over 0, at most 1
     mode,
-    one_of,       // of `allowed`
-    list_of,      // an array of `allowed`
-    texts,        // an array of strings
-    command,      // an array of words, or one line
+    one_of,         // of `allowed`
+    list_of,        // an array of `allowed`
+    texts,          // an array of strings
+    command,        // an array of words, or one line
     environment,  // a table of strings
     env_files,    // a path, or an array of paths and of tables with path and required
     inherit,      // true, false, or an array of names

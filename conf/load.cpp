@@ -18,6 +18,7 @@
 #include "conf/foreign_path.h"
 #include "conf/nearest.h"
 #include "conf/output_table.h"
+#include "conf/probe_tables.h"
 #include "conf/problems.h"
 #include "conf/program_table.h"
 #include "conf/quote.h"
@@ -535,6 +536,7 @@ private:
                 written_.misspelt.insert(table.name);
             } else {
                 check_guard(own);
+                refuse_empty_probe_tables(own, surroundings_.defaults, problems_);
             }
             if (const Setting* setting = find(own, "environment");
                 setting && setting->value->is(Value::Type::table)) {

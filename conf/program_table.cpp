@@ -3,16 +3,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <set>
 #include <string_view>
 
-#include "conf/command_line.h"
 #include "conf/dependencies.h"
 #include "conf/env_file.h"
 #include "conf/expand.h"
 #include "conf/output_table.h"
+#include "conf/probe_tables.h"
 #include "conf/quote.h"
 #include "conf/secret.h"
 #include "conf/variables.h"
@@ -127,6 +128,7 @@ public:
         }
         read_limits();
         read_guard();
+        read_probes();
         read_inheritance();
         read_stop();
         read_words();
@@ -287,37 +289,39 @@ private:
         const Setting* setting = at("command");
         if (!setting) return;
         const Value& value = *setting->value;
-        if (value.is(Value::Type::string)) {
-            if (!read_.is_text(value, "\"command\"", "a string")) return;
-            if (program_.shell) {
-                words_ = {value.text};
-                if (value.text.find_first_not_of(" \t\r\n") == string::npos) words_.clear();
-            } else {
-                auto words = split_command(value.text);
-                if (!words) {
-                    problems_.add(value.place, "\"command\": " + words.error());
-                    return;
-                }
-                words_ = std::move(*words);
-            }
-        } else if (!value.is(Value::Type::array)) {
-            read_.wrong_type(*setting);
-            return;
-        } else if (program_.shell) {
+        if (!program_.shell) {
+            words_ = read_.words(*setting).value_or(std::vector<string>{});
+        } else if (value.is(Value::Type::array)) {
             read_.wrong(*setting, "is an array (should be one string, since shell = true)");
-            return;
-        } else {
-            for (const Value& item : value.items) {
-                if (!read_.is_text(item, "a word of \"command\"", "a string")) return;
-                words_.push_back(item.text);
+        } else if (!value.is(Value::Type::string)) {
+            read_.wrong_type(*setting);
+        } else if (read_.is_text(value, "\"command\"", "a string")) {
+            if (value.text.find_first_not_of(" \t\r\n") != string::npos) {
+                words_ = {value.text};
+            } else {
+                read_.wrong(*setting, "is empty (should be the program to run and its arguments)");
             }
         }
-        if (words_.empty() || words_.front().empty()) {
-            read_.wrong(*setting, words_.empty()
-                                      ? "is empty (should be the program to run and its arguments)"
-                                      : "starts with an empty word (should be the program to run)");
-            words_.clear();
+    }
+
+    // A task does its job as long as it runs.
+    void read_probes() {
+        const bool task = program_.type == ProgramType::task;
+        if (task && !faulty_.contains("type")) {
+            for (const std::string_view table : {"ready", "health"}) {
+                const Setting* setting = find(*own_, table);
+                if (!setting) continue;
+                problems_.add(setting->place,
+                              quoted(table) + " is for services, and program " +
+                                  quoted(program_.name) +
+                                  " is a task, which is done when it has ended well (remove it)");
+            }
         }
+        if (task) return;
+        watch("ready",
+              [&] { ready_ = read_readiness(*own_, settings_, problems_, program_.ready); });
+        watch("health",
+              [&] { health_ = read_health(*own_, settings_, problems_, program_.health); });
     }
 
     WrittenOutput read_stream(std::string_view name, Output& output) {
@@ -534,6 +538,27 @@ private:
         }
         read_sink_paths(variables, program_.output, out_);
         read_sink_paths(variables, program_.error, err_);
+        read_probe_targets(variables);
+    }
+
+    void read_probe_targets(Variables& variables) {
+        const ProbeExpansion expansion{
+            .text =
+                [&](const Setting& setting, std::string_view text) {
+                    return expanded(variables, name_of(*setting.key), text, setting.value->place);
+                },
+            .path = [&](const Setting& setting) { return expanded_path(variables, setting); }};
+        if (ready_.setting && program_.ready.kind == Readiness::Kind::log) {
+            if (auto pattern = ready_pattern(ready_, expansion, problems_))
+                program_.ready.patterns.push_back(std::move(*pattern));
+        } else if (ready_.setting) {
+            if (auto target = probe_target(ready_, expansion, problems_))
+                program_.ready.probes.push_back(std::move(*target));
+        }
+        if (health_.setting) {
+            if (auto target = probe_target(health_, expansion, problems_))
+                program_.health->probes.push_back(std::move(*target));
+        }
     }
 
     // That of [defaults] is for the daemons alone; one of its own is not let pass so.
@@ -589,6 +614,8 @@ private:
         for (const Key& key : all_keys()) {
             if (!is_program_key(key) || key.type == KeyType::inner) continue;
             if (key.name == "pid_file" && !has_pid_file()) continue;
+            const bool probes = key.table == Table::ready || key.table == Table::health;
+            if (probes && program_.type == ProgramType::task) continue;
             if (key.type == KeyType::environment) {
                 note_environment();
             } else if (key.table == Table::output) {
@@ -639,6 +666,8 @@ private:
     std::vector<string> words_;
     WrittenOutput out_;
     WrittenOutput err_;
+    WrittenProbe ready_;
+    WrittenProbe health_;
 };
 
 }  // namespace

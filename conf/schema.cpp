@@ -236,6 +236,8 @@ std::string schema() {
            // [defaults] may name neither of the two.
            ",\n    \"output\": " +
            object(Table::output, {}, R"("not": {"required": ["file", "sink"]})") +
+           ",\n    \"ready\": " + object(Table::ready) +
+           ",\n    \"health\": " + object(Table::health) +
            ",\n    \"limits\": " + object(Table::limits) +
            // What it watches may be in [defaults].
            ",\n    \"guard\": " + object(Table::guard) +

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "conf/command_line.h"
 #include "conf/nearest.h"
 #include "conf/quote.h"
 #include "conf/units.h"
@@ -386,6 +387,32 @@ std::optional<std::vector<std::string>> SettingReader::texts(const Setting& sett
         }
     }
     return texts;
+}
+
+std::optional<std::vector<std::string>> SettingReader::words(const Setting& setting) {
+    const Value& value = *setting.value;
+    std::vector<std::string> words;
+    if (value.is(Value::Type::string)) {
+        if (!is_text(value, show(*setting.key), "a string")) return std::nullopt;
+        auto split = split_command(value.text);
+        if (!split) {
+            note(value.place, show(*setting.key) + ": " + split.error());
+            return std::nullopt;
+        }
+        words = std::move(*split);
+    } else if (value.is(Value::Type::array)) {
+        for (const Value& item : value.items) {
+            if (!is_text(item, "a word of " + show(*setting.key), "a string")) return std::nullopt;
+            words.push_back(item.text);
+        }
+    } else {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    if (!words.empty() && !words.front().empty()) return words;
+    wrong(setting, words.empty() ? "is empty (should be the program to run and its arguments)"
+                                 : "starts with an empty word (should be the program to run)");
+    return std::nullopt;
 }
 
 std::optional<std::vector<SuccessExit>> SettingReader::exits(const Setting& setting) {

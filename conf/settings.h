@@ -57,6 +57,8 @@ public:
     std::optional<std::string> name_or_number(const Setting& setting);
     std::optional<std::vector<std::string>> names_or_numbers(const Setting& setting);
     std::optional<std::vector<std::string>> texts(const Setting& setting);
+    // Of a command, an array of them or one line: at least one, and the first not empty.
+    std::optional<std::vector<std::string>> words(const Setting& setting);
     std::optional<std::vector<SuccessExit>> exits(const Setting& setting);
 
     // Index into key->allowed.

@@ -73,12 +73,26 @@ private:
         check_sinks(program, "stdout", program.output);
         check_sinks(program, "stderr", program.error);
 
-        // There is no other way to become ready yet, see the sentence of start_timeout.
-        constexpr Duration kReadyAfter = std::chrono::seconds{1};
-        if (program.start_timeout < kReadyAfter) {
+        check_ready(program);
+    }
+
+    void check_ready(const Program& program) {
+        if (program.type == ProgramType::task || is_faulty(program, "ready")) return;
+        const Readiness& ready = program.ready;
+        if (ready.kind == Readiness::Kind::alive && program.start_timeout < ready.after) {
+            const bool own = written(program, "ready.after") != nullptr;
             problems_.add(place_of(program, "start_timeout"),
                           "\"start_timeout\" is " + quoted(format_duration(program.start_timeout)) +
-                              " (should be at least \"1s\": a program is ready after one second)");
+                              " (should be at least " + quoted(format_duration(ready.after)) +
+                              (own ? ", which is \"ready.after\")"
+                                   : ": a program is ready after one second unless \"ready\" says "
+                                     "otherwise)"));
+        }
+        if (ready.kind == Readiness::Kind::log && program.output.kind == Output::Kind::direct &&
+            program.error.kind != Output::Kind::sinks) {
+            problems_.add(place_of(program, "ready.log"),
+                          "\"ready.log\" has no output to look at, since \"stdout\" is \"direct\" "
+                          "(use \"inherit\" or a file)");
         }
     }
 
