@@ -217,6 +217,25 @@ struct Dependency {
     Place place{};
 };
 
+// What is run beside a program.
+struct Command {
+    std::vector<std::string> words{};  // split and expanded; the first never empty
+    // For messages: as it was written, on one line and not too long; a variable's value may be
+    // secret.
+    std::string text{};
+
+    bool operator==(const Command&) const = default;
+};
+
+// What is run at moments of a program's life, as reeve's own user.
+struct Hooks {
+    std::vector<Command> start_pre{};
+    std::vector<Command> stop_post{};
+    Command stop_command{};    // no words: there is none
+    Command reload_command{};  // no words: there is none
+    bool operator==(const Hooks&) const = default;
+};
+
 struct Program {
     std::string name;
     Place place;  // of its table
@@ -274,6 +293,11 @@ struct Program {
     StopScope stop_scope = StopScope::main;
     Leftovers leftovers = Leftovers::kill;
 
+    // Split and expanded, one an instance, as with `commands`; none where it has no hook at all.
+    std::vector<Hooks> hooks;
+    // nullopt: none; then there may be a reload_command.
+    std::optional<int> reload_signal;
+
     Input input;
     Output output;
     Output error{Output::Kind::merged, {}};
@@ -296,6 +320,12 @@ struct Program {
         Place place;
     };
     std::vector<Key> keys;
+
+    const Hooks& hooks_of(int instance) const {  // instance 1 is the first
+        static const Hooks kNone;
+        const auto index = static_cast<std::size_t>(instance - 1);
+        return index < hooks.size() ? hooks[index] : kNone;
+    }
 };
 
 struct Group {

@@ -318,6 +318,15 @@ constexpr Key kKeys[] = {
                  "the last of which it is killed.",
      .example = R"([{ signal = "QUIT", wait = "5s" }, { signal = "TERM", wait = "5s" }])"},
     {.table = Table::program,
+     .name = "stop_command",
+     .type = command,
+     .fallback = "",
+     .sentence = "Asks it to stop instead of the first signal, with MAINPID in its environment. "
+                 "When it fails, or takes longer than the first step, the signals are sent after "
+                 "all.",
+     .example = R"(["nginx", "-s", "quit"])",
+     .expanded = true},
+    {.table = Table::program,
      .name = "stop_timeout",
      .type = duration,
      .fallback = R"("10s")",
@@ -340,6 +349,38 @@ constexpr Key kKeys[] = {
                  "live on, listed and reaped, until reeve itself shuts down.",
      .example = R"("keep")",
      .allowed = kLeftovers},
+    {.table = Table::program,
+     .name = "start_pre",
+     .type = commands,
+     .fallback = "",
+     .sentence = "Commands to run before each start, one after the other, as reeve's own user, in "
+                 "the program's environment and directory. They have start_timeout together; one "
+                 "that fails is a failed start. What they write goes where stderr goes.",
+     .example = R"([["chown", "www-data", "/run/web"]])",
+     .expanded = true},
+    {.table = Table::program,
+     .name = "stop_post",
+     .type = commands,
+     .fallback = "",
+     .sentence = "Commands to run after each end, that of a failed start too, when nothing of the "
+                 "run is left. They have stop_timeout together; one that fails is said, and "
+                 "changes nothing else.",
+     .example = R"([["rm", "-f", "/run/web.pid"]])",
+     .expanded = true},
+    {.table = Table::program,
+     .name = "reload_signal",
+     .type = signal,
+     .fallback = "",
+     .sentence = "What \"reevectl reload\" sends to its main process.",
+     .example = R"("HUP")"},
+    {.table = Table::program,
+     .name = "reload_command",
+     .type = command,
+     .fallback = "",
+     .sentence = "What \"reevectl reload\" runs instead, with MAINPID in its environment. It has "
+                 "start_timeout.",
+     .example = R"(["nginx", "-s", "reload"])",
+     .expanded = true},
     {.table = Table::program,
      .name = "stdin",
      .type = word_or_path,
@@ -819,11 +860,6 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::supervisor, "max_age", kOwnLogFile, kNotItsLog},
     {Table::supervisor, "max_size", kOwnLogFile, kNotItsLog},
 
-    {Table::program, "stop_command", "use stop_signal"},
-    {Table::program, "start_pre", "use shell = true and \"… && exec …\" in command"},
-    {Table::program, "stop_post", ""},
-    {Table::program, "reload_signal", "use \"reevectl signal HUP NAME\""},
-    {Table::program, "reload_command", "use \"reevectl signal HUP NAME\""},
     {Table::program, "schedule", ""},
     {Table::program, "overlap", ""},
     {Table::program, "watch", ""},
@@ -1296,6 +1332,10 @@ std::string what_it_takes(const Key& key) {
             return "an array of strings, such as " + std::string{key.example};
         case command:
             return "an array of strings, or one string";
+        case commands:
+            return "an array of commands, such as " + std::string{key.example};
+        case signal:
+            return "a signal such as " + std::string{key.example};
         case environment:
             return "a table of strings, such as " + std::string{key.example};
         case inherit:

@@ -44,6 +44,8 @@ enum class KeyType {
     list_of,        // an array of `allowed`
     texts,          // an array of strings
     command,        // an array of words, or one line
+    commands,       // an array of commands
+    signal,
     environment,  // a table of strings
     env_files,    // a path, or an array of paths and of tables with path and required
     inherit,      // true, false, or an array of names

@@ -9,6 +9,7 @@
 #include <set>
 #include <string_view>
 
+#include "conf/command_table.h"
 #include "conf/dependencies.h"
 #include "conf/env_file.h"
 #include "conf/expand.h"
@@ -62,7 +63,8 @@ public:
         settings_ = own;
         own_ = &own;
         for (const Setting& setting : surroundings.defaults) {
-            if (!find(own, name_of(*setting.key))) settings_.push_back(setting);
+            if (find(own, name_of(*setting.key)) || is_replaced(own, setting)) continue;
+            settings_.push_back(setting);
         }
         own_pid_file_ = find(own, "pid_file") != nullptr;
         gather_environment(own);
@@ -131,6 +133,7 @@ public:
         read_probes();
         read_inheritance();
         read_stop();
+        read_hooks();
         read_words();
         take("tty", program_.tty, &SettingReader::boolean);
         read_stdin();
@@ -283,6 +286,38 @@ private:
             }
         }
         if (program_.stop_steps.empty()) program_.stop_steps = {{signal, program_.stop_timeout}};
+    }
+
+    void read_hooks() {
+        const auto read_list = [&](std::string_view name, std::vector<WrittenCommand>& commands) {
+            const Setting* setting = at(name);
+            if (!setting) return;
+            if (auto read = read_commands(*setting, problems_)) commands = std::move(*read);
+        };
+        const auto read_one = [&](std::string_view name, std::optional<WrittenCommand>& command) {
+            if (const Setting* setting = at(name)) command = read_command(*setting, problems_);
+        };
+        read_list("start_pre", start_pre_);
+        read_list("stop_post", stop_post_);
+        read_one("stop_command", stop_command_);
+        read_one("reload_command", reload_command_);
+        take("reload_signal", program_.reload_signal, &SettingReader::signal);
+
+        const Setting* signal = at("reload_signal");
+        const Setting* command = at("reload_command");
+        if (!signal || !command) return;
+        // One of its own takes the place of the other in [defaults].
+        const bool own_signal = find(*own_, "reload_signal") != nullptr;
+        const bool own_command = find(*own_, "reload_command") != nullptr;
+        if (own_signal == own_command) {
+            problems_.add(command->place,
+                          "\"reload_command\" and \"reload_signal\" are both set (should be one "
+                          "of them)");
+        } else if (own_signal) {
+            reload_command_.reset();
+        } else {
+            program_.reload_signal.reset();
+        }
     }
 
     void read_words() {
@@ -518,6 +553,7 @@ private:
             program_.commands.push_back(std::move(command));
         }
 
+        expand_hooks(variables);
         string directory;
         if (const Setting* setting = at("directory")) {
             if (read_.is_text(*setting->value, "\"directory\"", "a string")) {
@@ -559,6 +595,33 @@ private:
             if (auto target = probe_target(health_, expansion, problems_))
                 program_.health->probes.push_back(std::move(*target));
         }
+    }
+
+    void expand_hooks(Variables& variables) {
+        Hooks hooks;
+        const Expand expand = [&](std::string_view text, std::uint32_t file) {
+            return variables.expand(text, file);
+        };
+        const auto add = [&](std::string_view key, const std::vector<WrittenCommand>& written,
+                             std::vector<Command>& commands) {
+            for (const WrittenCommand& one : written) {
+                if (auto command = expand_command(key, one, expand, problems_))
+                    commands.push_back(std::move(*command));
+            }
+        };
+        const auto set = [&](std::string_view key, const std::optional<WrittenCommand>& written,
+                             Command& into) {
+            if (!written) return;
+            if (auto command = expand_command(key, *written, expand, problems_))
+                into = std::move(*command);
+        };
+        add("start_pre", start_pre_, hooks.start_pre);
+        add("stop_post", stop_post_, hooks.stop_post);
+        set("stop_command", stop_command_, hooks.stop_command);
+        set("reload_command", reload_command_, hooks.reload_command);
+        const bool any =
+            !start_pre_.empty() || !stop_post_.empty() || stop_command_ || reload_command_;
+        if (any) program_.hooks.push_back(std::move(hooks));
     }
 
     // That of [defaults] is for the daemons alone; one of its own is not let pass so.
@@ -664,6 +727,10 @@ private:
     const Settings* own_ = nullptr;
     FaultyKeys faulty_;
     std::vector<string> words_;
+    std::vector<WrittenCommand> start_pre_;
+    std::vector<WrittenCommand> stop_post_;
+    std::optional<WrittenCommand> stop_command_;
+    std::optional<WrittenCommand> reload_command_;
     WrittenOutput out_;
     WrittenOutput err_;
     WrittenProbe ready_;

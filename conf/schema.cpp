@@ -156,6 +156,20 @@ std::string shape(const Key& key) {
         case KeyType::command:
             return any_of({R"({"type": "string", "minLength": 1})",
                            R"({"type": "array", "items": {"type": "string"}, "minItems": 1})"});
+        case KeyType::commands:
+            return any_of({R"({"type": "string", "minLength": 1})",
+                           "{" +
+                               array_of("{" +
+                                        shape({.table = Table::program,
+                                               .name = "",
+                                               .type = KeyType::command,
+                                               .fallback = "",
+                                               .sentence = "",
+                                               .example = ""}) +
+                                        "}") +
+                               "}"});
+        case KeyType::signal:
+            return "\"allOf\": [" + reference("signal") + "]";
         case KeyType::environment:
             return "\"allOf\": [" + reference("environment") + "]";
         case KeyType::inherit:

@@ -530,6 +530,15 @@ std::optional<std::vector<std::size_t>> SettingReader::list_of(const Setting& se
     return words;
 }
 
+std::optional<int> SettingReader::signal(const Setting& setting) {
+    if (setting.value->is(Value::Type::array)) {
+        wrong_type(setting);
+        return std::nullopt;
+    }
+    const auto one = stop(setting);
+    return one ? one->signal : std::nullopt;
+}
+
 std::optional<SettingReader::Stop> SettingReader::stop(const Setting& setting) {
     const Value& value = *setting.value;
     const std::string shown = show(*setting.key);

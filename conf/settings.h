@@ -72,6 +72,8 @@ public:
     // The same for an item of it.
     std::optional<std::size_t> word_or_path(const Setting& setting, const Value& value);
 
+    std::optional<int> signal(const Setting& setting);
+
     // One signal, or steps; exactly one of the two is set.
     struct Stop {
         std::optional<int> signal;
