@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "conf/cron.h"
 #include "conf/probe_address.h"
 
 // What an operator wrote, as values: no pointer into the file, no clock, no system call. conf::load
@@ -147,6 +148,13 @@ struct ResourceLimit {
     bool operator==(const ResourceLimit&) const = default;
 };
 
+// What becomes of a scheduled run that is due while the last one is not over.
+enum class Overlap {
+    skip,
+    queue,    // it begins right after; one at most waits so
+    replace,  // the last one is stopped for it
+};
+
 enum class GuardAction { restart, warn };
 
 // What the processes of an instance may come to all in all, looked at every `interval`; at least
@@ -271,7 +279,13 @@ struct Program {
 
     std::vector<Dependency> depends_on;
 
-    bool autostart = true;
+    // Absolute globs; when what they match changes, it is restarted.  One list an instance, as with
+    // `commands`; empty: nothing is watched.
+    std::vector<std::vector<std::string>> watches;
+
+    bool autostart = true;             // with a schedule: wait for its times
+    std::optional<Schedule> schedule;  // tasks only
+    Overlap overlap = Overlap::skip;
     int instances = 1;  // at least 1, at most 1000
     bool essential = false;
 

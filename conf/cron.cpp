@@ -7,6 +7,7 @@
 
 #include "conf/nearest.h"
 #include "conf/quote.h"
+#include "conf/units.h"
 
 namespace reeve::conf {
 

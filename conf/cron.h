@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "conf/units.h"
 #include "supervisor/base/expected.h"
 
 // When a task runs: `schedule` as a value, and the arithmetic of it.  No clock and no system call:
@@ -36,6 +35,11 @@ public:
     // How far they are ahead of UTC at that moment.  May change, and changes back no sooner than a
     // day later.
     virtual std::chrono::seconds offset_at(Moment moment) const = 0;
+};
+
+class UtcZone : public Zone {
+public:
+    std::chrono::seconds offset_at(Moment) const override { return std::chrono::seconds{0}; }
 };
 
 // Clocks that are changed by more are corrected, cron(8) says, and by less are only changed.

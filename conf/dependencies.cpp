@@ -115,6 +115,14 @@ private:
                 if (written_.complete) say_missing(dependency);
                 continue;
             }
+            if (found->second->schedule) {
+                problems_.add(
+                    dependency.place,
+                    quoted(dependency.program) +
+                        " runs on a schedule, and is never there to stay (depend on a task "
+                        "without one)");
+                continue;
+            }
             const bool task = found->second->type == ProgramType::task;
             if (!dependency.until) dependency.until = task ? Until::completed : Until::ready;
             if (*dependency.until == Until::ready && task) {

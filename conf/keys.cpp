@@ -19,6 +19,7 @@ constexpr std::string_view kTypes[] = {"service", "task", "forking"};
 constexpr std::string_view kRestart[] = {"always", "on-failure", "never"};
 constexpr std::string_view kScopes[] = {"main", "group", "tree"};
 constexpr std::string_view kLeftovers[] = {"kill", "keep"};
+constexpr std::string_view kOverlaps[] = {"skip", "queue", "replace"};
 constexpr std::string_view kGuardActions[] = {"restart", "warn"};
 constexpr std::string_view kHealthActions[] = {"restart", "none"};
 constexpr std::string_view kInputs[] = {"null", "inherit"};
@@ -237,8 +238,34 @@ constexpr Key kKeys[] = {
      .name = "autostart",
      .type = boolean,
      .fallback = "true",
-     .sentence = "Start it when reeve starts.",
+     .sentence = "Start it when reeve starts; a task with a schedule then waits for its times.",
      .example = "false"},
+    {.table = Table::program,
+     .name = "watch",
+     .type = texts,
+     .fallback = "[]",
+     .sentence = "Restart it when these files change: globs, relative to its directory, else to "
+                 "the configuration file. ** is any number of directories; a directory means all "
+                 "that is in it. Hidden files are only meant where they are named.",
+     .example = R"(["src/**/*.py", "settings.toml"])",
+     .expanded = true},
+    {.table = Table::program,
+     .name = "schedule",
+     .type = text,
+     .fallback = "",
+     .sentence =
+         "When a task runs: the five fields of cron(8), @daily and its like, or \"every "
+         "30s\". Times are local, by the TZ that reeve is started with. Between its runs it "
+         "is waiting, whatever they came to; a start runs it now as well.",
+     .example = R"("0 3 * * mon-fri")"},
+    {.table = Table::program,
+     .name = "overlap",
+     .type = one_of,
+     .fallback = R"("skip")",
+     .sentence = "What becomes of a run of schedule that is due while the last one is not over: "
+                 "it is left out, it waits for the end (one at most), or it takes its place.",
+     .example = R"("queue")",
+     .allowed = kOverlaps},
     {.table = Table::program,
      .name = "instances",
      .type = integer,
@@ -860,9 +887,6 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::supervisor, "max_age", kOwnLogFile, kNotItsLog},
     {Table::supervisor, "max_size", kOwnLogFile, kNotItsLog},
 
-    {Table::program, "schedule", ""},
-    {Table::program, "overlap", ""},
-    {Table::program, "watch", ""},
     {Table::program, "security", "put setpriv before the command"},
 
     {Table::limits, "locks", "", "is the limit by which reeve itself knows whose a process is"},

@@ -53,6 +53,19 @@ int resource_of(std::string_view name) {
     return -1;  // setrlimit says so
 }
 
+// Of an item of `watch`; empty: it is well.
+string fault_of_glob(std::string_view glob) {
+    if (glob.empty()) return "is empty (should be a path or a glob, such as \"src/**/*.py\")";
+    for (std::size_t at = glob.find("**"); at != std::string_view::npos;
+         at = glob.find("**", at + 2)) {
+        const bool alone =
+            (at == 0 || glob[at - 1] == '/') && (at + 2 == glob.size() || glob[at + 2] == '/');
+        if (!alone)
+            return "has a ** that is not alone between slashes (write \"**/*.py\" for all below)";
+    }
+    return "";
+}
+
 class ProgramTable {
 public:
     ProgramTable(string name, Place place, const Settings& own,
@@ -95,6 +108,21 @@ public:
         if (const Setting* setting = at("leftovers")) {
             constexpr std::array kLeftovers{Leftovers::kill, Leftovers::keep};
             if (const auto word = read_.one_of(*setting)) program_.leftovers = kLeftovers[*word];
+        }
+
+        if (const Setting* setting = at("overlap")) {
+            constexpr std::array kOverlaps{Overlap::skip, Overlap::queue, Overlap::replace};
+            if (const auto word = read_.one_of(*setting)) program_.overlap = kOverlaps[*word];
+        }
+        if (const Setting* setting = at("schedule")) {
+            read_schedule(*setting);
+        } else if (const Setting* overlap = find(*own_, "overlap");
+                   overlap && !program_.name.empty() && program_.overlap != Overlap::skip) {
+            // That of [defaults] is for those that have one.
+            problems_.add(overlap->place,
+                          "\"overlap\" is for tasks with a schedule, and program " +
+                              quoted(program_.name) +
+                              " has none (remove it, or add a schedule such as \"@daily\")");
         }
 
         take("description", program_.description, &SettingReader::text);
@@ -232,6 +260,17 @@ private:
         if (setting->value->is(Value::Type::table)) return true;
         read_.wrong_type(*setting);
         return false;
+    }
+
+    void read_schedule(const Setting& setting) {
+        const auto text = read_.text(setting);
+        if (!text) return;
+        auto schedule = parse_schedule(*text);
+        if (schedule) {
+            program_.schedule = *schedule;
+        } else {
+            problems_.add(setting.value->place, "\"schedule\": " + schedule.error());
+        }
     }
 
     void read_limits() {
@@ -560,6 +599,7 @@ private:
                 directory = expanded_path(variables, *setting).value_or("");
             }
         }
+        if (const Setting* setting = at("watch")) read_watch(variables, *setting, directory);
         program_.directories.push_back(std::move(directory));
 
         if (const Setting* setting = at("pid_file"); setting && has_pid_file()) {
@@ -622,6 +662,29 @@ private:
         const bool any =
             !start_pre_.empty() || !stop_post_.empty() || stop_command_ || reload_command_;
         if (any) program_.hooks.push_back(std::move(hooks));
+    }
+
+    void read_watch(Variables& variables, const Setting& setting, const string& directory) {
+        if (!setting.value->is(Value::Type::array)) {
+            read_.wrong_type(setting);
+            return;
+        }
+        if (setting.value->items.empty()) return;
+        std::vector<string>& globs = program_.watches.emplace_back();
+        for (const Value& item : setting.value->items) {
+            if (!read_.is_text(item, "an item of \"watch\"", "a string")) return;
+            const auto glob = expanded(variables, "watch", item.text, item.place);
+            if (!glob) return;
+            const string fault = fault_of_glob(*glob);
+            if (!fault.empty()) {
+                problems_.add(item.place, "\"watch\": " + quoted_short(*glob) + " " + fault);
+                return;
+            }
+            const string& from = directory.empty()
+                                     ? surroundings_.directories->at(setting.value->place.file)
+                                     : directory;
+            globs.push_back(join_path(from, *glob));
+        }
     }
 
     // That of [defaults] is for the daemons alone; one of its own is not let pass so.

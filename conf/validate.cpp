@@ -69,6 +69,7 @@ private:
         }
 
         check_daemon(program);
+        check_schedule(program);
         check_tty(program);
         check_sinks(program, "stdout", program.output);
         check_sinks(program, "stderr", program.error);
@@ -111,6 +112,34 @@ private:
                           "program " + quoted(program.name) +
                               " has type = \"forking\" and stdin = \"inherit\" (a daemon goes to "
                               "the background, where it has no terminal; use \"null\" or a path)");
+        }
+    }
+
+    void check_schedule(const Program& program) {
+        if (!program.schedule) return;
+        const Place place = place_of(program, "schedule");
+        if (program.type != ProgramType::task && !is_faulty(program, "type")) {
+            problems_.add(place,
+                          "\"schedule\" is for type = \"task\" alone, and program " +
+                              quoted(program.name) +
+                              (program.type == ProgramType::forking ? " has type = \"forking\""
+                                                                    : " is a service") +
+                              " (remove it, or set type = \"task\")");
+            return;
+        }
+        if (program.restart == RestartPolicy::always) {
+            problems_.add(
+                place_of(program, "restart"),
+                "program " + quoted(program.name) +
+                    " has a schedule and restart = \"always\" (its schedule runs it again; "
+                    "use \"never\", or \"on-failure\" to try a failed run again)");
+        }
+        if (program.essential) {
+            problems_.add(
+                place_of(program, "essential"),
+                "program " + quoted(program.name) +
+                    " has a schedule and essential = true (between its runs it waits, and "
+                    "never ends for good; remove essential)");
         }
     }
 

@@ -52,6 +52,8 @@ TEST_CASE("what depends_on cannot mean is said, with what would be right") {
 )");
     CHECK(errors(with("['bd']")) ==
           "reeve.toml:3:15: there is no program \"bd\" (did you mean \"db\"?)\n");
+    CHECK(errors(with("['db@1']")) ==
+          "reeve.toml:3:15: \"db@1\" is an instance (write \"db\", which means all of them)\n");
     CHECK(errors(with("['off']")) ==
           "reeve.toml:3:15: program \"off\" is not enabled (enable it, or remove it here)\n");
     CHECK(errors(with("['site']")) ==
