@@ -155,6 +155,31 @@ enum class Overlap {
     replace,  // the last one is stopped for it
 };
 
+struct Capability {
+    std::string name;  // "net_bind_service"
+    int number = 0;
+    bool operator==(const Capability&) const = default;
+};
+
+// What a program may never do.
+struct Security {
+    bool no_new_privileges = false;
+    // All that it keeps; nullopt: not touched.
+    std::optional<std::vector<Capability>> capabilities{};
+
+    bool operator==(const Security&) const = default;
+};
+
+// What is different in the file system as a program sees it.  The paths are absolute; of two, one
+// in the other, the inner one decides.
+struct FileView {
+    bool private_tmp = false;  // a /tmp and a /var/tmp of its own
+    std::vector<std::string> read_only{};
+    std::vector<std::string> writable{};
+
+    bool operator==(const FileView&) const = default;
+};
+
 enum class GuardAction { restart, warn };
 
 // What the processes of an instance may come to all in all, looked at every `interval`; at least
@@ -323,6 +348,9 @@ struct Program {
     CgroupLimits limits;
     std::vector<ResourceLimit> resource_limits;  // each once, in the table's order
     std::optional<Guard> guard;
+    Security security;
+    // One an instance, as with `commands`; none: all see what reeve sees.
+    std::vector<FileView> views;
 
     // The keys that were written for it, in the table's order, with their place: what
     // `GET /v1/programs/NAME` shows: its own and those of [defaults].  The value is as in the file,

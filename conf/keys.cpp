@@ -493,6 +493,12 @@ constexpr Key kKeys[] = {
      .fallback = "",
      .sentence = "What its processes may come to before it is restarted, or a warning is given.",
      .example = R"({ memory = "400MiB", zombies = 50 })"},
+    {.table = Table::program,
+     .name = "security",
+     .type = inner,
+     .fallback = "",
+     .sentence = "What it may never do, whatever its user may.",
+     .example = R"({ no_new_privileges = true, capabilities = [] })"},
 
     {.table = Table::output,
      .name = "file",
@@ -856,6 +862,46 @@ constexpr Key kKeys[] = {
      .example = R"("warn")",
      .allowed = kGuardActions},
 
+    {.table = Table::security,
+     .name = "no_new_privileges",
+     .type = boolean,
+     .fallback = "false",
+     .sentence = "No program that it executes gets more rights than it has itself, by set-user-ID "
+                 "or file capabilities: sudo and ping fail.",
+     .example = "true"},
+    {.table = Table::security,
+     .name = "capabilities",
+     .type = texts,
+     .fallback = "",
+     .sentence = "All capabilities that it keeps, in lower case and without \"cap_\"; root has no "
+                 "others either, and another user has them at once (as ambient ones). Without this "
+                 "key root has all that reeve has, and other users none.",
+     .example = R"(["net_bind_service"])"},
+    {.table = Table::security,
+     .name = "private_tmp",
+     .type = boolean,
+     .fallback = "false",
+     .sentence =
+         "A /tmp and a /var/tmp of its own for each run, in memory, empty at first and gone "
+         "with it; its probes see them too, its hooks do not. Needs sys_admin, as the next "
+         "two do.",
+     .example = "true"},
+    {.table = Table::security,
+     .name = "read_only",
+     .type = texts,
+     .fallback = "[]",
+     .sentence = "What it and its probes can only read, with all that is mounted below; hooks do "
+                 "what they want. \"/\" leaves /proc, /sys and /dev as they are.",
+     .example = R"(["/"])",
+     .expanded = true},
+    {.table = Table::security,
+     .name = "writable",
+     .type = texts,
+     .fallback = "[]",
+     .sentence = "Exceptions from \"read_only\"; they must be there when it starts.",
+     .example = R"(["/var/lib/web", "/run"])",
+     .expanded = true},
+
     {.table = Table::group,
      .name = "programs",
      .type = texts,
@@ -886,8 +932,6 @@ constexpr AbsentKey kAbsentKeys[] = {
     {Table::supervisor, "logfile_maxbytes", kOwnLogFile, kNotItsLog},
     {Table::supervisor, "max_age", kOwnLogFile, kNotItsLog},
     {Table::supervisor, "max_size", kOwnLogFile, kNotItsLog},
-
-    {Table::program, "security", "put setpriv before the command"},
 
     {Table::limits, "locks", "", "is the limit by which reeve itself knows whose a process is"},
 };
@@ -1017,6 +1061,16 @@ constexpr Alias kAliases[] = {
     {Table::guard, "every", "interval"},
     {Table::guard, "memorymax", "memory"},
     {Table::guard, "processes", "pids"},
+    {Table::program, "ambientcapabilities", "security.capabilities"},
+    {Table::program, "capabilities", "security.capabilities"},
+    {Table::program, "capabilityboundingset", "security.capabilities"},
+    {Table::program, "capadd", "security.capabilities"},
+    {Table::program, "nonewprivileges", "security.no_new_privileges"},
+    {Table::program, "nonewprivs", "security.no_new_privileges"},
+    {Table::security, "ambientcapabilities", "capabilities"},
+    {Table::security, "capabilityboundingset", "capabilities"},
+    {Table::security, "caps", "capabilities"},
+    {Table::security, "nonewprivs", "no_new_privileges"},
     {Table::control, "chmod", "mode"},
     {Table::control, "file", "socket"},
     {Table::control, "path", "socket"},
@@ -1243,6 +1297,7 @@ std::string_view prefix_of(Table table) {
     if (table == Table::health) return "health.";
     if (table == Table::limits) return "limits.";
     if (table == Table::guard) return "guard.";
+    if (table == Table::security) return "security.";
     return "";
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <string_view>
 
+#include "conf/capabilities.h"
 #include "conf/command_table.h"
 #include "conf/dependencies.h"
 #include "conf/env_file.h"
@@ -62,6 +63,23 @@ string fault_of_glob(std::string_view glob) {
             (at == 0 || glob[at - 1] == '/') && (at + 2 == glob.size() || glob[at + 2] == '/');
         if (!alone)
             return "has a ** that is not alone between slashes (write \"**/*.py\" for all below)";
+    }
+    return "";
+}
+
+bool is_below(std::string_view path, std::string_view directory) {
+    return path.starts_with(directory) &&
+           (path.size() == directory.size() || path[directory.size()] == '/');
+}
+
+// Of an item of `security.read_only` or `writable`; empty: it is well.
+string fault_of_view_path(std::string_view path, bool private_tmp) {
+    if (path.empty() || path.front() != '/') return "is not an absolute path (start it with a /)";
+    if ((string{path} + '/').find("/../") != string::npos) {
+        return "goes up again by .. (write where it leads)";
+    }
+    if (private_tmp && (is_below(path, "/tmp") || is_below(path, "/var/tmp"))) {
+        return "is hidden by \"private_tmp\", whose /tmp is new and writable (remove it)";
     }
     return "";
 }
@@ -159,6 +177,7 @@ public:
         read_limits();
         read_guard();
         read_probes();
+        read_security();
         read_inheritance();
         read_stop();
         read_hooks();
@@ -302,6 +321,25 @@ private:
         }
         // [defaults.guard] may say how often and what then, for those that have a guard.
         if (guard.memory_bytes || guard.pids || guard.zombies) program_.guard = guard;
+    }
+
+    void read_security() {
+        if (!has_table("security")) return;
+        Security& security = program_.security;
+        take("security.no_new_privileges", security.no_new_privileges, &SettingReader::boolean);
+        const Setting* setting = at("security.capabilities");
+        if (!setting) return;
+        const auto names = read_.texts(*setting);
+        if (!names || names->size() != setting->value->items.size()) return;
+        security.capabilities.emplace();
+        for (std::size_t i = 0; i < names->size(); ++i) {
+            if (const auto number = parse_capability((*names)[i])) {
+                security.capabilities->push_back({(*names)[i], *number});
+            } else {
+                problems_.add(setting->value->items[i].place,
+                              "\"security.capabilities\": " + number.error());
+            }
+        }
     }
 
     void read_inheritance() {
@@ -593,6 +631,8 @@ private:
         }
 
         expand_hooks(variables);
+        read_view(variables);
+
         string directory;
         if (const Setting* setting = at("directory")) {
             if (read_.is_text(*setting->value, "\"directory\"", "a string")) {
@@ -662,6 +702,49 @@ private:
         const bool any =
             !start_pre_.empty() || !stop_post_.empty() || stop_command_ || reload_command_;
         if (any) program_.hooks.push_back(std::move(hooks));
+    }
+
+    void read_view(Variables& variables) {
+        FileView view;
+        take("security.private_tmp", view.private_tmp, &SettingReader::boolean);
+        view.read_only = view_paths(variables, "security.read_only", view);
+        view.writable = view_paths(variables, "security.writable", view);
+        // [defaults.security] may say it for those that are read-only.
+        if (!view.writable.empty() && view.read_only.empty() && find(*own_, "security.writable")) {
+            read_.wrong(*at("security.writable"),
+                        "names exceptions, but nothing is read-only (set \"read_only\", or remove "
+                        "it)");
+        }
+        for (const string& path : view.writable) {
+            if (std::ranges::count(view.read_only, path) == 0) continue;
+            read_.wrong(*at("security.writable"),
+                        "has " + quoted_short(path) + ", which \"read_only\" has, too");
+        }
+        if (view != FileView{}) program_.views.push_back(std::move(view));
+    }
+
+    std::vector<string> view_paths(Variables& variables, std::string_view key,
+                                   const FileView& view) {
+        std::vector<string> paths;
+        const Setting* setting = at(key);
+        if (!setting) return paths;
+        if (!setting->value->is(Value::Type::array)) {
+            read_.wrong_type(*setting);
+            return paths;
+        }
+        for (const Value& item : setting->value->items) {
+            if (!read_.is_text(item, "an item of " + quoted(key), "a string")) break;
+            auto path = expanded(variables, key, item.text, item.place);
+            if (!path) break;
+            const string fault = fault_of_view_path(*path, view.private_tmp);
+            if (!fault.empty()) {
+                problems_.add(item.place, quoted(key) + ": " + quoted_short(*path) + " " + fault);
+                break;
+            }
+            while (path->size() > 1 && path->back() == '/') path->pop_back();
+            if (std::ranges::count(paths, *path) == 0) paths.push_back(std::move(*path));
+        }
+        return paths;
     }
 
     void read_watch(Variables& variables, const Setting& setting, const string& directory) {

@@ -256,6 +256,7 @@ std::string schema() {
            // What it watches may be in [defaults].
            ",\n    \"guard\": " + object(Table::guard) +
            ",\n    \"group\": " + object(Table::group, "programs") +
+           ",\n    \"security\": " + object(Table::security) +
            "\n  },\n"
            "  \"type\": \"object\",\n"
            "  \"properties\": {\n"
