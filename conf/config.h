@@ -403,6 +403,14 @@ struct Control {
     std::string group;           // a name or a number; empty: not touched
 };
 
+// What is run when something happens.
+struct EventHandler {
+    std::vector<std::string> events;  // names and globs of them, each of which stands for some
+    Command command;
+    Duration timeout{std::chrono::seconds{30}};  // at least 100ms
+    Place place{};
+};
+
 struct Config {
     std::vector<std::string>
         files;  // as they were named; [0] is the main one, "-" for standard input
@@ -411,6 +419,7 @@ struct Config {
     std::vector<Program> programs;  // enabled ones, in the order of the files
     std::vector<std::string> disabled;
     std::vector<Group> groups;
+    std::vector<EventHandler> on_event;  // in the order of the files
 };
 
 }  // namespace reeve::conf

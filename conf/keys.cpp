@@ -908,6 +908,32 @@ constexpr Key kKeys[] = {
      .fallback = "",
      .sentence = "The programs that belong to it.",
      .example = R"(["web", "db"])"},
+
+    {.table = Table::on_event,
+     .name = "events",
+     .type = texts,
+     .fallback = "",
+     .sentence = "The events that it is run for, by their names or globs of them.",
+     .example = R"(["program.failed", "supervisor.*"])"},
+    {.table = Table::on_event,
+     .name = "command",
+     .type = command,
+     .fallback = "",
+     .sentence =
+         "What to run, as reeve's own user, with the event as a JSON object on its standard "
+         "input, which is the one that the log in json format has. Four run at once and "
+         "100 events wait; those beyond are dropped, and it is said. When reeve ends it waits up "
+         "to "
+         "5s for them once all programs have gone.",
+     .example = R"(["/usr/local/bin/page-me"])",
+     .expanded = true},
+    {.table = Table::on_event,
+     .name = "timeout",
+     .type = duration,
+     .fallback = R"("30s")",
+     .sentence = "How long it may take before it is killed, with all that it started.",
+     .example = R"("10s")",
+     .least = 100},
 };
 
 constexpr std::string_view kNotItsLog = "can't be set for reeve's own log";
@@ -916,7 +942,6 @@ constexpr std::string_view kOwnLogFile =
 
 constexpr AbsentKey kAbsentKeys[] = {
     {Table::top, "socket", "let the program open its own socket"},
-    {Table::top, "on_event", "follow \"reevectl events\" instead"},
 
     {Table::control, "access",
      "root and reeve's own user may do everything, others what mode and "
@@ -1322,6 +1347,7 @@ bool is_program_key(const Key& key) {
         case Table::control:
         case Table::output:
         case Table::group:
+        case Table::on_event:
             return false;
     }
     return false;
@@ -1351,6 +1377,8 @@ std::string_view name_of(Table table) {
             return "[program.NAME.security]";
         case Table::group:
             return "[group.NAME]";
+        case Table::on_event:
+            return "[[on_event]]";
     }
     return "";
 }

@@ -23,6 +23,7 @@ enum class Table {
     guard,
     security,
     group,
+    on_event,
 };
 
 enum class KeyType {

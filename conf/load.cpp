@@ -1,6 +1,7 @@
 #include "conf/load.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <glob.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -14,7 +15,9 @@
 #include <deque>
 #include <map>
 
+#include "conf/command_table.h"
 #include "conf/dependencies.h"
+#include "conf/event_names.h"
 #include "conf/foreign_path.h"
 #include "conf/nearest.h"
 #include "conf/output_table.h"
@@ -236,6 +239,10 @@ private:
         for (const Value::Entry& entry : document.entries) {
             const std::string& key = entry.key;
             if (key == "include") continue;
+            if (key == "on_event") {
+                read_event_handlers(entry);
+                continue;
+            }
             const bool known = std::find(std::begin(kTopTables), std::end(kTopTables), key) !=
                                std::end(kTopTables);
             if (!known) {
@@ -365,6 +372,79 @@ private:
                     surroundings_.environment = setting.value;
                 }
             }
+        }
+    }
+
+    void read_event_handlers(const Value::Entry& entry) {
+        if (!entry.value.is(Value::Type::array)) {
+            problems_.add(entry.place, "\"on_event\" is " + std::string{name_of(entry.value.type)} +
+                                           " (should be an array of tables: [[on_event]])");
+            return;
+        }
+        for (const Value& item : entry.value.items) {
+            if (item.is(Value::Type::table)) {
+                read_event_handler(item);
+            } else {
+                problems_.add(item.place, "an item of \"on_event\" is " +
+                                              std::string{name_of(item.type)} +
+                                              " (should be a table: [[on_event]])");
+            }
+        }
+    }
+
+    void read_event_handler(const Value& table) {
+        SettingReader reader{problems_};
+        EventHandler handler;
+        handler.place = table.place;
+        const std::size_t before = problems_.size();
+        for (const Setting& setting :
+             read_settings(Table::on_event, table, "[on_event]", problems_)) {
+            const std::string_view name = setting.key->name;
+            if (name == "events") {
+                if (auto events = reader.texts(setting)) {
+                    check_event_names(setting);
+                    handler.events = std::move(*events);
+                }
+            } else if (name == "timeout") {
+                if (const auto timeout = reader.duration(setting)) handler.timeout = *timeout;
+            } else if (const auto written = read_command(setting, problems_)) {
+                const Expand expand = [this](std::string_view text, std::uint32_t file) {
+                    return expanded(std::string{text}, file);
+                };
+                if (auto command = expand_command("command", *written, expand, problems_))
+                    handler.command = std::move(*command);
+            }
+        }
+        if (problems_.size() != before) return;
+        for (const std::string_view needed : {"events", "command"}) {
+            const bool is_there =
+                needed == "events" ? !handler.events.empty() : !handler.command.words.empty();
+            if (is_there) continue;
+            problems_.add(table.place, "[[on_event]] has no " + std::string{needed} +
+                                           " (should be as in " + std::string{needed} + " = " +
+                                           std::string{find_key(Table::on_event, needed)->example} +
+                                           ")");
+        }
+        if (problems_.size() == before) config_.on_event.push_back(std::move(handler));
+    }
+
+    void check_event_names(const Setting& setting) {
+        for (const Value& item : setting.value->items) {
+            if (!item.is(Value::Type::string)) continue;
+            const bool known =
+                std::any_of(kEventNames.begin(), kEventNames.end(), [&](std::string_view name) {
+                    return fnmatch(item.text.c_str(), std::string{name}.c_str(), 0) == 0;
+                });
+            if (known) continue;
+            Nearest nearest{item.text};
+            for (const std::string_view name : kEventNames) nearest.offer(name);
+            problems_.add(
+                item.place,
+                "there is no event " + quoted_short(item.text) +
+                    (nearest.found()
+                         ? " (did you mean " + quoted(*nearest.found()) + "?)"
+                         : " (the events are " +
+                               list_words({kEventNames.data(), kEventNames.size()}) + ")"));
         }
     }
 

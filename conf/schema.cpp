@@ -255,8 +255,9 @@ std::string schema() {
            ",\n    \"limits\": " + object(Table::limits) +
            // What it watches may be in [defaults].
            ",\n    \"guard\": " + object(Table::guard) +
-           ",\n    \"group\": " + object(Table::group, "programs") +
            ",\n    \"security\": " + object(Table::security) +
+           ",\n    \"group\": " + object(Table::group, "programs") + ",\n    \"on_event\": " +
+           object(Table::on_event, {}, R"("required": ["events", "command"])") +
            "\n  },\n"
            "  \"type\": \"object\",\n"
            "  \"properties\": {\n"
