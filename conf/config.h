@@ -269,6 +269,48 @@ struct Hooks {
     bool operator==(const Hooks&) const = default;
 };
 
+// Where a socket listens.
+struct ListenAddress {
+    enum class Kind {
+        any,  // all addresses of this machine, IPv4 and IPv6, by one descriptor
+        ip4,
+        ip6,   // and nothing of IPv4, which "::" would take too
+        path,  // a Unix socket
+    };
+    Kind kind = Kind::any;
+    std::string host{};      // a number; only for ip4 and ip6
+    std::uint16_t port = 0;  // not 0, but for `path`
+    std::string path{};      // absolute; only for `path`
+
+    bool operator==(const ListenAddress&) const = default;
+};
+
+enum class SocketType { stream, datagram };
+
+// What reeve opens once and its programs find open.
+struct Socket {
+    std::string name;
+    Place place;  // of its table
+    SocketType type = SocketType::stream;
+    std::vector<ListenAddress> listen;  // at least one, each different
+    std::vector<std::string> programs;  // names of programs that exist; empty: all are disabled
+    int backlog = 4096;
+    bool non_blocking = false;  // accept() and recv() on it return at once
+
+    // Of Unix sockets.
+    std::optional<mode_t> mode{};  // nullopt: 0600, or 0660 with a group
+    std::string user{};            // a name or a number; empty: not touched
+    std::string group{};           // the same
+
+    // Wherever it is written.
+    bool same_as(const Socket& other) const {
+        return name == other.name && type == other.type && listen == other.listen &&
+               programs == other.programs && backlog == other.backlog &&
+               non_blocking == other.non_blocking && mode == other.mode && user == other.user &&
+               group == other.group;
+    }
+};
+
 struct Program {
     std::string name;
     Place place;  // of its table
@@ -351,6 +393,8 @@ struct Program {
     Security security;
     // One an instance, as with `commands`; none: all see what reeve sees.
     std::vector<FileView> views;
+    // Those that it is passed, in the order of the file; of each its own programs are left out.
+    std::vector<Socket> sockets;
 
     // The keys that were written for it, in the table's order, with their place: what
     // `GET /v1/programs/NAME` shows: its own and those of [defaults].  The value is as in the file,
@@ -420,6 +464,7 @@ struct Config {
     std::vector<std::string> disabled;
     std::vector<Group> groups;
     std::vector<EventHandler> on_event;  // in the order of the files
+    std::vector<Socket> sockets;         // in the order of the files
 };
 
 }  // namespace reeve::conf

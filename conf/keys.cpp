@@ -31,6 +31,7 @@ constexpr std::string_view kOwnLogs[] = {"stderr", "syslog", "journal"};
 constexpr std::string_view kFormats[] = {"raw", "text", "json"};
 constexpr std::string_view kOwnFormats[] = {"text", "json"};
 constexpr std::string_view kOverflows[] = {"block", "drop"};
+constexpr std::string_view kSocketTypes[] = {"stream", "datagram"};
 constexpr std::string_view kCompressions[] = {"none", "gzip", "zstd"};
 
 // Less than a page is nothing to the kernel.
@@ -934,6 +935,65 @@ constexpr Key kKeys[] = {
      .sentence = "How long it may take before it is killed, with all that it started.",
      .example = R"("10s")",
      .least = 100},
+
+    {.table = Table::socket,
+     .name = "listen",
+     .type = text_or_texts,
+     .fallback = "",
+     .sentence =
+         "Where it listens: an IPv4 address and a port; an IPv6 address in brackets and a port, "
+         "which takes nothing of IPv4; a port alone for all addresses of both; or the path of a "
+         "Unix socket, with a slash in it, relative to the configuration file. Each is a "
+         "descriptor of its own.",
+     .example = R"(["0.0.0.0:8080", "/run/web.sock"])",
+     .expanded = true},
+    {.table = Table::socket,
+     .name = "programs",
+     .type = texts,
+     .fallback = "",
+     .sentence = "The programs that find it open, all their instances.",
+     .example = R"(["web"])"},
+    {.table = Table::socket,
+     .name = "type",
+     .type = one_of,
+     .fallback = R"("stream")",
+     .sentence = "For connections (TCP), or for datagrams (UDP).",
+     .example = R"("datagram")",
+     .allowed = kSocketTypes},
+    {.table = Table::socket,
+     .name = "backlog",
+     .type = integer,
+     .fallback = "4096",
+     .sentence = "How many connections may wait until a program takes them; net.core.somaxconn may "
+                 "allow less.",
+     .example = "128",
+     .least = 1,
+     .most = 65535},
+    {.table = Table::socket,
+     .name = "non_blocking",
+     .type = boolean,
+     .fallback = "false",
+     .sentence = "Whether accept() returns at once when nobody waits, which nginx relies on.",
+     .example = "true"},
+    {.table = Table::socket,
+     .name = "mode",
+     .type = mode,
+     .fallback = "",
+     .sentence =
+         "Who may connect to its Unix sockets. Default: \"0600\", or \"0660\" with a group.",
+     .example = R"("0666")"},
+    {.table = Table::socket,
+     .name = "user",
+     .type = name_or_number,
+     .fallback = "",
+     .sentence = "Who owns its Unix sockets. Default: reeve's own user.",
+     .example = R"("www-data")"},
+    {.table = Table::socket,
+     .name = "group",
+     .type = name_or_number,
+     .fallback = "",
+     .sentence = "The group that owns its Unix sockets.",
+     .example = R"("www-data")"},
 };
 
 constexpr std::string_view kNotItsLog = "can't be set for reeve's own log";
@@ -941,7 +1001,6 @@ constexpr std::string_view kOwnLogFile =
     "its file is rotated at 50 MiB, and five older ones are kept";
 
 constexpr AbsentKey kAbsentKeys[] = {
-    {Table::top, "socket", "let the program open its own socket"},
 
     {Table::control, "access",
      "root and reeve's own user may do everything, others what mode and "
@@ -1099,6 +1158,20 @@ constexpr Alias kAliases[] = {
     {Table::control, "chmod", "mode"},
     {Table::control, "file", "socket"},
     {Table::control, "path", "socket"},
+    {Table::socket, "address", "listen"},
+    {Table::socket, "addresses", "listen"},
+    {Table::socket, "bind", "listen"},
+    {Table::socket, "listendatagram", "listen"},
+    {Table::socket, "listenstream", "listen"},
+    {Table::socket, "nonblock", "non_blocking"},
+    {Table::socket, "nonblocking", "non_blocking"},
+    {Table::socket, "owner", "user"},
+    {Table::socket, "path", "listen"},
+    {Table::socket, "program", "programs"},
+    {Table::socket, "service", "programs"},
+    {Table::socket, "socketgroup", "group"},
+    {Table::socket, "socketmode", "mode"},
+    {Table::socket, "socketuser", "user"},
     {Table::supervisor, "format", "log_format"},
     {Table::supervisor, "level", "log_level"},
     {Table::supervisor, "logfile", "log"},
@@ -1211,6 +1284,11 @@ constexpr AliasValue kAliasValues[] = {
     {Table::output, "overflow", "discard", "drop"},
     {Table::output, "overflow", "nonblocking", "drop"},
     {Table::output, "overflow", "wait", "block"},
+
+    {Table::socket, "type", "dgram", "datagram"},
+    {Table::socket, "type", "tcp", "stream"},
+    {Table::socket, "type", "udp", "datagram"},
+    {Table::socket, "type", "unix", "stream"},
 
     {Table::supervisor, "log", "auto", "stderr"},
     {Table::supervisor, "log", "console", "stderr"},
@@ -1348,6 +1426,7 @@ bool is_program_key(const Key& key) {
         case Table::output:
         case Table::group:
         case Table::on_event:
+        case Table::socket:
             return false;
     }
     return false;
@@ -1379,6 +1458,8 @@ std::string_view name_of(Table table) {
             return "[group.NAME]";
         case Table::on_event:
             return "[[on_event]]";
+        case Table::socket:
+            return "[socket.NAME]";
     }
     return "";
 }
@@ -1437,6 +1518,8 @@ std::string what_it_takes(const Key& key) {
             return "an array of " + list_words(key.allowed);
         case texts:
             return "an array of strings, such as " + std::string{key.example};
+        case text_or_texts:
+            return "a string, or an array of strings such as " + std::string{key.example};
         case command:
             return "an array of strings, or one string";
         case commands:

@@ -24,6 +24,7 @@ enum class Table {
     security,
     group,
     on_event,
+    socket
 };
 
 enum class KeyType {
@@ -44,6 +45,7 @@ enum class KeyType {
     one_of,         // of `allowed`
     list_of,        // an array of `allowed`
     texts,          // an array of strings
+    text_or_texts,  // the same, or a single one
     command,        // an array of words, or one line
     commands,       // an array of commands
     signal,

@@ -19,6 +19,7 @@
 #include "conf/dependencies.h"
 #include "conf/event_names.h"
 #include "conf/foreign_path.h"
+#include "conf/listen_address.h"
 #include "conf/nearest.h"
 #include "conf/output_table.h"
 #include "conf/probe_tables.h"
@@ -39,7 +40,13 @@ constexpr std::size_t kDeepestInclude = 32;
 constexpr std::size_t kLongestName = 64;
 constexpr std::size_t kLongestSocket = 107;  // sockaddr_un::sun_path less its NUL
 
-constexpr std::string_view kTopTables[] = {"supervisor", "control", "defaults", "program", "group"};
+constexpr std::string_view kTopTables[] = {"supervisor", "control", "defaults",
+                                           "program",    "group",   "socket"};
+
+// [program.NAME] and its like.
+bool has_names(std::string_view table) {
+    return table == "program" || table == "group" || table == "socket";
+}
 
 bool is_name(std::string_view name) {
     constexpr std::string_view kStart = "abcdefghijklmnopqrstuvwxyz0123456789";
@@ -94,6 +101,7 @@ public:
         for (const Value& document : documents_) read_document(document);
         read_programs();
         read_groups();
+        read_sockets();
         check_names();
         settle_dependencies(config_, written_, problems_);
         validate(config_, written_, problems_);
@@ -101,7 +109,9 @@ public:
             check_found(config_, written_, request_.look(paths_of_output(config_)), problems_);
         }
         note_shared_files();
-        for (Group& group : config_.groups) drop_disabled(group);
+        for (Group& group : config_.groups) drop_disabled(group.programs);
+        for (Socket& socket : config_.sockets) drop_disabled(socket.programs);
+        for (Program& program : config_.programs) pass_sockets(program);
 
         if (whole_file_error_ || !problems_.empty()) {
             return Unexpected<std::vector<ConfigError>>{errors()};
@@ -110,6 +120,14 @@ public:
     }
 
 private:
+    void pass_sockets(Program& program) const {
+        for (const Socket& socket : config_.sockets) {
+            if (std::ranges::find(socket.programs, program.name) == socket.programs.end()) continue;
+            program.sockets.push_back(socket);
+            program.sockets.back().programs.clear();
+        }
+    }
+
     // Once more what everybody writes to: who shares a file is given lines, and from the beginning.
     void note_shared_files() {
         std::map<std::string, int> uses;
@@ -248,7 +266,7 @@ private:
             if (!known) {
                 unknown_top(entry);
             } else if (!entry.value.is(Value::Type::table)) {
-                const bool many = key == "program" || key == "group";
+                const bool many = has_names(key);
                 const bool tables = entry.value.is(Value::Type::array) &&
                                     !entry.value.items.empty() &&
                                     entry.value.items.front().is(Value::Type::table);
@@ -264,7 +282,9 @@ private:
             } else if (key == "defaults") {
                 read_defaults(entry.value);
             } else {
-                collect(entry, key == "program" ? program_tables_ : group_tables_);
+                collect(entry, key == "program" ? program_tables_
+                               : key == "group" ? group_tables_
+                                                : socket_tables_);
             }
         }
     }
@@ -282,9 +302,7 @@ private:
         std::string hint;
         if (nearest.found()) {
             hint = table ? "did you mean [" + *nearest.found() +
-                               (*nearest.found() == "program" || *nearest.found() == "group"
-                                    ? ".NAME]?"
-                                    : "]?")
+                               (has_names(*nearest.found()) ? ".NAME]?" : "]?")
                          : "did you mean " + quoted(*nearest.found()) + "?";
         } else if (table && entry.value.find("command")) {
             hint = "did you mean [program." + print_key(entry.key) + "]?";
@@ -295,8 +313,8 @@ private:
             hint = "did you mean [program.NAME." + entry.key + "]?";
         } else if (table) {
             hint =
-                "the tables are [supervisor], [control], [defaults], [program.NAME] and "
-                "[group.NAME]";
+                "the tables are [supervisor], [control], [defaults], [program.NAME], "
+                "[group.NAME] and [socket.NAME]";
         } else {
             for (const Key& key : all_keys()) {
                 if (key.name == entry.key && key.table != Table::top) {
@@ -648,7 +666,6 @@ private:
     }
 
     void read_groups() {
-        SettingReader reader{problems_};
         for (const NamedTable& table : group_tables_) {
             const Settings settings = read_settings(Table::group, *table.value,
                                                     "group." + print_key(table.name), problems_);
@@ -660,21 +677,188 @@ private:
                 continue;
             }
             Group group{table.name, table.place, {}};
-            const Setting* programs = find(settings, "programs");
-            if (!programs) {
-                problems_.add(table.place, "group " + quoted_short(table.name) +
-                                               " has no programs (add programs = [\"NAME\"])");
-            } else if (!programs->value->is(Value::Type::array)) {
-                reader.wrong_type(*programs);
-            } else {
-                for (const Value& item : programs->value->items) {
-                    if (!reader.is_text(item, "an item of \"programs\"", "a string")) continue;
-                    written_.members.push_back({table.name, item.text, item.place});
-                    group.programs.push_back(item.text);
-                }
-            }
+            group.programs = read_members("group", table, settings);
             config_.groups.push_back(std::move(group));
         }
+    }
+
+    // The `programs` of a [group.NAME] or a [socket.NAME].
+    std::vector<std::string> read_members(std::string_view kind, const NamedTable& table,
+                                          const Settings& settings) {
+        SettingReader reader{problems_};
+        std::vector<std::string> names;
+        const std::string owner = std::string{kind} + " " + quoted_short(table.name);
+        const Setting* programs = find(settings, "programs");
+        if (!programs) {
+            problems_.add(table.place, owner + " has no programs (add programs = [\"NAME\"])");
+        } else if (!programs->value->is(Value::Type::array)) {
+            reader.wrong_type(*programs);
+        } else {
+            for (const Value& item : programs->value->items) {
+                if (!reader.is_text(item, "an item of \"programs\"", "a string")) continue;
+                written_.members.push_back(
+                    {std::string{kind} + " " + quoted(table.name), item.text, item.place});
+                names.push_back(item.text);
+            }
+        }
+        return names;
+    }
+
+    void read_sockets() {
+        SettingReader reader{problems_};
+        for (const NamedTable& table : socket_tables_) {
+            const Settings settings = read_settings(Table::socket, *table.value,
+                                                    "socket." + print_key(table.name), problems_);
+            const auto [first, added] = socket_places_.emplace(table.name, table.place);
+            if (!added) {
+                problems_.add(table.place, "socket " + quoted_short(table.name) +
+                                               " is defined twice (first at " +
+                                               shown(first->second) + ")");
+                continue;
+            }
+            Socket socket;
+            socket.name = table.name;
+            socket.place = table.place;
+            socket.programs = read_members("socket", table, settings);
+            if (const Setting* programs = find(settings, "programs");
+                programs && programs->value->is(Value::Type::array) &&
+                programs->value->items.empty()) {
+                problems_.add(programs->place, "\"programs\" of socket " +
+                                                   quoted_short(table.name) +
+                                                   " is empty (nobody would take its connections; "
+                                                   "name one)");
+            }
+            if (const Setting* type = find(settings, "type")) {
+                constexpr std::array kTypes{SocketType::stream, SocketType::datagram};
+                if (const auto word = reader.one_of(*type)) socket.type = kTypes[*word];
+            }
+            if (const Setting* setting = find(settings, "backlog")) {
+                if (const auto backlog = reader.integer(*setting)) socket.backlog = *backlog;
+            }
+            if (const Setting* setting = find(settings, "non_blocking")) {
+                socket.non_blocking = reader.boolean(*setting).value_or(false);
+            }
+            if (const Setting* setting = find(settings, "mode")) {
+                socket.mode = reader.mode(*setting, 0777);
+            }
+            if (const Setting* setting = find(settings, "user")) {
+                socket.user = reader.name_or_number(*setting).value_or("");
+            }
+            if (const Setting* setting = find(settings, "group")) {
+                socket.group = reader.name_or_number(*setting).value_or("");
+            }
+            read_listen(table, settings, socket);
+            config_.sockets.push_back(std::move(socket));
+        }
+        for (const Program& program : config_.programs) check_descriptor(program);
+    }
+
+    // Sockets begin at 3, one for each address, and nobody can have two at one number.
+    void check_descriptor(const Program& program) {
+        if (program.ready.kind != Readiness::Kind::descriptor) return;
+        int next = 3;
+        for (const Socket& socket : config_.sockets) {
+            if (std::ranges::find(socket.programs, program.name) != socket.programs.end()) {
+                next += static_cast<int>(socket.listen.size());
+            }
+        }
+        if (program.ready.descriptor >= next || program.ready.descriptor == 0) return;
+        const std::string last = next == 4 ? "" : " to " + std::to_string(next - 1);
+        problems_.add(program.place, "\"ready.fd\" of program " + quoted_short(program.name) +
+                                         " is " + std::to_string(program.ready.descriptor) +
+                                         ", but its sockets have 3" + last + " (choose " +
+                                         std::to_string(next) + ")");
+    }
+
+    void read_listen(const NamedTable& table, const Settings& settings, Socket& socket) {
+        SettingReader reader{problems_};
+        const Setting* listen = find(settings, "listen");
+        if (!listen) {
+            problems_.add(table.place, "socket " + quoted_short(table.name) +
+                                           " has no listen (add one, such as listen = "
+                                           "\"127.0.0.1:8080\")");
+            return;
+        }
+        const Value& value = *listen->value;
+        bool all_known = true;
+        if (value.is(Value::Type::array)) {
+            if (value.items.empty()) {
+                reader.wrong(*listen,
+                             "is empty (should be where to listen, such as "
+                             "[\"127.0.0.1:8080\"])");
+            }
+            for (const Value& item : value.items) {
+                if (!reader.is_text(item, "an item of \"listen\"", "a string") ||
+                    !add_address(item, socket)) {
+                    all_known = false;
+                }
+            }
+        } else if (value.is(Value::Type::string)) {
+            all_known =
+                reader.is_text(value, "\"listen\"", "a string") && add_address(value, socket);
+        } else {
+            reader.is_text(value, "\"listen\"", reeve::conf::what_it_takes(*listen->key));
+            all_known = false;
+        }
+        const bool has_path = std::any_of(
+            socket.listen.begin(), socket.listen.end(),
+            [](const ListenAddress& one) { return one.kind == ListenAddress::Kind::path; });
+        if (has_path || !all_known) return;
+        for (const std::string_view key : {"mode", "user", "group"}) {
+            if (const Setting* setting = find(settings, key)) {
+                problems_.add(setting->place, quoted(key) + " is for Unix sockets alone, and " +
+                                                  "socket " + quoted_short(table.name) +
+                                                  " has none (remove it, or listen at a path)");
+            }
+        }
+    }
+
+    // False: it is a problem.
+    bool add_address(const Value& value, Socket& socket) {
+        const auto text = expanded(value.text, value.place.file);
+        if (!text) {
+            problems_.add(value.place, "\"listen\": " + text.error());
+            return false;
+        }
+        const auto wrong = [&](const std::string& what) {
+            problems_.add(value.place, "\"listen\" " + what);
+            return false;
+        };
+        if (text->empty()) {
+            return wrong(std::string{value.text.empty() ? "is empty" : "expands to nothing"} +
+                         " (should be an address or a path)");
+        }
+        auto address = parse_listen_address(*text);
+        if (!address) return wrong(address.error());
+        if (address->kind == ListenAddress::Kind::path) {
+            address->path = join_path(directories_[value.place.file], address->path);
+            if (address->path.size() > kLongestSocket) {
+                return wrong("is " + std::to_string(address->path.size()) +
+                             " bytes long (a socket's path can have " +
+                             std::to_string(kLongestSocket) + ")");
+            }
+            if (const std::string own = config_.control.socket.empty()
+                                            ? default_socket(request_.environment, ::geteuid())
+                                            : config_.control.socket;
+                without_parents(address->path) == without_parents(own)) {
+                return wrong("is " + quoted_short(*text) +
+                             ", where reeve itself is commanded (choose another path)");
+            }
+        }
+        // A port of TCP and one of UDP are two.
+        std::string key = format_listen_address(*address);
+        if (address->kind == ListenAddress::Kind::path) {
+            key = without_parents(key);
+        } else if (socket.type == SocketType::datagram) {
+            key += "/udp";
+        }
+        const auto [first, added] = addresses_.emplace(std::move(key), value.place);
+        if (!added) {
+            return wrong("has " + quoted_short(*text) + ", which is listened at already (at " +
+                         shown(first->second) + ")");
+        }
+        socket.listen.push_back(std::move(*address));
+        return true;
     }
 
     // Programs and groups share one name space.
@@ -692,8 +876,8 @@ private:
         }
     }
 
-    void drop_disabled(Group& group) const {
-        std::erase_if(group.programs, [&](const std::string& name) {
+    void drop_disabled(std::vector<std::string>& programs) const {
+        std::erase_if(programs, [&](const std::string& name) {
             return std::find(config_.disabled.begin(), config_.disabled.end(), name) !=
                    config_.disabled.end();
         });
@@ -730,8 +914,11 @@ private:
     std::map<std::string, Place> first_places_;  // "supervisor.log_level"
     std::vector<NamedTable> program_tables_;
     std::vector<NamedTable> group_tables_;
+    std::vector<NamedTable> socket_tables_;
     std::map<std::string, Place> program_places_;
     std::map<std::string, Place> group_places_;
+    std::map<std::string, Place> socket_places_;
+    std::map<std::string, Place> addresses_;  // of all sockets
     ProgramSurroundings surroundings_;
 };
 

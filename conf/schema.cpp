@@ -153,6 +153,9 @@ std::string shape(const Key& key) {
             return array_of("{" + words(key) + "}");
         case KeyType::texts:
             return "\"allOf\": [" + reference("strings") + "]";
+        case KeyType::text_or_texts:
+            return any_of({R"({"type": "string", "minLength": 1})",
+                           R"({"type": "array", "items": {"type": "string"}, "minItems": 1})"});
         case KeyType::command:
             return any_of({R"({"type": "string", "minLength": 1})",
                            R"({"type": "array", "items": {"type": "string"}, "minItems": 1})"});
@@ -258,6 +261,7 @@ std::string schema() {
            ",\n    \"security\": " + object(Table::security) +
            ",\n    \"group\": " + object(Table::group, "programs") + ",\n    \"on_event\": " +
            object(Table::on_event, {}, R"("required": ["events", "command"])") +
+           ",\n    \"socket\": " + object(Table::socket, "listen") +
            "\n  },\n"
            "  \"type\": \"object\",\n"
            "  \"properties\": {\n"
@@ -278,6 +282,12 @@ std::string schema() {
            ",\n"
            "    \"group\": " +
            named("group") +
+           ",\n"
+           "    \"on_event\": {" +
+           array_of(reference("on_event")) +
+           "},\n"
+           "    \"socket\": " +
+           named("socket") +
            "\n"
            "  },\n"
            "  \"additionalProperties\": false\n"

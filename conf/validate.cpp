@@ -382,9 +382,9 @@ private:
     void check_groups() {
         std::set<std::pair<std::string_view, std::string_view>> seen;
         for (const AsWritten::Member& member : as_written_.members) {
-            if (!seen.emplace(member.group, member.program).second) {
-                problems_.add(member.place, quoted(member.program) + " is listed twice in group " +
-                                                quoted(member.group) + " (remove one)");
+            if (!seen.emplace(member.owner, member.program).second) {
+                problems_.add(member.place, quoted(member.program) + " is listed twice in " +
+                                                member.owner + " (remove one)");
             } else if (as_written_.complete) {
                 check_exists(member);
             }

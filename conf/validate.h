@@ -30,11 +30,11 @@ struct AsWritten {
     Place log;
 
     struct Member {
-        std::string group;
+        std::string owner;  // `group "site"`
         std::string program;
         Place place;
     };
-    std::vector<Member> members;  // of all groups, disabled and unknown programs too
+    std::vector<Member> members;  // of all groups and sockets, disabled and unknown programs too
 };
 
 // The rules that need more than one key, or more than one program, to be seen.  `config` is as
