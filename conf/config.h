@@ -354,6 +354,8 @@ struct Program {
     std::optional<Schedule> schedule;  // tasks only
     Overlap overlap = Overlap::skip;
     int instances = 1;  // at least 1, at most 1000
+    // As the file has it; `instances` is another where the program was scaled.
+    int instances_written = 1;
     bool essential = false;
 
     RestartPolicy restart = RestartPolicy::on_failure;  // tasks: never

@@ -60,10 +60,19 @@ enum class KeyType {
     inner,         // a table of the keys of inner_table()
 };
 
+// What a changed value asks for when it is applied to a reeve that runs.
+enum class Change {
+    unsaid,     // no key is
+    in_place,   // nothing: what runs goes on with the new value
+    new_run,    // the program is restarted: it was given the old value
+    new_reeve,  // reeve itself must be restarted
+};
+
 struct Key {
     Table table;
     std::string_view name;
     KeyType type;
+    Change change = Change::unsaid;
     std::string_view fallback;  // the default as it would be written; empty: nothing is set
     std::string_view sentence;  // what it does
     std::string_view example;   // a value that is right, as TOML

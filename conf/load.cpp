@@ -57,17 +57,6 @@ bool is_name(std::string_view name) {
     });
 }
 
-std::vector<std::string> real_glob(const std::string& pattern) {
-    std::vector<std::string> paths;
-    glob_t found{};
-    if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
-        for (std::size_t i = 0; i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i]);
-    }
-    ::globfree(&found);
-    std::sort(paths.begin(), paths.end());
-    return paths;
-}
-
 // So that glob(3) takes the directory of the including file as it is.
 std::string escape_glob(std::string_view path) {
     std::string escaped;
@@ -159,9 +148,8 @@ private:
     // `include` is where a file was asked for; null for the main one.
     void read_file(const std::string& path, const Place* include) {
         const auto index = static_cast<std::uint32_t>(config_.files.size());
-        Expected<std::string, std::string> text = !include && request_.text ? *request_.text
-                                                  : request_.read           ? request_.read(path)
-                                                                  : read_config_file(path);
+        Expected<std::string, std::string> text =
+            !include && request_.text ? *request_.text : read(path);
         if (!text) {
             written_.complete = false;
             const std::string problem = quoted(path) + " can't be read: " + text.error();
@@ -193,6 +181,18 @@ private:
         }
     }
 
+    Expected<std::string, std::string> read(const std::string& path) const {
+        auto text = request_.read ? request_.read(path) : read_config_file(path);
+        if (request_.sources) request_.sources->files.insert_or_assign(path, text);
+        return text;
+    }
+
+    std::vector<std::string> matches(const std::string& pattern) const {
+        auto paths = request_.glob ? request_.glob(pattern) : matching_files(pattern);
+        if (request_.sources) request_.sources->globs.insert_or_assign(pattern, paths);
+        return paths;
+    }
+
     // One file by any of its names.
     std::string identity(const std::string& path) const {
         if (request_.read) return join_path("", path);
@@ -220,10 +220,7 @@ private:
                 continue;
             }
             const std::string pattern = join_path(escape_glob(directory), item.text);
-            for (const std::string& path :
-                 request_.glob ? request_.glob(pattern) : real_glob(pattern)) {
-                include(path, item.place);
-            }
+            for (const std::string& path : matches(pattern)) include(path, item.place);
         }
     }
 
@@ -616,7 +613,8 @@ private:
 
     void read_programs() {
         surroundings_.own = &request_.environment;
-        surroundings_.read = request_.read ? request_.read : read_config_file;
+        surroundings_.read = [this](const std::string& path) { return read(path); };
+        surroundings_.scaled = &request_.scaled;
         surroundings_.directories = &directories_;
         check_settings(surroundings_.defaults, surroundings_, problems_);
 
@@ -928,6 +926,22 @@ Expected<Config, std::vector<ConfigError>> load(const LoadRequest& request) {
     return Loader{request}.load();
 }
 
+LoadRequest load_again(std::string path, EnvironmentMap environment, const Sources& sources) {
+    LoadRequest request;
+    request.path = std::move(path);
+    request.environment = std::move(environment);
+    request.read = [&sources](const std::string& file) -> Expected<std::string, std::string> {
+        const auto found = sources.files.find(file);
+        if (found != sources.files.end()) return found->second;
+        return Unexpected<std::string>{std::string{"it was not there when reeve read the others"}};
+    };
+    request.glob = [&sources](const std::string& pattern) {
+        const auto found = sources.globs.find(pattern);
+        return found == sources.globs.end() ? std::vector<std::string>{} : found->second;
+    };
+    return request;
+}
+
 std::string format_error(const ConfigError& error) {
     std::string text = one_line(error.file);
     if (error.line != 0) {
@@ -940,6 +954,17 @@ std::string format_errors(const std::vector<ConfigError>& errors) {
     std::string text;
     for (const ConfigError& error : errors) text += format_error(error) + "\n";
     return text;
+}
+
+std::vector<std::string> matching_files(const std::string& pattern) {
+    std::vector<std::string> paths;
+    glob_t found{};
+    if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
+        for (std::size_t i = 0; i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i]);
+    }
+    ::globfree(&found);
+    std::sort(paths.begin(), paths.end());
+    return paths;
 }
 
 Expected<std::string, std::string> read_config_file(const std::string& path) {

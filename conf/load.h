@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,20 @@ namespace reeve::conf {
 // Larger files are refused, so that /dev/zero is an error and not the end of memory.
 constexpr std::size_t kLargestFile = 16 * 1024 * 1024;
 
+// All that a load has read: from it alone the same configuration can be had again, whatever has
+// become of the files.
+struct Sources {
+    // By their paths, those of environment_file too; or why they could not be read.
+    std::map<std::string, Expected<std::string, std::string>> files;
+    std::map<std::string, std::vector<std::string>> globs;  // of include, by their patterns
+};
+
+// Another number of instances than the file's, for as long as the file says `written`.
+struct Scaled {
+    int written = 1;
+    int instances = 1;
+};
+
 // What to load, and from what surroundings: everything the result depends on.
 struct LoadRequest {
     std::string path;                 // "-" is standard input
@@ -30,7 +45,15 @@ struct LoadRequest {
     // What lies at these paths for output, one answer each; empty: nobody looks, and what only the
     // disk knows is no error.  See conf/disk.h.
     std::function<std::vector<Found>(const std::vector<std::string>& paths)> look{};
+
+    // Programs by their names.
+    std::map<std::string, Scaled> scaled{};
+    // Where to note what was read; null: nowhere.
+    Sources* sources = nullptr;
 };
+
+// The same files as they were then.  `sources` must outlive the request.
+LoadRequest load_again(std::string path, EnvironmentMap environment, const Sources& sources);
 
 struct ConfigError {
     std::string file;
@@ -47,6 +70,9 @@ Expected<Config, std::vector<ConfigError>> load(const LoadRequest& request);
 std::string format_error(const ConfigError& error);
 // One a line, each ended by a newline.
 std::string format_errors(const std::vector<ConfigError>& errors);
+
+// The files that a pattern of include matches, sorted.
+std::vector<std::string> matching_files(const std::string& pattern);
 
 // The whole file, up to kLargestFile; "-" is standard input.  The error is the reason alone.
 Expected<std::string, std::string> read_config_file(const std::string& path);

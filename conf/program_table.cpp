@@ -152,6 +152,8 @@ public:
         take("supplementary_groups", program_.supplementary_groups,
              &SettingReader::names_or_numbers);
         take("instances", program_.instances, &SettingReader::integer);
+        program_.instances_written = program_.instances;
+        if (surroundings_.scaled) scale(*surroundings_.scaled);
         take("max_failures", program_.max_failures, &SettingReader::integer);
         take("nice", program_.nice, &SettingReader::integer);
         take("oom_score_adj", program_.oom_score_adj, &SettingReader::integer);
@@ -253,6 +255,12 @@ private:
         const std::size_t before = problems_.size();
         action();
         if (problems_.size() != before) faulty_.emplace(key);
+    }
+
+    void scale(const std::map<string, Scaled>& scaled) {
+        const auto found = scaled.find(program_.name);
+        if (found == scaled.end() || found->second.written != program_.instances) return;
+        program_.instances = found->second.instances;
     }
 
     // Tables merge key by key, so the environment has layers and no one value.

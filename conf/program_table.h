@@ -1,11 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "conf/config.h"
+#include "conf/load.h"
 #include "conf/paths.h"
 #include "conf/problems.h"
 #include "conf/settings.h"
@@ -22,6 +24,7 @@ struct ProgramSurroundings {
     // A file's content, or the reason why not.
     std::function<Expected<std::string, std::string>(const std::string& path)> read;
     const std::vector<std::string>* directories = nullptr;  // of each file, absolute
+    const std::map<std::string, Scaled>* scaled = nullptr;  // may be null
 };
 
 // Makes a Program of [program.NAME].  nullopt: it is not enabled.  What is wrong goes to

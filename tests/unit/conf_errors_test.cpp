@@ -16,7 +16,7 @@ restart = "on_failure"
 [program.db]
 command = "postgres -D ${PGDATA}"
 stop_timeout = "10"
-stop_post = [["true"]]
+stop_post = [[]]
 user = true
 )"};
     files.files["conf.d/site.toml"] = R"([program.db]
@@ -37,7 +37,7 @@ reeve.toml:8:16: "max_failures" is a string (should be an integer from 0 to 1000
 reeve.toml:9:11: "restart" is "on_failure" (did you mean "on-failure"? it can be "always", "on-failure" or "never")
 reeve.toml:12:11: "command": ${PGDATA} is not set (set it, or write ${PGDATA:-default}, or $${ for a plain ${)
 reeve.toml:13:16: "stop_timeout": "10" is not a duration (write numbers with d, h, m, s or ms, the larger unit first, such as "10s" or "1m30s")
-reeve.toml:14:1: "stop_post" is not supported by this version of reeve (remove it)
+reeve.toml:14:14: an item of "stop_post" is empty (should be the program to run and its arguments)
 reeve.toml:15:8: "user" is a boolean (should be a name or a number)
 conf.d/site.toml:1:10: program "db" is defined twice (first at reeve.toml:11:10)
 conf.d/site.toml:5:20: there is no program "bd" (did you mean "db"?)
@@ -107,7 +107,7 @@ TEST_CASE("a table or key that isn't ours is refused, with the one that was mean
         {"[web]\ncommand = 'x'", "1:2: unknown table [web] (did you mean [program.web]?)"},
         {"[colours]",
          "1:2: unknown table [colours] (the tables are [supervisor], [control], [defaults], "
-         "[program.NAME] and [group.NAME])"},
+         "[program.NAME], [group.NAME] and [socket.NAME])"},
         {"exit_on = []", "1:1: unknown key \"exit_on\" (it belongs in [supervisor])"},
         {"includes = []", "1:1: unknown key \"includes\" (did you mean \"include\"?)"},
         {"colour = 1", "1:1: unknown key \"colour\" (the only key outside of tables is include)"},
@@ -128,22 +128,16 @@ TEST_CASE("a table or key that isn't ours is refused, with the one that was mean
 
 TEST_CASE("what other versions have is refused, not ignored") {
     check_rows({
-        {"[program.a]\ncommand='x'\n[program.a.ready]\ntcp='x:1'",
-         "3:12: \"ready\" is not supported by this version of reeve (remove it; a program is ready "
-         "after one second)"},
-        {"[program.a]\ncommand='x'\nschedule='@daily'",
-         "3:1: \"schedule\" is not supported by this version of reeve (remove it)"},
         {"[control]\nlisten='x'",
          "2:1: \"listen\" is not supported by this version of reeve (remove it; use the Unix "
          "socket)"},
-        {"[socket.http]\nlisten=['x']",
-         "1:2: \"socket\" is not supported by this version of reeve (remove it; let the program "
-         "open "
-         "its own socket)"},
-        {"[[on_event]]\nevents=['x']",
-         "1:3: \"on_event\" is not supported by this version of reeve (remove it; follow "
-         "\"reevectl "
-         "events\" instead)"},
+        {"[[on_event]]\nevents=['x']\ncommand='x'",
+         "2:9: there is no event \"x\" (the events are \"program.state\", \"program.ready\", "
+         "\"program.health\", \"program.exit\", \"program.failed\", \"program.hook\", "
+         "\"program.zombies\", \"program.guard\", \"program.request\", \"program.overlap\", "
+         "\"orphan.adopted\", \"orphan.reaped\", \"log.failed\", \"log.recovered\", "
+         "\"config.applied\", \"supervisor.pids\", \"supervisor.started\" or "
+         "\"supervisor.stopping\")"},
     });
 }
 
@@ -203,6 +197,30 @@ TEST_CASE("a value of the wrong type or out of range is refused, with what would
          R"(3:16: a step of "stop_signal" has no wait (should be as in { signal = "TERM", wait = "5s" }))"},
         {"stop_signal = [{ signal = 'TERM', wait = 5 }]",
          R"(3:42: "wait" in a step of "stop_signal" is an integer (should be as in { signal = "TERM", wait = "5s" }))"},
+        {"stop_command = []",
+         R"(3:16: "stop_command" is empty (should be the program to run and its arguments))"},
+        {"stop_command = 'kill \"'",
+         R"(3:16: "stop_command": the quote " is not closed (add ", or write \" for the character itself))"},
+        {"stop_command = ['kill', 1]",
+         R"(3:25: a word of "stop_command" is an integer (should be a string))"},
+        {"stop_command = true",
+         R"(3:16: "stop_command" is a boolean (should be a command such as ["nginx", "-s", "quit"]))"},
+        {"stop_command = '${X:-} quit'",
+         R"(3:16: "stop_command" has "${X:-}" for the program to run, which expands to nothing (set the variable, or give a default))"},
+        {"start_pre = ['mkdir ${NO}']",
+         R"(3:14: "start_pre": ${NO} is not set (set it, or write ${NO:-default}, or $${ for a plain ${))"},
+        {"start_pre = true",
+         R"(3:13: "start_pre" is a boolean (should be an array of commands, such as [["chown", "www-data", "/run/web"]]))"},
+        {"start_pre = [7]",
+         R"(3:14: an item of "start_pre" is an integer (should be a command such as ["chown", "www-data", "/run/web"]))"},
+        {"start_pre = [['', 'x']]",
+         R"(3:14: an item of "start_pre" starts with an empty word (should be the program to run and its arguments))"},
+        {"reload_signal = ['HUP']",
+         R"(3:17: "reload_signal" is an array (should be a signal such as "HUP"))"},
+        {"reload_signal = 'HUB'",
+         R"(3:17: "reload_signal": "HUB" is not a signal (did you mean "HUP"?))"},
+        {"reload_signal = 'HUP'\nreload_command = 'x'",
+         R"(4:1: "reload_command" and "reload_signal" are both set (should be one of them))"},
         {"stop_scope = 'all'",
          R"(3:14: "stop_scope" is "all" (it can be "main", "group" or "tree"))"},
         {"stdout = 'inhert'",
@@ -320,7 +338,7 @@ TEST_CASE("rules across keys and programs are said where the last of them was br
         {"[program.a]\ncommand='x'\nrestart_delay_max='100ms'",
          R"(3:1: "restart_delay" is "200ms" by default, longer than "restart_delay_max", which is "100ms" (should be at most as long))"},
         {"[program.a]\ncommand='x'\nstart_timeout='999ms'",
-         R"(3:1: "start_timeout" is "999ms" (should be at least "1s": a program is ready after one second))"},
+         R"(3:1: "start_timeout" is "999ms" (should be at least "1s": a program is ready after one second unless "ready" says otherwise))"},
         {"[program.a]\ncommand='x'\nstdin='inherit'\n[program.b]\ncommand='x'\nstdin='inherit'",
          R"(6:1: programs "a" and "b" both have stdin = "inherit" (only one can have reeve's standard input))"},
         {"[program.a]\ncommand='x'\nstdin='inherit'\ninstances=2",
@@ -344,7 +362,7 @@ TEST_CASE("rules across keys are said beside values that are wrong") {
           R"(reeve.toml:3:6: "nice" is 99 (should be an integer from -20 to 19)
 reeve.toml:5:1: program "a" has tty = true and a stderr of its own (a pseudo-terminal is one stream; remove stderr, or set it to "stdout")
 reeve.toml:6:1: "restart_delay" is "1m", longer than "restart_delay_max", which is "30s" by default (should be at most as long)
-reeve.toml:7:1: "start_timeout" is "1ms" (should be at least "1s": a program is ready after one second)
+reeve.toml:7:1: "start_timeout" is "1ms" (should be at least "1s": a program is ready after one second unless "ready" says otherwise)
 reeve.toml:8:1: program "a" has tty = true and a stdin of its own (the pseudo-terminal is its standard input too; remove stdin, and type with "reevectl attach")
 )");
     CHECK(Files{"[program.a]\ncommand='x'\nnicee=9\ntty=true\nstderr='inherit'"}.errors() ==
@@ -528,6 +546,58 @@ TEST_CASE("processors are numbers, and there is at least one") {
     CHECK(error_of("'0-3'") ==
           "reeve.toml:3:16: \"cpu_affinity\" is a string (should be an array of integers from 0 "
           "to 8191, such as [0])\n");
+}
+
+TEST_CASE("a capability that is none is refused, with the one that was meant") {
+    const auto error_of = [](std::string_view name) {
+        return Files{"[program.a]\ncommand='x'\nsecurity.capabilities = ['chown', '" +
+                     std::string{name} + "']"}
+            .errors();
+    };
+    const auto meant = [](std::string_view theirs, std::string_view ours) {
+        return "reeve.toml:3:35: \"security.capabilities\": \"" + std::string{theirs} +
+               "\" is not a capability (did you mean \"" + std::string{ours} + "\"?)\n";
+    };
+    CHECK(error_of("net_bind_service") == "");
+    for (const char* theirs : {"CAP_NET_BIND_SERVICE", "cap_net_bind_service", "NET_BIND_SERVICE",
+                               "net-bind-service", "net_bind_servce"}) {
+        CHECK(error_of(theirs) == meant(theirs, "net_bind_service"));
+    }
+    for (const char* theirs : {"all", "12", "", "+ep"}) {
+        CHECK(error_of(theirs) ==
+              "reeve.toml:3:35: \"security.capabilities\": \"" + std::string{theirs} +
+                  "\" is not a capability (write one of capabilities(7), such as "
+                  "\"net_bind_service\")\n");
+    }
+}
+
+TEST_CASE("a view of the file system that cannot be meant is refused, with what is wrong") {
+    const auto error_of = [](std::string_view keys) {
+        return Files{"[program.a]\ncommand='x'\nsecurity = { " + std::string{keys} + " }"}.errors();
+    };
+    CHECK(error_of("private_tmp = true, read_only = ['/'], writable = ['/run', '/srv/']") == "");
+    CHECK(error_of("read_only = ['/', 'etc']") ==
+          "reeve.toml:3:32: \"security.read_only\": \"etc\" is not an absolute path (start it with "
+          "a /)\n");
+    CHECK(
+        error_of("read_only = ['/srv/../etc']") ==
+        "reeve.toml:3:27: \"security.read_only\": \"/srv/../etc\" goes up again by .. (write where "
+        "it leads)\n");
+    CHECK(
+        error_of("read_only = '/'") ==
+        "reeve.toml:3:26: \"security.read_only\" is a string (should be an array of strings, such "
+        "as [\"/\"])\n");
+    CHECK(error_of("read_only = ['/'], writable = ['/']") ==
+          "reeve.toml:3:44: \"security.writable\" has \"/\", which \"read_only\" has, too\n");
+    CHECK(error_of("writable = ['/srv']") ==
+          "reeve.toml:3:25: \"security.writable\" names exceptions, but nothing is read-only (set "
+          "\"read_only\", or remove it)\n");
+    for (const char* path : {"/tmp", "/tmp/a", "/var/tmp/b"}) {
+        CHECK(error_of("private_tmp = true, read_only = ['/'], writable = ['" + std::string{path} +
+                       "']") ==
+              "reeve.toml:3:65: \"security.writable\": \"" + std::string{path} +
+                  "\" is hidden by \"private_tmp\", whose /tmp is new and writable (remove it)\n");
+    }
 }
 
 TEST_CASE("tables of a program that stand outside of it are refused, with their place") {

@@ -558,3 +558,48 @@ TEST_CASE("limits of setrlimit are soft and hard at once, or two, and those of d
     CHECK(program.cpu_affinity == std::vector<int>{1, 0});
     CHECK_FALSE(program.limits.any());
 }
+
+TEST_CASE("capabilities are none, some, or left as they are") {
+    const Config config = Files{R"(
+        [defaults.security]
+        no_new_privileges = true
+        [program.a]
+        command = "x"
+        security.capabilities = ["net_bind_service", "chown"]
+        [program.b]
+        command = "x"
+        security.capabilities = []
+        [program.c]
+        command = "x"
+    )"}
+                              .good();
+    CHECK(config.programs[0].security ==
+          Security{true, {{{"net_bind_service", 10}, {"chown", 0}}}});
+    CHECK(config.programs[1].security == Security{true, {{}}});
+    CHECK(config.programs[2].security == Security{true, std::nullopt});
+}
+
+TEST_CASE("each instance has its view of the file system, and who has none sees what reeve sees") {
+    const Config config = Files{R"(
+        [defaults.security]
+        writable = ["/run/"]
+        [program.a]
+        command = "x"
+        instances = 2
+        security.private_tmp = true
+        security.read_only = ["/", "/"]
+        security.writable = ["/run", "/srv/${instance}"]
+        [program.b]
+        command = "x"
+        security.read_only = ["/"]
+        [program.c]
+        command = "x"
+        enabled = true
+        security.writable = []
+    )"}
+                              .good();
+    CHECK(config.programs[0].views == std::vector<FileView>{{true, {"/"}, {"/run", "/srv/1"}},
+                                                            {true, {"/"}, {"/run", "/srv/2"}}});
+    CHECK(config.programs[1].views == std::vector<FileView>{{false, {"/"}, {"/run"}}});
+    CHECK(config.programs[2].views.empty());
+}

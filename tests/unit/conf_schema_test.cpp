@@ -23,8 +23,13 @@ TEST_CASE("the schema is JSON, knows every key, and lets no other through") {
             : key.table == Table::control    ? schema["definitions"]["control"]["properties"]
             : key.table == Table::program    ? schema["definitions"]["program"]["properties"]
             : key.table == Table::output     ? schema["definitions"]["output"]["properties"]
+            : key.table == Table::ready      ? schema["definitions"]["ready"]["properties"]
+            : key.table == Table::health     ? schema["definitions"]["health"]["properties"]
             : key.table == Table::limits     ? schema["definitions"]["limits"]["properties"]
             : key.table == Table::guard      ? schema["definitions"]["guard"]["properties"]
+            : key.table == Table::on_event   ? schema["definitions"]["on_event"]["properties"]
+            : key.table == Table::socket     ? schema["definitions"]["socket"]["properties"]
+            : key.table == Table::security   ? schema["definitions"]["security"]["properties"]
                                              : schema["definitions"]["group"]["properties"];
         REQUIRE(properties.contains(std::string{key.name}));
         CHECK(properties[std::string{key.name}]["description"] == std::string{key.sentence});
@@ -32,7 +37,8 @@ TEST_CASE("the schema is JSON, knows every key, and lets no other through") {
     }
     CHECK(schema["definitions"]["program"]["properties"].size() == program_keys);
     for (const char* table :
-         {"supervisor", "control", "program", "output", "limits", "guard", "group", "step"}) {
+         {"supervisor", "control", "program", "output", "ready", "health", "limits", "guard",
+          "security", "group", "on_event", "socket", "step"}) {
         CHECK(schema["definitions"][table]["additionalProperties"] == false);
     }
     CHECK(schema["definitions"]["program"]["properties"]["restart"]["enum"] ==
