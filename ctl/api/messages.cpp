@@ -83,6 +83,8 @@ void walk(V& visit, T& value) {
     visit("last_exit", value.last_exit);
     visit("retry_in_seconds", value.retry_in_seconds);
     visit("waiting_for", value.waiting_for);
+    visit("next_run", value.next_run);
+    visit("skipped_runs", value.skipped_runs);
     visit("processes", value.processes);
     visit("orphans", value.orphans);
     visit("zombies", value.zombies);
@@ -134,6 +136,8 @@ void walk(V& visit, T& value) {
     visit("timeout", value.timeout);
     visit("signal", value.signal);
     visit("scope", value.scope);
+    visit("rolling", value.rolling);
+    visit("instances", value.instances);
 }
 
 template <typename V, typename T>
@@ -151,6 +155,43 @@ template <typename V, typename T>
 requires std::is_same_v<std::remove_const_t<T>, ActionReply>
 void walk(V& visit, T& value) {
     visit("ok", value.ok);
+    visit("results", value.results);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, DiffRequest>
+void walk(V&, T&) {}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ConfigRequest>
+void walk(V& visit, T& value) {
+    visit("wait", value.wait);
+    visit("timeout", value.timeout);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ProgramChange>
+void walk(V& visit, T& value) {
+    visit("program", value.program);
+    visit("action", value.action);
+    visit("keys", value.keys);
+    visit("message", value.message);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ReeveChange>
+void walk(V& visit, T& value) {
+    visit("key", value.key);
+    visit("action", value.action);
+}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, ConfigReply>
+void walk(V& visit, T& value) {
+    visit("ok", value.ok);
+    visit("differs", value.differs);
+    visit("programs", value.programs);
+    visit("reeve", value.reeve);
     visit("results", value.results);
 }
 
@@ -656,13 +697,25 @@ bool to_latin1(std::string& text) {
 std::string to_json(const Status& value) {
     return encode(value);
 }
+std::string to_json(const ProgramStatus& value) {
+    return encode(value);
+}
 std::string to_json(const ProgramCard& value) {
+    return encode(value);
+}
+std::string to_json(const RunRecord& value) {
     return encode(value);
 }
 std::string to_json(const ActionRequest& value) {
     return encode(value);
 }
 std::string to_json(const ActionReply& value) {
+    return encode(value);
+}
+std::string to_json(const ConfigRequest& value) {
+    return encode(value);
+}
+std::string to_json(const ConfigReply& value) {
     return encode(value);
 }
 std::string to_json(const ShutdownRequest& value) {
@@ -712,6 +765,10 @@ Expected<ProgramCard, DecodeError> from_json<ProgramCard>(std::string_view text)
 template <>
 Expected<ActionReply, DecodeError> from_json<ActionReply>(std::string_view text) {
     return decode_reply<ActionReply>(text);
+}
+template <>
+Expected<ConfigReply, DecodeError> from_json<ConfigReply>(std::string_view text) {
+    return decode_reply<ConfigReply>(text);
 }
 template <>
 Expected<ShutdownReply, DecodeError> from_json<ShutdownReply>(std::string_view text) {
@@ -776,6 +833,14 @@ Expected<ErrorBody, DecodeError> from_json<ErrorBody>(std::string_view text) {
 template <>
 Expected<ActionRequest, DecodeError> from_json<ActionRequest>(std::string_view text) {
     return decode_request<ActionRequest>(text);
+}
+template <>
+Expected<DiffRequest, DecodeError> from_json<DiffRequest>(std::string_view text) {
+    return decode_request<DiffRequest>(text);
+}
+template <>
+Expected<ConfigRequest, DecodeError> from_json<ConfigRequest>(std::string_view text) {
+    return decode_request<ConfigRequest>(text);
 }
 template <>
 Expected<ShutdownRequest, DecodeError> from_json<ShutdownRequest>(std::string_view text) {

@@ -26,7 +26,7 @@ std::optional<Timestamp> parse_timestamp(std::string_view text);
 struct Pids {
     std::optional<std::int64_t> current;
     std::optional<std::int64_t> limit;  // null: none is known
-    std::optional<std::string> which;   // whose limit it is: "pid_max"
+    std::optional<std::string> which;   // whose limit it is: "kernel.pid_max"
     bool operator==(const Pids&) const = default;
 };
 
@@ -80,6 +80,8 @@ struct ProgramStatus {
     std::optional<LastExit> last_exit;
     std::optional<double> retry_in_seconds;
     std::vector<std::string> waiting_for;
+    std::optional<Timestamp> next_run;  // of its schedule; null: none is to come
+    std::int64_t skipped_runs = 0;      // of its schedule, since the last one was not over
     std::int64_t processes = 0;
     std::int64_t orphans = 0;
     std::int64_t zombies = 0;           // neglected ones, whose parent is of this instance
@@ -124,7 +126,7 @@ struct ProgramCard {
     bool operator==(const ProgramCard&) const = default;
 };
 
-// ---- POST /v1/programs/TARGET/{start,stop,restart,signal,reset} ----------------------------
+// ---- POST /v1/programs/TARGET/{start,stop,restart,reload,signal,reset,scale} ---------------
 
 // In a request every field may be absent; an unknown one is refused, so that nothing is accepted
 // and ignored.  An empty body is {}.
@@ -135,6 +137,10 @@ struct ActionRequest {
         signal;  // for `signal` alone, and needed there: "HUP", "SIGHUP", "1"
     // Who gets it: "main" (when absent), "group" or "tree"; for `signal` alone.
     std::optional<std::string> scope{};
+    // For `restart` alone: one instance after the other, the next when the one before is up again.
+    std::optional<bool> rolling{};
+    // How many there are to be; for `scale` alone, and needed there.
+    std::optional<int> instances{};
     bool operator==(const ActionRequest&) const = default;
 };
 
@@ -154,6 +160,44 @@ struct ActionReply {
     bool ok = false;  // all of them are
     std::vector<ActionResult> results;
     bool operator==(const ActionReply&) const = default;
+};
+
+// ---- POST /v1/config/diff, POST /v1/config/apply -------------------------------------------
+
+// Diff takes an empty body, or {}.
+struct DiffRequest {
+    bool operator==(const DiffRequest&) const = default;
+};
+
+struct ConfigRequest {
+    bool wait = true;
+    std::optional<std::string> timeout;  // as above
+    bool operator==(const ConfigRequest&) const = default;
+};
+
+struct ProgramChange {
+    std::string program;
+    std::string action;             // "keep", "change", "restart", "start", "stop"
+    std::vector<std::string> keys;  // what is different: "command", "environment.PORT"
+    std::string message;            // "new", "stays stopped", "2 instances more"
+    bool operator==(const ProgramChange&) const = default;
+};
+
+// A key of [supervisor] or [control].
+struct ReeveChange {
+    std::string key;     // "supervisor.log"
+    std::string action;  // "change", or "restart": once reeve itself is restarted
+    bool operator==(const ReeveChange&) const = default;
+};
+
+// A configuration that is not valid is refused as a whole ("bad_config"), and nothing changes.
+struct ConfigReply {
+    bool ok = false;                      // of apply: all came up that were to
+    bool differs = false;                 // something is not kept
+    std::vector<ProgramChange> programs;  // in the new order, those that go at the end
+    std::vector<ReeveChange> reeve;
+    std::vector<ActionResult> results;  // of apply: each instance that something was done with
+    bool operator==(const ConfigReply&) const = default;
 };
 
 // ---- POST /v1/shutdown ---------------------------------------------------------------------
@@ -322,6 +366,7 @@ inline constexpr ErrorCode kConflict{"conflict", 409};  // not in this state
 inline constexpr ErrorCode kBodyTooLarge{"body_too_large", 413};
 inline constexpr ErrorCode kTargetTooLong{"target_too_long", 414};
 inline constexpr ErrorCode kExpectationFailed{"expectation_failed", 417};
+inline constexpr ErrorCode kBadConfig{"bad_config", 422};  // what is wrong, an error a line
 inline constexpr ErrorCode kUpgradeRequired{"upgrade_required", 426};  // HTTP can't do it
 inline constexpr ErrorCode kHeaderTooLarge{"header_too_large", 431};
 inline constexpr ErrorCode kInternal{"internal", 500};
@@ -331,11 +376,11 @@ inline constexpr ErrorCode kBusy{"busy", 503};  // too many connections, no memo
 inline constexpr ErrorCode kHttpVersion{"http_version_not_supported", 505};
 
 inline constexpr ErrorCode kErrorCodes[] = {
-    kBadRequest,        kBadJson,         kBadSignal,      kNotPermitted,
-    kNotFound,          kNoSuchProgram,   kNoSuchRun,      kMethodNotAllowed,
-    kRequestTimeout,    kConflict,        kBodyTooLarge,   kTargetTooLong,
-    kExpectationFailed, kUpgradeRequired, kHeaderTooLarge, kInternal,
-    kNotInThisVersion,  kShuttingDown,    kBusy,           kHttpVersion};
+    kBadRequest,     kBadJson,       kBadSignal,         kNotPermitted,   kNotFound,
+    kNoSuchProgram,  kNoSuchRun,     kMethodNotAllowed,  kRequestTimeout, kConflict,
+    kBodyTooLarge,   kTargetTooLong, kExpectationFailed, kBadConfig,      kUpgradeRequired,
+    kHeaderTooLarge, kInternal,      kNotInThisVersion,  kShuttingDown,   kBusy,
+    kHttpVersion};
 
 // 500 for a word that is none of ours.
 int http_status_of(std::string_view word);
@@ -352,9 +397,13 @@ struct ErrorBody {
 
 // One line without a newline; text that is not UTF-8 is repaired with U+FFFD.
 std::string to_json(const Status& value);
+std::string to_json(const ProgramStatus& value);
 std::string to_json(const ProgramCard& value);
+std::string to_json(const RunRecord& value);
 std::string to_json(const ActionRequest& value);
 std::string to_json(const ActionReply& value);
+std::string to_json(const ConfigRequest& value);
+std::string to_json(const ConfigReply& value);
 std::string to_json(const ShutdownRequest& value);
 std::string to_json(const ShutdownReply& value);
 std::string to_json(const Tree& value);
@@ -382,6 +431,12 @@ template <>
 Expected<ActionRequest, DecodeError> from_json<ActionRequest>(std::string_view text);
 template <>
 Expected<ActionReply, DecodeError> from_json<ActionReply>(std::string_view text);
+template <>
+Expected<DiffRequest, DecodeError> from_json<DiffRequest>(std::string_view text);
+template <>
+Expected<ConfigRequest, DecodeError> from_json<ConfigRequest>(std::string_view text);
+template <>
+Expected<ConfigReply, DecodeError> from_json<ConfigReply>(std::string_view text);
 template <>
 Expected<ShutdownRequest, DecodeError> from_json<ShutdownRequest>(std::string_view text);
 template <>

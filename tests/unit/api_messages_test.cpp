@@ -20,7 +20,7 @@ constexpr const char* kContractStatus =
     R"("state":"running","desired":"up","ready":true,"health":"healthy","pid":4121,"run":3,)"
     R"("since":"2026-11-22T10:17:00.120Z","uptime_seconds":61.0,"restarts":2,"failures":0,)"
     R"("last_exit":{"code":1,"signal":null,"at":"2026-11-22T10:16:59.900Z","lasted_seconds":0.4,)"
-    R"("reason":"exit 1"},"retry_in_seconds":null,"waiting_for":[],"processes":5,"orphans":1,)"
+    R"("reason":"exit 1"},"retry_in_seconds":null,"waiting_for":[],"next_run":null,"skipped_runs":0,"processes":5,"orphans":1,)"
     R"("zombies":0,"cpu_seconds":1.25,"memory_bytes":50331648,"note":""}]})";
 
 template <typename T>
