@@ -212,6 +212,7 @@ struct RequestParser::Impl {
     int complete() {
         phase = Phase::complete;
         request.keep_alive = http_should_keep_alive(&parser) != 0;
+        request.takes_chunks = parser.http_minor >= 1;
         // Stops the parser right behind this request.
         http_parser_pause(&parser, 1);
         return 0;
@@ -427,7 +428,7 @@ std::string write_head(const ResponseHead& head) {
     if (!head.content_type.empty()) append_header(out, "Content-Type", head.content_type);
     if (head.content_length) {
         append_header(out, "Content-Length", std::to_string(*head.content_length));
-    } else if (!has_no_body(head.status)) {
+    } else if (!has_no_body(head.status) && !head.until_close) {
         append_header(out, "Transfer-Encoding", "chunked");
     }
     if (!head.keep_alive) append_header(out, "Connection", "close");
@@ -442,6 +443,7 @@ std::string write_response(int status, std::string_view content_type, std::strin
                                   .content_type = std::string{content_type},
                                   .content_length = body.size(),
                                   .keep_alive = keep_alive,
+                                  .until_close = false,
                                   .more = {}});
     out += body;
     return out;

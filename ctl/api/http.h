@@ -49,6 +49,7 @@ struct Request {
     std::vector<Header> headers;
     std::string body;
     bool keep_alive = false;
+    bool takes_chunks = true;      // HTTP/1.0 knows none
     bool expect_continue = false;  // the client wants "100 Continue" before it sends the body
 
     std::optional<std::string_view> header(std::string_view lower_case_name) const;
@@ -129,6 +130,7 @@ struct ResponseHead {
     std::string content_type;
     std::optional<std::uint64_t> content_length;  // nullopt: chunked, unless there can be no body
     bool keep_alive = true;
+    bool until_close = false;  // neither: the body ends with the connection
     std::vector<Header> more;
 };
 

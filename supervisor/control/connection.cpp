@@ -200,7 +200,9 @@ void Connection::write_reply(api::ResponseHead head, std::string_view body) {
 void Connection::begin_stream(std::string_view content_type, Length length) {
     if (!busy_ || streaming_) return;
     api::ResponseHead head = head_of(200, content_type);
-    head.keep_alive = request().keep_alive;
+    // RFC 9112, 6.1: only who speaks HTTP/1.1 is sent chunks.
+    unframed_ = head.until_close = !request().takes_chunks;
+    head.keep_alive = request().keep_alive && !unframed_;
     head.more.push_back({"Cache-Control", "no-store"});
     stream_.write(api::write_head(head));
     streaming_ = true;
@@ -216,25 +218,26 @@ void Connection::send(std::string_view bytes) {
         afterwards_.arm();
         return;
     }
-    stream_.write(switched_ ? std::string{bytes} : api::write_chunk(bytes));
+    stream_.write(unframed_ ? std::string{bytes} : api::write_chunk(bytes));
     watch_the_clock();
 }
 
 void Connection::end_stream() {
     if (!streaming_) return;
-    if (!switched_) stream_.write(std::string{api::kLastChunk});
+    if (!unframed_) stream_.write(std::string{api::kLastChunk});
     answered();
 }
 
 void Connection::switch_protocols(std::string_view protocol) {
     if (!busy_ || streaming_) return;
     stream_.write(api::write_switch(protocol));
-    streaming_ = endless_ = switched_ = true;
+    streaming_ = endless_ = switched_ = unframed_ = true;
 }
 
 // The reply is written.  We may be deep inside the job that wrote it, so that goes later.
 void Connection::answered() {
-    const bool keep = request().keep_alive && !std::exchange(switched_, false);
+    const bool keep = !std::exchange(unframed_, false) && request().keep_alive;
+    switched_ = false;
     busy_ = false;
     streaming_ = false;
     endless_ = false;

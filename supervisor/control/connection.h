@@ -104,6 +104,7 @@ private:
     bool streaming_ = false;  // … and its reply has begun
     bool endless_ = false;
     bool switched_ = false;     // … in which HTTP is not spoken any more
+    bool unframed_ = false;     // … or is not in chunks: only the connection's end tells its own
     bool continued_ = false;    // "100 Continue" was sent for this request
     bool client_done_ = false;  // it has closed its side
     bool gone_ = false;         // and the other one too

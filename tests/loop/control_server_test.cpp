@@ -96,6 +96,22 @@ TEST_CASE("HEAD is GET without its body") {
     CHECK(count(client.received, "alive") == 1);
 }
 
+TEST_CASE("a client of HTTP/1.0 gets a stream without chunks, which ends with the connection") {
+    World world{{service("web")}};
+    Client client{world};
+    client.send("GET /v1/logs HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    CHECK(client.until_closed());
+    CHECK(client.received ==
+          "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+          "Cache-Control: no-store\r\n\r\n");
+
+    Client other{world};
+    other.send("GET /v1/events?since=0 HTTP/1.0\r\n\r\n");
+    REQUIRE(other.until_received("\r\n\r\n"));
+    CHECK(Client{world}.post("/v1/programs/web/start", R"({"wait":false})").status == 200);
+    REQUIRE(other.until_received("\r\n\r\nid: 1\nevent: program.request\n"));
+}
+
 TEST_CASE("a client that waits for 100 Continue gets it once") {
     World world{{service("web")}};
     Client client{world};
