@@ -23,7 +23,18 @@ GuardWatch::GuardWatch(loop::Loop& loop, core::Host& host, core::Roster& roster,
       processes_{processes},
       timer_{loop, [this] { look(); }},
       self_{std::make_shared<GuardWatch*>(this)} {
-    if (roster_.any_guard()) arm();
+    configure();
+}
+
+void GuardWatch::configure() {
+    std::erase_if(looked_, [this](const auto& looked) {
+        return roster_.instance_at(looked.first) == nullptr;
+    });
+    if (roster_.any_guard()) {
+        arm();
+    } else {
+        timer_.stop();
+    }
 }
 
 void GuardWatch::arm() {
@@ -87,7 +98,7 @@ void GuardWatch::judge(const control::Sample& sample) {
         if (last == looked_.end() || now - last->second < watched.interval) continue;
         // What is seen of a run is nothing that the next one is answerable for; and a sample may be
         // the one before.
-        const auto& run = roster_.instances()[watched.slot]->run();
+        const auto& run = roster_.instance_at(watched.slot)->run();
         if (!run || run->started > sample.begun || sample.begun < last->second) {
             unsure = true;
             continue;

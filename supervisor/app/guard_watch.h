@@ -17,6 +17,9 @@ public:
     GuardWatch(loop::Loop& loop, core::Host& host, core::Roster& roster,
                control::ProcessSource& processes);
 
+    // Programs have come, gone or changed.
+    void configure();
+
 private:
     void arm();
     void look();

@@ -1,13 +1,15 @@
 #include "supervisor/app/linux_host.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <ctime>
 #include <utility>
 
+#include "conf/difference.h"
 #include "supervisor/app/environment.h"
 #include "supervisor/base/probes.h"
 #include "supervisor/os/pid_file.h"
@@ -51,15 +53,6 @@ std::string name_of(track::Kernel& kernel, pid_t pid) {
     return stat ? std::string{stat->comm()} : std::string{};
 }
 
-// Now, as /proc/PID/stat counts start times: ticks of CLOCK_BOOTTIME, rounded down.
-std::uint64_t ticks_since_boot() {
-    timespec now{};
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    const auto hertz = static_cast<std::uint64_t>(os::ticks_per_second());
-    return static_cast<std::uint64_t>(now.tv_sec) * hertz +
-           static_cast<std::uint64_t>(now.tv_nsec) * hertz / 1'000'000'000;
-}
-
 std::string join(const std::vector<std::string>& texts) {
     std::string joined;
     for (const std::string& text : texts) {
@@ -78,19 +71,27 @@ std::string names_of(const conf::CgroupLimits& limits) {
     return join(names);
 }
 
+// Whether it is to say by sd_notify(3) that it is ready, or that it lives.
+bool is_heard(const conf::Program& program) {
+    return program.type != conf::ProgramType::task &&
+           (program.ready.kind == conf::Readiness::Kind::notify ||
+            (program.health && program.health->notify));
+}
+
 }  // namespace
 
 struct LinuxHost::Live {
-    Live(const core::SpawnOrder& order, loop::Loop& loop)
+    Live(const core::SpawnOrder& order, std::string invocation, loop::Loop& loop)
         : id{order.id},
           slot{order.slot},
           program{&order.program},
           instance{order.instance},
           name{order.name},
           run{order.run},
-          invocation_id{make_invocation_id()},
-          preparation{loop},
+          invocation_id{std::move(invocation)},
+          preparation{loop, loop::Work::Lane::may_hang, order.name},
           landing{loop} {}
+    ~Live() { *wanted = false; }
 
     RunId id;
     std::uint32_t slot;
@@ -100,7 +101,10 @@ struct LinuxHost::Live {
     std::uint64_t run;
     std::string invocation_id;
 
-    loop::Work preparation;  // what may hang: its user is looked up, a stale pid file removed
+    // What may hang: its user is looked up, a stale pid file removed.
+    // One at a time under a name: it must not do to the next run what was meant for its own.
+    loop::Work preparation;
+    std::shared_ptr<std::atomic<bool>> wanted = std::make_shared<std::atomic<bool>>(true);
     os::Account account;
 
     // The main process, from its clone until it is taken; 0 before and after.
@@ -116,6 +120,19 @@ struct LinuxHost::Live {
     bool killed = false;    // by us
     bool stopped = false;   // was sent a stop signal, and the log thread knows
     std::optional<DaemonSearch> search;
+
+    // Null: there is nothing to be looked at.
+    std::unique_ptr<RunWatch> watch;
+    bool awaits_line = false;  // of the log thread; by the definition that it began with
+    base::Fd newline_end;      // of the descriptor of its own; ours until it has executed
+    // What it has said is its main process, which it becomes when there is no other.
+    pid_t announced_main = 0;
+};
+
+// What a thread has found out.
+struct LinuxHost::Prepared {
+    std::optional<Expected<os::Account, os::AccountError>> account;
+    std::optional<base::OsExpected<os::NotifySocket>> notify;
 };
 
 LinuxHost::LinuxHost(Parts parts)
@@ -123,6 +140,9 @@ LinuxHost::LinuxHost(Parts parts)
       kernel_{parts_.cgroups},
       tracker_{kernel_, parts_.tags,
                [this](const track::Tracker::Child& child) {
+                   // What comes of a command beside the programs is no program's orphan, and an
+                   // event for each would run handlers for handlers.
+                   if (child.run && SideCommands::is_side(*child.run)) return;
                    const std::string name = name_of_run(child.run);
                    REEVE_PROBE_ADOPT(child.pid, name.c_str());
                    parts_.events.publish(
@@ -131,6 +151,20 @@ LinuxHost::LinuxHost(Parts parts)
                }},
       reaper_{kernel_, tracker_, [this](const track::Reaper::Death& death) { ended(death); }},
       sweeper_{kernel_, tracker_, *this},
+      side_commands_{{.loop = parts_.loop,
+                      .spawner = spawner_,
+                      .tracker = tracker_,
+                      .sweeper = sweeper_,
+                      .arm_sweep = [this] { arm_sweep(); },
+                      .on_room = [this] { pump(); },
+                      .nofile = parts_.nofile,
+                      .oom_score_adj = parts_.oom_score_adj}},
+      notify_{{.loop = parts_.loop,
+               .tracker = tracker_,
+               .own_log = parts_.own_log,
+               .directory = parts_.notify_directory,
+               .name_of_run = [this](RunId run) { return name_of_run(run); }},
+              [this](RunId run, const model::Notification& said) { on_notified(run, said); }},
       random_{std::random_device{}()},
       child_watch_{parts_.loop},
       reap_later_{parts_.loop,
@@ -144,6 +178,10 @@ LinuxHost::LinuxHost(Parts parts)
       sweep_now_{parts_.loop, [this] { sweep(); }},
       sweep_later_{parts_.loop, [this] { sweep(); }},
       remove_leaves_{parts_.loop, [this] { remove_leaves(); }},
+      redefined_{parts_.loop,
+                 [this] {
+                     if (tell_redefined_) tell_redefined_();
+                 }},
       tell_orphans_{parts_.loop, [this] { tell_orphans(); }} {
     out_of_memory_kills_ = own_out_of_memory_.count().value_or(0);
 }
@@ -211,47 +249,71 @@ void LinuxHost::deliver_reports() {
 
 void LinuxHost::spawn(const core::SpawnOrder& order) {
     auto& slot = live_[order.id];
-    slot = std::make_unique<Live>(order, parts_.loop);
+    slot = std::make_unique<Live>(order, invocation_of(order.id, order.slot), parts_.loop);
+    invocations_.erase(order.slot);
     Live& live = *slot;
-    tracker_.begin(live.id, live.slot, live.invocation_id, ticks_since_boot());
+    tracker_.begin(live.id, live.slot, live.invocation_id, os::ticks_since_boot());
 
+    if (must_be_prepared(live)) {
+        prepare(live);
+    } else {
+        queue_for_launch(live);
+    }
+}
+
+bool LinuxHost::must_be_prepared(const Live& live) const {
     const conf::Program& program = *live.program;
     const bool is_ours =
         program.user.empty() && program.group.empty() && !program.supplementary_groups;
-    if (is_ours && program.pid_files.empty()) {
-        queue_for_launch(live);
-    } else {
-        prepare(live);
-    }
+    return !is_ours || !program.pid_files.empty() ||
+           (is_heard(program) && !notify_.has(live.slot));
 }
 
 // The name services may hang, and so may a disk; only this run waits for them.
 void LinuxHost::prepare(Live& live) {
     const conf::Program& program = *live.program;
-    using Result = Expected<os::Account, os::AccountError>;
-    auto result = std::make_shared<std::optional<Result>>();
+    auto result = std::make_shared<Prepared>();
     const os::AccountQuery query{program.user, program.group, program.supplementary_groups};
     const std::string stale = pid_file_of(live);
+    std::optional<os::NotifyRequest> notify;
+    if (is_heard(program) && !notify_.has(live.slot)) {
+        notify = notify_.request_for(live.name, std::nullopt);
+    }
+    const bool has_user = !program.user.empty();
     const bool preparing = live.preparation.start(
-        [query, stale, result] {
+        [query, stale, notify, has_user, result, wanted = live.wanted] {
             if (!stale.empty()) os::remove_pid_file(stale);
-            *result = os::resolve_account(query);
+            result->account = os::resolve_account(query);
+            if (!*wanted) return;
+            if (!notify || !*result->account) return;
+            os::NotifyRequest request = *notify;
+            if (has_user) request.only_user = (*result->account)->uid;
+            result->notify = os::open_notify_socket(request);
         },
         [this, run = live.id, result] {
             Live* waiting = find(run);
-            if (!waiting || waiting->given_up) return;
-            if (!*result || !**result) {
-                give_up(*waiting,
-                        *result ? (*result)->error().text() : "the user could not be looked up");
-                return;
-            }
-            waiting->account = ***result;
-            queue_for_launch(*waiting);
+            if (waiting && !waiting->given_up) prepared(*waiting, *result);
         });
-    if (preparing) return;
-    report([this, run = live.id] {
-        roster_->on_spawn_failed(run, {"no thread to look the user up on", true, false});
-    });
+    if (!preparing) give_up(live, {"no thread to prepare the start on", true, false});
+}
+
+void LinuxHost::prepared(Live& live, Prepared& result) {
+    if (!result.account) return give_up(live, {"the user could not be looked up", false, false});
+    if (!*result.account) {
+        const os::AccountError& error = result.account->error();
+        return give_up(live, {error.text(), error.is_transient(), false});
+    }
+    live.account = **result.account;
+    if (result.notify) {
+        if (!*result.notify) return lacking(live, result.notify->error());
+        const auto added = notify_.add(live.slot, live.name, std::move(**result.notify));
+        if (!added) return lacking(live, added.error());
+    }
+    queue_for_launch(live);
+}
+
+void LinuxHost::lacking(Live& live, const base::OsError& error, std::string_view hint) {
+    give_up(live, {error.text() + std::string{hint}, os::is_transient(error), false});
 }
 
 void LinuxHost::queue_for_launch(Live& live) {
@@ -268,22 +330,16 @@ void LinuxHost::pump() {
 }
 
 void LinuxHost::launch(Live& live) {
-    const auto lacking = [&](const base::OsError& error) {
-        report([this, run = live.id,
-                failure = model::SpawnFailed{error.text(), os::is_transient(error), false}] {
-            roster_->on_spawn_failed(run, failure);
-        });
-    };
-
-    if (const auto opened = open_output(live); !opened) return lacking(opened.error());
+    if (const auto opened = open_output(live); !opened) return lacking(live, opened.error());
     if (termios settings{}; live.program->input.kind == conf::Input::Kind::inherit &&
                             !terminal_before_ && ::tcgetattr(STDIN_FILENO, &settings) == 0) {
         terminal_before_ = settings;
     }
-    const auto output = parts_.log.begin_run(live.slot, static_cast<std::uint32_t>(live.run));
-    if (!output) return lacking(output.error());
+    if (const auto watched = watch(live); !watched) return lacking(live, watched.error());
+    const auto output = begin_output(live);
+    if (!output) return lacking(live, output.error());
     auto spawned = clone(live, *output);
-    if (!spawned) return lacking(spawned.error());
+    if (!spawned) return lacking(live, spawned.error());
 
     ++changes_;
     // What was killed before this run began is not its story.
@@ -292,6 +348,7 @@ void LinuxHost::launch(Live& live) {
     live.pid = spawned->pid;
     live.flight = std::move(spawned->flight);
     tracker_.launched(live.id, live.pid);
+    notify_.main_is(live.slot, live.pid);
     REEVE_PROBE_SPAWN(live.name.c_str(), live.run, live.pid);
     parts_.log.set_pid(live.slot, static_cast<std::uint32_t>(live.run), live.pid);
     report([this, run = live.id, pid = live.pid] {
@@ -302,9 +359,92 @@ void LinuxHost::launch(Live& live) {
     watch_flight(live);
 }
 
-base::OsExpected<void> LinuxHost::open_output(const Live& live) {
-    if (with_output_.contains(live.slot)) return {};
+void LinuxHost::make_watch(Live& live) {
+    live.watch = std::make_unique<RunWatch>(RunWatch::Parts{
+        .loop = parts_.loop,
+        .commands = side_commands_,
+        .program = *live.program,
+        .instance = live.instance,
+        .order =
+            [this, run = live.id](const std::vector<std::string>& words) {
+                const Live* still = find(run);
+                return still ? order_for(*still, words) : SideOrder{};
+            },
+        .on_ready = [this, run = live.id] { roster_->on_ready(run); },
+        .on_hint = [this, run = live.id](
+                       std::string hint) { roster_->on_ready_hint(run, std::move(hint)); },
+        .on_probed = [this, run = live.id](
+                         model::ProbeVerdict verdict,
+                         std::string text) { roster_->on_probed(run, verdict, std::move(text)); }});
+}
+
+// What tells that it is ready and healthy is listened to before it begins.
+base::OsExpected<void> LinuxHost::watch(Live& live) {
     const conf::Program& program = *live.program;
+    if (program.type == conf::ProgramType::task) return {};
+    const conf::Readiness& ready = program.ready;
+    const auto on_ready = [this, run = live.id] { roster_->on_ready(run); };
+    if (is_heard(program)) {
+        const uid_t user = program.user.empty() ? ::geteuid() : live.account.uid;
+        notify_.begin_run(live.slot, live.id, {user});
+    }
+    if (ready.kind == conf::Readiness::Kind::log) {
+        auto pattern =
+            conf::Pattern::compile(ready.patterns[static_cast<std::size_t>(live.instance - 1)]);
+        if (pattern) {
+            parts_.log.await_line(live.slot, static_cast<std::uint32_t>(live.run),
+                                  std::move(*pattern), on_ready);
+            live.awaits_line = true;
+        }
+    }
+    const bool probes = program.health && !program.health->notify;
+    if (!probes && ready.kind != conf::Readiness::Kind::probe &&
+        ready.kind != conf::Readiness::Kind::descriptor) {
+        return {};
+    }
+    make_watch(live);
+    if (ready.kind != conf::Readiness::Kind::descriptor) return {};
+    auto end = live.watch->open_descriptor();
+    if (!end) return Unexpected<base::OsError>{end.error()};
+    live.newline_end = std::move(*end);
+    return {};
+}
+
+// As the program is run, but for what is the program's alone.
+SideOrder LinuxHost::order_for(const Live& live, const std::vector<std::string>& words) const {
+    const conf::Program& program = *live.program;
+    const auto index = static_cast<std::size_t>(live.instance - 1);
+    SideOrder order;
+    order.slot = live.slot;
+    os::SpawnRequest& request = order.request;
+    request.argv = words;
+    request.environment =
+        make_environment(parts_.environment, program, live.account,
+                         {program.name, live.instance, live.run, live.invocation_id});
+    request.candidates =
+        os::find_candidates(request.argv.front(), value_of(request.environment, "PATH"));
+    if (index < program.directories.size()) request.directory = program.directories[index];
+    if (!program.user.empty() || !program.group.empty() || program.supplementary_groups) {
+        request.ids = {live.account.uid, live.account.gid, live.account.groups};
+    }
+    request.umask = program.umask;
+    return order;
+}
+
+base::OsExpected<void> LinuxHost::open_output(const Live& live) {
+    const conf::Program& program = *live.program;
+    TakenOn wanted{program.tty, program.output.kind, program.error.kind};
+    if (const auto known = with_output_.find(live.slot); known != with_output_.end()) {
+        const TakenOn& there = known->second;
+        if (!there.outdated) return {};
+        if (there.tty != wanted.tty || there.out != wanted.out || there.err != wanted.err) {
+            // It gets other descriptors: what memory has of the runs before goes with the old ones.
+            parts_.log.close_instance(live.slot, false);
+            with_output_.erase(known);
+        } else {
+            wanted.begun = there.begun;
+        }
+    }
     std::optional<log::Owner> owner;
     if (!program.user.empty() || !program.group.empty()) {
         owner = log::Owner{live.account.uid, live.account.gid};
@@ -313,14 +453,52 @@ base::OsExpected<void> LinuxHost::open_output(const Live& live) {
     const conf::Output output = of_instance(program.output, live.instance);
     if (program.tty) {
         parts_.log.open_on_terminal(live.slot, std::move(name), output, owner);
-    } else if (const auto opened =
-                   parts_.log.open_instance(live.slot, std::move(name), output,
-                                            of_instance(program.error, live.instance), owner);
-               !opened) {
-        return Unexpected<base::OsError>{opened.error()};
+    } else {
+        const auto opened = parts_.log.open_instance(
+            live.slot, std::move(name), output, of_instance(program.error, live.instance), owner);
+        if (!opened) return Unexpected<base::OsError>{opened.error()};
+        wanted.fds = *opened;
     }
-    with_output_.insert(live.slot);
+    with_output_[live.slot] = wanted;
     return {};
+}
+
+// Its start_pre may have begun it.
+base::OsExpected<log::OutputFds> LinuxHost::begin_output(const Live& live) {
+    const TakenOn& there = with_output_[live.slot];
+    if (there.begun == live.run) return there.fds;
+    return parts_.log.begin_run(live.slot, static_cast<std::uint32_t>(live.run));
+}
+
+// What a hook writes goes where the program's stderr goes.  By a description of its own, which can
+// be non-blocking while the program's is not.
+base::Fd LinuxHost::copy_for(const core::CommandOrder& order) {
+    const conf::Program& program = order.program;
+    const bool merged = program.error.kind == conf::Output::Kind::merged;
+    const auto kind = merged ? program.output.kind : program.error.kind;
+    if (program.tty || kind == conf::Output::Kind::direct) return {};
+    const Live* live = find(order.run);
+    auto known = with_output_.find(order.slot);
+    if (known == with_output_.end()) {
+        const auto opened =
+            parts_.log.open_instance(order.slot, {order.name, program.name, order.instance},
+                                     of_instance(program.output, order.instance),
+                                     of_instance(program.error, order.instance), std::nullopt);
+        if (!opened) return {};
+        TakenOn taken{program.tty, program.output.kind, program.error.kind};
+        taken.outdated = true;  // its owner is known once its user has been looked up
+        taken.fds = *opened;
+        known = with_output_.emplace(order.slot, taken).first;
+    }
+    TakenOn& there = known->second;
+    if (there.tty || there.fds.err < 0) return {};
+    if (there.begun != order.run_number && !(live && live->launched)) {
+        if (!parts_.log.begin_run(order.slot, static_cast<std::uint32_t>(order.run_number)))
+            return {};
+        there.begun = order.run_number;
+    }
+    const std::string path = "/proc/self/fd/" + std::to_string(there.fds.err);
+    return base::Fd{::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)};
 }
 
 // A run's cgroup, made for it; empty where there are none.  What it does without is told.
@@ -410,6 +588,17 @@ os::SpawnRequest LinuxHost::request_for(const Live& live, const log::OutputFds& 
             request.new_session = false;
             break;
     }
+    if (is_heard(program)) {
+        request.environment.push_back("NOTIFY_SOCKET=" + notify_.address_of(live.slot));
+        if (program.health && program.health->notify) {
+            request.environment.push_back(
+                "WATCHDOG_USEC=" +
+                std::to_string(std::chrono::microseconds{program.health->interval}.count()));
+        }
+    }
+    if (live.newline_end) {
+        request.passed.push_back({live.newline_end.get(), program.ready.descriptor});
+    }
     if (program.tty) {
         request.input = {os::SpawnRequest::Input::Kind::terminal, {}};
         // For those who look on it as on a terminal; it says what all of them understand.
@@ -461,16 +650,18 @@ void LinuxHost::landed(RunId run) {
     auto outcome = live->flight.outcome();
     if (!outcome) return watch_flight(*live);
     live->failure = std::move(outcome->failure);
+    live->newline_end.reset();
     // A child that failed is told of when it has been taken, so that nothing of it is left then.
     if (!live->failure) roster_->on_executed(run);
     pump();
+    side_commands_.pump();
 }
 
 // Before there is a process.
-void LinuxHost::give_up(Live& live, std::string reason) {
+void LinuxHost::give_up(Live& live, model::SpawnFailed failure) {
     if (std::exchange(live.given_up, true)) return;
     std::erase(to_launch_, live.id);
-    report([this, run = live.id, failure = model::SpawnFailed{std::move(reason), false, false}] {
+    report([this, run = live.id, failure = std::move(failure)] {
         roster_->on_spawn_failed(run, failure);
     });
 }
@@ -500,23 +691,29 @@ void LinuxHost::reap() {
 void LinuxHost::ended(const track::Reaper::Death& death) {
     ++changes_;
     sweeper_.taken(death.pid);
+    notify_.reaped(death.pid, death.run);
     const std::string name = name_of_run(death.run);
     REEVE_PROBE_REAP(death.pid, name.c_str(), death.main);
-    if (death.main) {
-        main_ended(*death.run, death.reaped);
+    if (death.main && SideCommands::is_side(*death.run)) {
+        side_commands_.main_ended(*death.run, death.reaped.status);
         sweeper_.main_gone(*death.run);
+    } else if (death.main) {
+        if (main_ended(*death.run, death.reaped)) sweeper_.main_gone(*death.run);
     } else {
         orphan_ended(death.run);
     }
 }
 
-void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
+bool LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
     deliver_reports();
+    // What it said before it ended comes first.
+    if (const Live* live = find(run)) notify_.read(live->slot);
     Live* live = find(run);
-    if (!live) return;
+    if (!live) return true;
     REEVE_PROBE_EXIT(live->name.c_str(), live->run, live->pid, reaped.status.code,
                      reaped.status.signal);
     const pid_t main = std::exchange(live->pid, 0);
+    notify_.main_is(live->slot, 0);
     if (live->flight) {
         // Dead before its status pipe was looked at.
         live->landing.stop();
@@ -529,7 +726,17 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
     }
     // Its place in the air is free by now, whoever looked at its pipe.
     pump();
-    if (live->failure || !roster_->instances()[live->slot]->machine().is_handover(reaped.status)) {
+    side_commands_.pump();
+    const auto& machine = roster_->instance_at(live->slot)->machine();
+    const bool is_handover = machine.is_handover(reaped.status);
+    if (!live->failure && !is_handover && is_main_to_be(*live, live->announced_main)) {
+        main_is(*live, std::exchange(live->announced_main, 0));
+        parts_.own_log.info(live->name + ": pid " + std::to_string(live->pid) +
+                            " is its main process now, as it has said (MAINPID)");
+        roster_->on_main_changed(run, live->pid);
+        return false;
+    }
+    if (live->failure || !is_handover) {
         parts_.log.end_run(live->slot, static_cast<std::uint32_t>(live->run));
     }
 
@@ -548,6 +755,41 @@ void LinuxHost::main_ended(RunId run, const os::Reaped& reaped) {
         roster_->on_main_exited(run, reaped.status,
                                 Usage{cpu, reaped.max_rss_bytes, remark_on(*live, reaped.status)});
     }
+    return true;
+}
+
+void LinuxHost::on_notified(RunId run, const model::Notification& said) {
+    Live* live = find(run);
+    if (!live) return;
+    if (said.main_pid) {
+        const pid_t pid = *said.main_pid;
+        if (pid == live->pid) {
+            live->announced_main = 0;
+        } else if (tracker_.run_of(pid) != run) {
+            parts_.own_log.warn(live->name + ": MAINPID=" + std::to_string(pid) +
+                                " is ignored: that is no process of this run");
+        } else {
+            live->announced_main = pid;
+        }
+    }
+    roster_->on_notified(run, said);
+}
+
+// A process of the run that lives, and whose end only we will be told.
+bool LinuxHost::is_main_to_be(const Live& live, pid_t pid) {
+    if (pid <= 0) return false;
+    const auto stat = kernel_.stat(pid);
+    return stat && stat->state != 'Z' && stat->ppid == kernel_.self() &&
+           tracker_.run_of(pid) == live.id;
+}
+
+void LinuxHost::main_is(Live& live, pid_t pid) {
+    live.search.reset();
+    live.pid = pid;
+    tracker_.set_main(live.id, pid);
+    notify_.main_is(live.slot, pid);
+    parts_.log.set_pid(live.slot, static_cast<std::uint32_t>(live.run), pid);
+    ++changes_;
 }
 
 // It had the foreground of our terminal; without it ^C would reach nobody.  But a shell that has
@@ -574,20 +816,27 @@ std::string LinuxHost::remark_on(const Live& live, const base::ExitStatus& statu
 }
 
 void LinuxHost::orphan_ended(std::optional<RunId> run) {
+    if (run && SideCommands::is_side(*run)) return;
     const auto slot = run ? tracker_.slot_of(*run) : std::nullopt;
     ++(slot ? orphans_reaped_ : strays_reaped_);
     ++untold_orphans_[slot];
     if (!tell_orphans_.active()) tell_orphans_.start(kOrphansToldEvery);
 }
 
+// Empty: the instance is no more.
+std::string LinuxHost::name_of_slot(std::uint32_t slot) const {
+    const core::Instance* instance = roster_->instance_at(slot);
+    return instance ? instance->name() : std::string{};
+}
+
 std::string LinuxHost::name_of_run(std::optional<RunId> run) const {
     const auto slot = run ? tracker_.slot_of(*run) : std::nullopt;
-    return slot ? roster_->instances()[*slot]->name() : std::string{};
+    return slot ? name_of_slot(*slot) : std::string{};
 }
 
 void LinuxHost::tell_orphans() {
     for (const auto& [slot, count] : std::exchange(untold_orphans_, {})) {
-        parts_.events.publish(wall_now(), slot ? roster_->instances()[*slot]->name() : "",
+        parts_.events.publish(wall_now(), slot ? name_of_slot(*slot) : "",
                               core::event::OrphansReaped{count});
     }
 }
@@ -598,12 +847,12 @@ bool LinuxHost::signal(RunId run, int signal, conf::StopScope scope) {
     Live* live = find(run);
     if (!live) return true;
     if (!live->launched) {
-        give_up(*live, "stopped before it was started");
+        give_up(*live, {"stopped before it was started", false, false});
         return true;
     }
     const pid_t main = live->pid;
     if (signal == SIGKILL) live->killed = true;
-    if (roster_->instances()[live->slot]->state() == model::State::stopping &&
+    if (roster_->instance_at(live->slot)->state() == model::State::stopping &&
         !std::exchange(live->stopped, true)) {
         parts_.log.begin_stop(live->slot);
     }
@@ -637,7 +886,7 @@ void LinuxHost::kill_tree(RunId run) {
     live->search.reset();
     live->killed = true;
     if (!live->launched) {
-        give_up(*live, "stopped before it was started");
+        give_up(*live, {"stopped before it was started", false, false});
         return;
     }
     sweeper_.kill(run);
@@ -649,7 +898,7 @@ void LinuxHost::check_tree(RunId run) {
     if (!live) return;
     live->search.reset();
     // Who waits for `stopped` is told the whole truth; who is restarted, the quick one.
-    const auto& machine = roster_->instances()[live->slot]->machine();
+    const auto& machine = roster_->instance_at(live->slot)->machine();
     sweeper_.check(run, machine.desired() == model::Desired::down);
     arm_sweep();
 }
@@ -657,25 +906,117 @@ void LinuxHost::check_tree(RunId run) {
 void LinuxHost::find_main(RunId run) {
     Live* live = find(run);
     if (!live) return;
+    if (is_main_to_be(*live, live->announced_main)) {
+        main_is(*live, std::exchange(live->announced_main, 0));
+        report([this, run, pid = live->pid] { roster_->on_main_found(run, pid); });
+        return;
+    }
     live->search.emplace(
         parts_.loop, kernel_, pid_file_of(*live),
         [this, run](pid_t pid) {
             Live* searching = find(run);
             if (!searching) return;
             // Its number may have gone to another since it was listed.
-            const auto stat = kernel_.stat(pid);
-            if (!stat || stat->ppid != kernel_.self() || tracker_.run_of(pid) != run) return;
-            searching->search.reset();
-            searching->pid = pid;
+            if (!is_main_to_be(*searching, pid)) return;
             sweeper_.stop_looking(run);
-            tracker_.set_main(run, pid);
-            parts_.log.set_pid(searching->slot, static_cast<std::uint32_t>(searching->run), pid);
-            ++changes_;
+            main_is(*searching, pid);
             roster_->on_main_found(run, pid);
         },
         [this, run](const std::string& hint) { roster_->on_search_hint(run, hint); });
     sweeper_.look_for_main(run);
     arm_sweep();
+}
+
+void LinuxHost::await_ready(RunId run) {
+    Live* live = find(run);
+    if (live && live->watch) live->watch->await_ready();
+}
+
+void LinuxHost::probe_health(RunId run) {
+    Live* live = find(run);
+    if (live && live->watch) live->watch->probe_health();
+}
+
+void LinuxHost::end_watch(RunId run) {
+    Live* live = find(run);
+    if (!live) return;
+    if (live->watch) live->watch->end();
+    end_line_wait(*live);
+}
+
+void LinuxHost::end_line_wait(Live& live) {
+    if (!std::exchange(live.awaits_line, false)) return;
+    parts_.log.await_line(live.slot, static_cast<std::uint32_t>(live.run), std::nullopt, {});
+}
+
+// --- commands beside the programs ----------------------------------------------------------------
+
+// One and the same for a run and all that is run for it.
+const std::string& LinuxHost::invocation_of(RunId run, std::uint32_t slot) {
+    if (const Live* live = find(run)) return live->invocation_id;
+    auto& [of, id] = invocations_[slot];
+    if (std::exchange(of, run) != run) id = make_invocation_id();
+    return id;
+}
+
+void LinuxHost::run_command(const core::CommandOrder& order) {
+    SideOrder side;
+    side.lane = SideOrder::Lane::hook;
+    side.slot = order.slot;
+    side.timeout = order.timeout;
+    os::SpawnRequest& request = side.request;
+    request.argv = order.words;
+    // As reeve's own user: its home is reeve's, unless the program's table says another.
+    conf::Program program = order.program;
+    program.user.clear();
+    request.environment = make_environment(parts_.environment, program, {},
+                                           {order.program.name, order.instance, order.run_number,
+                                            invocation_of(order.run, order.slot)});
+    if (order.main_pid != 0) {
+        request.environment.push_back("MAINPID=" + std::to_string(order.main_pid));
+    }
+    request.candidates =
+        os::find_candidates(request.argv.front(), value_of(request.environment, "PATH"));
+    const auto index = static_cast<std::size_t>(order.instance - 1);
+    if (index < order.program.directories.size()) {
+        request.directory = order.program.directories[index];
+    }
+
+    side.copy_to = copy_for(order);
+
+    auto end = std::make_shared<core::CommandEnd>();
+    const auto started = side_commands_.start(
+        std::move(side), {.on_end =
+                              [this, end, name = order.name](const SideResult& result) {
+                                  if (result.not_copied > 0) {
+                                      parts_.own_log.warn(name + ": " +
+                                                          std::to_string(result.not_copied) +
+                                                          " bytes that its hook wrote are lost: "
+                                                          "there is no room where its output goes");
+                                  }
+                                  end->ok = result.ok();
+                                  end->how = result.text();
+                                  end->last_line = last_line(result.output);
+                                  end->no_room = result.transient;
+                              },
+                          .on_gone =
+                              [this, end, id = order.id] {
+                                  commands_.erase(id);
+                                  roster_->on_command_ended(id, *end);
+                              }});
+    if (started) {
+        commands_[order.id] = *started;
+        return;
+    }
+    report([this, id = order.id] {
+        roster_->on_command_ended(id,
+                                  {.how = "too many commands wait to be started", .no_room = true});
+    });
+}
+
+void LinuxHost::kill_command(core::CommandId command) {
+    const auto found = commands_.find(command);
+    if (found != commands_.end()) side_commands_.kill(found->second);
 }
 
 void LinuxHost::forget(RunId run) {
@@ -685,12 +1026,54 @@ void LinuxHost::forget(RunId run) {
         retire_leaf(leaf);
     }
     if (live->stopped) parts_.log.end_stop(live->slot);
+    // A start for which there was no room is tried again under the same number.
+    end_line_wait(*live);
     const bool held = sweeper_.holds_dead();
     sweeper_.forget(run, live->program->leftovers == conf::Leftovers::keep);
     if (held && !sweeper_.holds_dead()) more_to_reap_.arm();
     std::erase(to_launch_, run);
     live_.erase(run);
     arm_sweep();
+}
+
+void LinuxHost::redefine(const core::Redefinition& definition) {
+    redefined_.arm();
+    const auto known = with_output_.find(definition.slot);
+    const bool is_open = known != with_output_.end();
+    if (is_open) known->second.outdated = true;
+    Live* live = definition.run ? find(*definition.run) : nullptr;
+    if (!live) {
+        // The next run may be another user's.
+        notify_.remove(definition.slot);
+        return;
+    }
+    const conf::Program& before = *std::exchange(live->program, &definition.program);
+    const auto keys = conf::differences(before, *live->program);
+    const bool other_health = std::ranges::any_of(
+        keys, [](const conf::Difference& one) { return one.key.starts_with("health."); });
+    if (other_health && live->watch) {
+        live->watch->set_health(*live->program);
+    } else if (other_health && live->launched && live->program->type != conf::ProgramType::task) {
+        make_watch(*live);
+    }
+    const auto same = [&](const conf::Output& old_output, const conf::Output& new_output) {
+        return of_instance(old_output, live->instance).sinks ==
+               of_instance(new_output, live->instance).sinks;
+    };
+    const bool renamed = std::exchange(live->name, definition.name) != definition.name;
+    if (!live->launched || !is_open) return;
+    if (renamed || !same(before.output, definition.program.output) ||
+        !same(before.error, definition.program.error)) {
+        // Nothing has to be made for it.
+        (void)open_output(*live);
+    } else {
+        known->second.outdated = false;
+    }
+}
+
+void LinuxHost::retire(std::uint32_t slot) {
+    notify_.remove(slot);
+    if (with_output_.erase(slot) > 0) parts_.log.close_instance(slot);
 }
 
 void LinuxHost::retire_leaf(const std::string& leaf) {
@@ -708,6 +1091,12 @@ void LinuxHost::remove_leaves() {
 }
 
 void LinuxHost::end_rest(bool kill) {
+    end_descendants(kill);
+}
+
+void LinuxHost::end_descendants(bool kill) {
+    side_commands_.close();
+    side_commands_.kill_all();
     sweeper_.end_rest(kill);
     arm_sweep();
 }
@@ -736,16 +1125,30 @@ void LinuxHost::sweep() {
 }
 
 void LinuxHost::on_emptied(RunId run) {
+    if (SideCommands::is_side(run)) {
+        side_commands_.on_emptied(run);
+        const auto held = std::exchange(held_emptied_, {});
+        for (const RunId emptied : held) on_emptied(emptied);
+        if (rest_gone_ && !side_commands_.any()) on_rest_gone();
+        return;
+    }
     Live* live = find(run);
     if (live && live->search) {
         live->search.reset();
         roster_->on_main_missing(run, "left no process behind");
         return;
     }
+    // A probe's command is being killed, and belongs to what is left of it.
+    if (live && side_commands_.any_of(live->slot, SideOrder::Lane::probe)) {
+        side_commands_.kill_all_of(live->slot, SideOrder::Lane::probe);
+        held_emptied_.insert(run);
+        return;
+    }
     roster_->on_emptied(run);
 }
 
 void LinuxHost::on_left_behind(RunId run, int count) {
+    if (SideCommands::is_side(run)) return side_commands_.on_left_behind(run);
     roster_->on_left_behind(run, count);
 }
 
@@ -754,14 +1157,19 @@ void LinuxHost::on_hopeless(RunId run) {
     parts_.own_log.warn(name_of_run(run) +
                         ": what it left behind does not tidy up but fork, or keeps SIGTERM "
                         "waiting: killing it now");
+    if (SideCommands::is_side(run)) return side_commands_.kill(run);
     kill_tree(run);
 }
 
 void LinuxHost::on_survivors(RunId run, const std::string& names) {
     if (!names.empty()) {
         parts_.own_log.warn(name_of_run(run) +
-                            ": cannot be killed, and is not started again: " + names);
+                            (SideCommands::is_side(run)
+                                 ? ": a command that was run for it cannot be killed: "
+                                 : ": cannot be killed, and is not started again: ") +
+                            names);
     }
+    if (SideCommands::is_side(run)) return;
     roster_->on_survivors(run, names);
 }
 
@@ -775,6 +1183,8 @@ void LinuxHost::on_unexamined() {
 }
 
 void LinuxHost::on_rest_gone() {
+    rest_gone_ = side_commands_.any();
+    if (rest_gone_) return;
     roster_->on_rest_gone();
 }
 

@@ -9,13 +9,19 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
+#include "conf/local_zone.h"
 #include "conf/paths.h"
 #include "supervisor/app/daemon_search.h"
+#include "supervisor/app/notify_listener.h"
+#include "supervisor/app/run_watch.h"
+#include "supervisor/app/side_commands.h"
 #include "supervisor/core/host.h"
 #include "supervisor/core/roster.h"
 #include "supervisor/log/log_thread.h"
@@ -60,6 +66,8 @@ public:
         // Where each run has a cgroup of its own; else why not, as the end of a sentence.
         os::CgroupTree* cgroups = nullptr;
         std::string no_cgroups{};
+        // Of the sockets that programs notify on; absolute.
+        std::string notify_directory{};
     };
 
     explicit LinuxHost(Parts parts);
@@ -71,19 +79,31 @@ public:
     model::TimePoint now() const override;
     model::WallTime wall_now() const override;
     std::uint32_t random() override;
+    const conf::Zone& zone() const override { return zone_; }
     void wake_at(std::optional<model::TimePoint> when) override;
     void spawn(const core::SpawnOrder& order) override;
     bool signal(RunId run, int signal, conf::StopScope scope) override;
     void kill_tree(RunId run) override;
     void check_tree(RunId run) override;
     void find_main(RunId run) override;
+    void await_ready(RunId run) override;
+    void probe_health(RunId run) override;
+    void end_watch(RunId run) override;
+    void run_command(const core::CommandOrder& order) override;
+    void kill_command(core::CommandId command) override;
     void forget(RunId run) override;
+    void redefine(const core::Redefinition& definition) override;
+    void retire(std::uint32_t slot) override;
     void end_rest(bool kill) override;
 
     // Called when more should be read of strays, for Tracker::remember().
     void on_unexamined(std::function<void()> examine) { examine_ = std::move(examine); }
 
+    // Called soon after an instance has taken on another definition: what goes by those looks anew.
+    void on_redefined(std::function<void()> tell) { tell_redefined_ = std::move(tell); }
+
     track::Tracker& tracker() { return tracker_; }
+    SideCommands& side_commands() { return side_commands_; }
     const model::TagSpace& tags() const { return parts_.tags; }
     const os::CgroupTree* cgroups() const { return parts_.cgroups; }
     // Why new runs do without cgroups though there were some at the start; empty: they don't.
@@ -95,11 +115,20 @@ public:
 
 private:
     struct Live;
+    struct Prepared;
 
     Live* find(RunId run);
+    bool must_be_prepared(const Live& live) const;
     void prepare(Live& live);
+    void prepared(Live& live, Prepared& result);
+    void lacking(Live& live, const base::OsError& error, std::string_view hint = {});
+    void make_watch(Live& live);
+    base::OsExpected<void> watch(Live& live);
+    SideOrder order_for(const Live& live, const std::vector<std::string>& words) const;
     void queue_for_launch(Live& live);
     base::OsExpected<void> open_output(const Live& live);
+    base::OsExpected<log::OutputFds> begin_output(const Live& live);
+    base::Fd copy_for(const core::CommandOrder& order);
     void pump();
     void launch(Live& live);
     base::Fd cgroup_of(Live& live);
@@ -109,16 +138,22 @@ private:
     os::SpawnRequest request_for(const Live& live, const log::OutputFds& output) const;
     void watch_flight(Live& live);
     void landed(RunId run);
-    void give_up(Live& live, std::string reason);
+    void give_up(Live& live, model::SpawnFailed failure);
+    void end_line_wait(Live& live);
 
     void on_child_signal();
     void reap();
     void ended(const track::Reaper::Death& death);
-    void main_ended(RunId run, const os::Reaped& reaped);
+    // False: another process of the run is its main one now.
+    bool main_ended(RunId run, const os::Reaped& reaped);
+    void on_notified(RunId run, const model::Notification& said);
+    bool is_main_to_be(const Live& live, pid_t pid);
+    void main_is(Live& live, pid_t pid);
     void take_terminal_back(RunId run, pid_t main);
     void orphan_ended(std::optional<RunId> run);
     std::string remark_on(const Live& live, const base::ExitStatus& status);
     void tell_orphans();
+    std::string name_of_slot(std::uint32_t slot) const;
     std::string name_of_run(std::optional<RunId> run) const;
     std::string pid_file_of(const Live& live) const;
     int signal_group_of(pid_t main, int signal);
@@ -130,25 +165,44 @@ private:
     void on_remains(RunId run, const std::vector<pid_t>& living) override;
     void on_unexamined() override;
     void on_rest_gone() override;
+    void end_descendants(bool kill);
     void arm_sweep();
     void sweep();
     void remove_leaves();
 
+    const std::string& invocation_of(RunId run, std::uint32_t slot);
     void report(std::function<void()> report);
     void deliver_reports();
 
     Parts parts_;
+    conf::LocalZone zone_;
     core::Roster* roster_ = nullptr;
     track::LinuxKernel kernel_;
     track::Tracker tracker_;
     track::Reaper reaper_;
     track::Sweeper sweeper_;
     os::Spawner spawner_;
+    SideCommands side_commands_;
+    NotifyListener notify_;
+    std::unordered_map<core::CommandId, RunId> commands_;
+    std::set<RunId> held_emptied_;  // with a probe's command that is on its way out
+    // By slot: of a run that began with start_pre, until it is spawned.
+    std::unordered_map<std::uint32_t, std::pair<RunId, std::string>> invocations_;
+    bool rest_gone_ = false;  // but for commands beside the programs
     std::mt19937 random_;
     std::unordered_map<RunId, std::unique_ptr<Live>> live_;
     std::deque<RunId> to_launch_;
-    // By slot: those whose output the log thread has taken on, at their first run.
-    std::unordered_set<std::uint32_t> with_output_;
+    // By slot: those whose output the log thread has taken on, at their first run; and as what.
+    struct TakenOn {
+        bool tty = false;
+        conf::Output::Kind out = conf::Output::Kind::sinks;
+        conf::Output::Kind err = conf::Output::Kind::sinks;
+        bool outdated = false;  // it has been given another definition since
+        // Begun with its start_pre, and what it is to write to; 0: none.
+        std::uint64_t begun = 0;
+        log::OutputFds fds{};
+    };
+    std::unordered_map<std::uint32_t, TakenOn> with_output_;
     // Our own, before the program with stdin = "inherit" had it.
     std::optional<termios> terminal_before_;
 
@@ -167,6 +221,8 @@ private:
     // Of runs that are over, until they could be taken away.
     std::vector<std::string> old_leaves_;
     std::function<void()> examine_;
+    std::function<void()> tell_redefined_;
+    loop::Deferred redefined_;
     std::string no_more_cgroups_;
     int refusals_ = 0;  // in a row
     os::OwnOutOfMemoryKills own_out_of_memory_;

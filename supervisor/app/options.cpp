@@ -49,6 +49,7 @@ Parsed parse_options(int argc, const char* const* argv) {
     app.set_version_flag("--version", "reeve " REEVE_VERSION);
     app.set_help_flag("-h,--help", "Print this and exit");
     app.require_subcommand(0, 1);
+    app.fallthrough();  // `reeve check -c FILE`
 
     std::string config;
     auto* config_option =

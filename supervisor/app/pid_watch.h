@@ -21,6 +21,9 @@ public:
     PidWatch(const PidWatch&) = delete;
     PidWatch& operator=(const PidWatch&) = delete;
 
+    void set_warn(double warn) { warn_ = warn; }
+    double warn() const { return warn_; }
+
     // As of now, but for what must be counted, which is up to a second old; nullopt: no limit.
     std::optional<os::PidUse> ask();
 

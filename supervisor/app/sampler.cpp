@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "supervisor/app/side_commands.h"
 #include "supervisor/control/status.h"
 #include "supervisor/os/limits.h"
 #include "supervisor/os/procfs.h"
@@ -164,8 +165,10 @@ void Sampler::finished(const Gathered& gathered) {
         info.cpu_seconds = static_cast<double>(stat.cpu_ticks) * tick;
         info.memory_bytes = process.memory.bytes - process.memory.shared_bytes;
         info.slot = run ? tracker.slot_of(*run) : std::nullopt;
-        info.main = tracker.run_of_main(stat.pid).has_value();
-        info.orphan = !info.main && stat.ppid == self;
+        // A command beside a program (a hook, a probe) leads no run of the program's.
+        const auto led = tracker.run_of_main(stat.pid);
+        info.main = led && !SideCommands::is_side(*led);
+        info.orphan = !led && stat.ppid == self;
         // Of a leader that ended before its threads the kernel says Z too.
         info.zombie = stat.state == 'Z' && stat.threads <= 1;
         if (info.zombie && stat.ppid != self) {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <variant>
 
+#include "conf/local_zone.h"
 #include "conf/paths.h"
 #include "supervisor/app/doctor.h"
 #include "supervisor/app/former.h"
@@ -36,6 +38,7 @@
 #include "supervisor/loop/signal_watch.h"
 #include "supervisor/loop/timer.h"
 #include "supervisor/os/limits.h"
+#include "supervisor/os/notify_socket.h"
 #include "supervisor/os/oom.h"
 #include "supervisor/os/procfs.h"
 #include "supervisor/os/reap.h"
@@ -103,10 +106,19 @@ void ignore_pointless_signals() {
         std::signal(signal, SIG_IGN);
     }
     for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) std::signal(signal, SIG_IGN);
-    // What our parent blocked would never be heard.
-    sigset_t none;
-    sigemptyset(&none);
-    pthread_sigmask(SIG_SETMASK, &none, nullptr);
+}
+
+// What is asked by signals waits until it is heard: before, it would end a reeve that starts, or be
+// lost where that is PID 1.  What our parent blocked would never be.
+sigset_t block_signals_until_heard(bool pid1) {
+    sigset_t later;
+    sigemptyset(&later);
+    for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT}) sigaddset(&later, signal);
+    if (pid1) {
+        for (const int signal : {SIGTERM, SIGINT}) sigaddset(&later, signal);
+    }
+    pthread_sigmask(SIG_SETMASK, &later, nullptr);
+    return later;
 }
 
 log::Level level_of(core::Weight weight) {
@@ -260,6 +272,7 @@ int supervise(conf::Config config) {
     ignore_pointless_signals();
 
     const bool pid1 = os::is_pid1();
+    const sigset_t heard_later = block_signals_until_heard(pid1);
     if (!pid1) {
         if (const auto subreaper = os::become_subreaper(); !subreaper) {
             return refused(subreaper.error().text() + " (orphans would not come home)");
@@ -322,6 +335,9 @@ int supervise(conf::Config config) {
     int exit_code = kExitInternal;
     {
         core::EventLog events;
+        const std::string notify_directory =
+            (config.control.socket.empty() ? conf::default_socket() : config.control.socket) +
+            ".notify";
         LinuxHost host{{.loop = **loop,
                         .log = **output,
                         .own_log = own_log,
@@ -331,7 +347,8 @@ int supervise(conf::Config config) {
                         .nofile = nofile,
                         .oom_score_adj = machine.oom_score_adj_before,
                         .cgroups = tracking->cgroups ? &*tracking->cgroups : nullptr,
-                        .no_cgroups = tracking->why_no_cgroups}};
+                        .no_cgroups = tracking->why_no_cgroups,
+                        .notify_directory = notify_directory}};
         core::Roster roster{host, events, config, settings_of(config.supervisor, pid1)};
         (*output)->set_prefix(roster.instances().size() > 1);
 
@@ -370,6 +387,10 @@ int supervise(conf::Config config) {
                  }}};
         host.on_unexamined([&] { sampler.sample([](const control::Sample&) {}); });
         GuardWatch guards{**loop, host, roster, sampler};
+        // Also when that is for the next run only, and this one has ended.
+        host.on_redefined([&] {
+            guards.configure();
+        });
         control::ThreadLogSource logs{**loop, **output, own_log};
         control::Server server{{.loop = **loop,
                                 .roster = roster,
@@ -412,6 +433,7 @@ int supervise(conf::Config config) {
             on(SIGUSR2,
                [&] { own_log.warn("SIGUSR2: upgrading in place is not in this version"); });
         if (!all_watched) return refused("signals cannot be watched");
+        pthread_sigmask(SIG_UNBLOCK, &heard_later, nullptr);
 
         roster.on_finished([&](int code) {
             exit_code = code;
@@ -431,6 +453,13 @@ int supervise(conf::Config config) {
             own_log.warn("should this reeve be killed, the next one will not know what is left: " +
                          machine.why_no_state);
         }
+        if (std::ranges::any_of(config.programs,
+                                [](const auto& program) { return program.schedule.has_value(); })) {
+            const std::string fault = conf::fault_of_local_zone(
+                conf::own_environment(),
+                [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; });
+            if (!fault.empty()) own_log.warn(fault);
+        }
         traces.stay();
         release_startup_memory();
         roster.start_autostart();
@@ -443,6 +472,7 @@ int supervise(conf::Config config) {
         (*loop)->run();
         server.stop();
         os::remove_socket_file(*socket);
+        os::remove_notify_directory(notify_directory);
         // What could not be killed is the next one's to know of.
         if (!os::have_children()) remove_state(machine.state_file);
         if (tracking->cgroups) tracking->cgroups->close();

@@ -29,6 +29,8 @@ struct Action {
     Call verb;
     bool wait = true;
     std::optional<conf::Duration> timeout;
+    conf::Duration waited{0};  // of the timeout, before this began
+    bool rolling = false;      // a restart: one after the other
     int signal = 0;
     conf::StopScope scope = conf::StopScope::main;
 };
@@ -51,11 +53,18 @@ Expected<Action, Refusal> read_action(Call verb, std::string_view body) {
                        "it is an object such as {\"wait\": true, \"timeout\": \"10s\"}");
     }
     Action action{.verb = verb, .wait = request->wait, .timeout = std::nullopt};
-    if (request->timeout) {
-        const auto timeout = conf::parse_duration(*request->timeout);
-        if (!timeout) return refusal(api::kBadRequest, "timeout: " + timeout.error(), "\"10s\"");
-        action.timeout = *timeout;
+    const auto timeout = read_timeout(request->timeout);
+    if (!timeout) return Unexpected<Refusal>{timeout.error()};
+    action.timeout = *timeout;
+    if (request->instances) {
+        return refusal(api::kBadRequest, "instances is for the call `scale` alone",
+                       "POST /v1/programs/NAME/scale");
     }
+    if (request->rolling && verb != Call::restart) {
+        return refusal(api::kBadRequest, "rolling is for the call `restart` alone",
+                       "POST /v1/programs/TARGET/restart");
+    }
+    action.rolling = request->rolling.value_or(false);
     if (verb != Call::signal) {
         if (request->signal || request->scope) {
             return refusal(api::kBadRequest, "signal and scope are for the call `signal` alone",
@@ -96,20 +105,23 @@ bool is_down(const core::Instance& instance) {
 
 // One instance's part of the answer.
 struct Item {
-    core::Instance* instance;
+    std::shared_ptr<core::Instance> instance;
     std::string was{};            // its state, where it was up, or down, before anybody asked
     std::uint64_t ended_run = 0;  // the run that a stop or restart ends; 0: there was none
     core::Roster::WaitId wait = 0;
     bool known = false;
     api::ActionResult result{};
+    std::optional<core::Goal> goal{};  // where it is not the verb that tells
 };
 
 class ActionJob final : public Job {
 public:
-    ActionJob(World& world, Exchange& exchange, const Action& action)
-        : world_{world}, exchange_{exchange}, action_{action}, timer_{world.loop, [this] {
-                                                                          on_timeout();
-                                                                      }} {}
+    ActionJob(World& world, Exchange& exchange, const Action& action, Finish finish)
+        : world_{world},
+          exchange_{exchange},
+          action_{action},
+          finish_{std::move(finish)},
+          timer_{world.loop, [this] { on_timeout(); }} {}
     ~ActionJob() override { stop_waiting(); }
     ActionJob(const ActionJob&) = delete;
     ActionJob& operator=(const ActionJob&) = delete;
@@ -117,10 +129,43 @@ public:
     void start(const std::vector<core::Instance*>& instances) {
         const core::Actor actor = actor_of(exchange_);
         items_.reserve(instances.size());
-        for (core::Instance* instance : instances) items_.push_back({.instance = instance});
+        for (core::Instance* instance : instances) {
+            items_.push_back({.instance = instance->shared_from_this()});
+        }
         // All at once: what depends on what decides in which order they are stopped.
         if (action_.verb == Call::stop) stop(instances, actor);
-        for (Item& item : items_) order(item, actor);
+        if (action_.rolling) {
+            restart_rolling(instances, actor);
+        } else {
+            for (Item& item : items_) order(item, actor);
+        }
+        await_all();
+    }
+
+    // What was ordered by others.
+    void follow(const std::vector<core::Applied>& applied) {
+        for (const core::Applied& program : applied) {
+            for (const auto& [instance, goal] : program.awaited) {
+                Item item{.instance = instance};
+                item.goal = goal;
+                // Nobody waits for a task's end, which may take its time.
+                const bool is_task = instance->program().type == conf::ProgramType::task;
+                if (goal == core::Goal::down) {
+                    item.was = is_down(*instance) ? "removed" : "";
+                } else if (is_task || !action_.wait) {
+                    settle(item, true, action_.wait ? "started" : "asked for");
+                }
+                if (goal == core::Goal::down && !action_.wait) settle(item, true, "asked for");
+                items_.push_back(std::move(item));
+            }
+        }
+        await_all();
+    }
+
+private:
+    enum class Stage { waiting, collecting_lines, done };
+
+    void await_all() {
         // Only when all of them have been told: one may be quick.
         for (std::size_t i = 0; i < items_.size(); ++i) {
             if (!items_[i].known) await(i);
@@ -128,12 +173,9 @@ public:
         if (unknown_ == 0) {
             complete();
         } else if (action_.timeout) {
-            timer_.start(*action_.timeout);
+            timer_.start(std::max(conf::Duration{0}, *action_.timeout - action_.waited));
         }
     }
-
-private:
-    enum class Stage { waiting, collecting_lines, done };
 
     void stop(const std::vector<core::Instance*>& instances, const core::Actor& actor) {
         for (Item& item : items_) {
@@ -141,6 +183,31 @@ private:
             if (item.instance->run()) item.ended_run = item.instance->run_number();
         }
         world_.roster.stop(instances, actor);
+    }
+
+    // It goes on when nobody waits for it any more.
+    void restart_rolling(const std::vector<core::Instance*>& instances, const core::Actor& actor) {
+        for (Item& item : items_) {
+            if (item.instance->run()) item.ended_run = item.instance->run_number();
+        }
+        world_.roster.restart_rolling(
+            instances, actor,
+            lifeline_.tie([this](std::size_t index, const core::Outcome& outcome) {
+                if (index < items_.size() && !items_[index].known)
+                    on_outcome(items_[index], outcome);
+            }));
+        if (action_.wait) return;
+        for (Item& item : items_) settle(item, true, "asked for");
+    }
+
+    void reload(std::size_t index) {
+        core::Instance& instance = *items_[index].instance;
+        auto outcome = world_.roster.reload(
+            instance, actor_of(exchange_), lifeline_.tie([this, index](const core::Outcome& later) {
+                if (!items_[index].known) on_outcome(items_[index], later);
+            }));
+        if (!outcome && !action_.wait) outcome = core::Outcome{true, "asked for"};
+        if (outcome) settle(items_[index], outcome->ok, outcome->message);
     }
 
     void order(Item& item, const core::Actor& actor) {
@@ -158,6 +225,9 @@ private:
                 break;
             case Call::stop:  // done before
                 break;
+            case Call::reload:
+                reload(static_cast<std::size_t>(&item - items_.data()));
+                return;
             case Call::reset:
                 accepted = roster.reset(instance, actor);
                 break;
@@ -191,7 +261,7 @@ private:
                 break;  // no verbs
         }
         if (!accepted) {
-            settle(item, false, "reeve is shutting down");
+            settle(item, false, roster.refusal(instance));
         } else if (action_.verb == Call::reset) {
             settle(item, true, "reset");
         } else if (!action_.wait) {
@@ -200,11 +270,19 @@ private:
     }
 
     void await(std::size_t index) {
-        const auto goal = action_.verb == Call::stop ? core::Goal::down : core::Goal::up;
+        if (action_.rolling || action_.verb == Call::reload) {
+            ++unknown_;
+            return;
+        }
+        const auto goal = goal_of(items_[index]);
         ++unknown_;
         items_[index].wait = world_.roster.await(
             *items_[index].instance, goal,
             [this, index](const core::Outcome& outcome) { on_outcome(items_[index], outcome); });
+    }
+
+    core::Goal goal_of(const Item& item) const {
+        return item.goal.value_or(action_.verb == Call::stop ? core::Goal::down : core::Goal::up);
     }
 
     void on_outcome(Item& item, const core::Outcome& outcome) {
@@ -218,7 +296,9 @@ private:
 
     std::string what_was_done(const Item& item) const {
         const std::string state = state_of(*item.instance);
+        if (item.goal && item.goal == core::Goal::down) return "removed";
         if (!item.was.empty()) return "was " + item.was;
+        if (action_.verb == Call::reload) return "reloaded";
         return action_.verb == Call::restart ? "restarted" : state;
     }
 
@@ -261,8 +341,9 @@ private:
         timer_.stop();
         lines_awaited_ = 1;  // not before all are asked for
         ask_for_losses();
-        const bool starts = action_.verb == Call::start || action_.verb == Call::restart;
-        for (std::size_t i = 0; starts && i < items_.size(); ++i) {
+        const bool all_start = action_.verb == Call::start || action_.verb == Call::restart;
+        for (std::size_t i = 0; i < items_.size(); ++i) {
+            if (!all_start && items_[i].goal != core::Goal::up) continue;
             if (items_[i].result.ok || items_[i].instance->run_number() == 0) continue;
             ask_for_lines(i);
             if (lines_asked_ == kFailuresWithLines) break;
@@ -335,12 +416,15 @@ private:
             reply.ok = reply.ok && item.result.ok;
             reply.results.push_back(std::move(item.result));
         }
+        // It may be the end of this.
+        if (const auto finish = std::exchange(finish_, {})) return finish(std::move(reply));
         exchange_.reply(200, api::kJsonType, api::to_json(reply));
     }
 
     World& world_;
     Exchange& exchange_;
     Action action_;
+    Finish finish_;  // empty: the exchange gets the answer
     std::vector<Item> items_;
     Stage stage_ = Stage::waiting;
     std::size_t unknown_ = 0;
@@ -351,6 +435,15 @@ private:
 };
 
 }  // namespace
+
+Expected<std::optional<conf::Duration>, Refusal> read_timeout(
+    const std::optional<std::string>& text) {
+    if (!text) return std::nullopt;
+    const auto timeout = conf::parse_duration(*text);
+    if (timeout) return *timeout;
+    return refusal(api::kBadRequest, "timeout: " + timeout.error(), "\"10s\"");
+}
+
 
 std::unique_ptr<Job> act(World& world, Exchange& exchange, Call verb, const std::string& target) {
     const auto action = read_action(verb, exchange.request().body);
@@ -370,7 +463,7 @@ std::unique_ptr<Job> act(World& world, Exchange& exchange, Call verb, const std:
                          {}});
         return nullptr;
     }
-    auto job = std::make_unique<ActionJob>(world, exchange, *action);
+    auto job = std::make_unique<ActionJob>(world, exchange, *action, Finish{});
     job->start(*instances);
     return job;
 }

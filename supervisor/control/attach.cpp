@@ -38,6 +38,7 @@ public:
     AttachJob(World& world, Exchange& exchange, const core::Instance& instance)
         : world_{world},
           exchange_{exchange},
+          keeps_{instance.shared_from_this()},
           instance_{instance},
           attached_{world.attached},
           run_{instance.run_number()},
@@ -192,6 +193,7 @@ private:
 
     World& world_;
     Exchange& exchange_;
+    std::shared_ptr<const core::Instance> keeps_;
     const core::Instance& instance_;
     std::shared_ptr<std::map<std::uint32_t, core::Actor>> attached_;
     std::uint64_t run_;

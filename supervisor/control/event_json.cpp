@@ -25,6 +25,8 @@ std::string_view name_of(core::Actor::Via via) {
             return "signal";
         case core::Actor::Via::guard:
             return "guard";
+        case core::Actor::Via::watch:
+            return "watch";
         case core::Actor::Via::dependency:
             return "dependency";
         case core::Actor::Via::reeve:
@@ -45,6 +47,12 @@ Json data_of(const core::event::Ready& body) {
     return {{"run", body.run}, {"pid", number_or_null(std::int64_t{body.pid})}};
 }
 
+Json data_of(const core::event::HealthChanged& body) {
+    return {{"health", body.healthy ? "healthy" : "unhealthy"},
+            {"text", body.text},
+            {"action", body.restarts ? "restart" : "none"}};
+}
+
 Json data_of(const core::event::Exited& body) {
     Json code = nullptr;
     Json signal = nullptr;
@@ -63,6 +71,25 @@ Json data_of(const core::event::Exited& body) {
 
 Json data_of(const core::event::Failed& body) {
     return {{"reason", body.reason}, {"failures", body.failures}};
+}
+
+Json data_of(const core::event::Overlapped& body) {
+    const auto name = [&] {
+        switch (body.outcome) {
+            case conf::Overlap::skip:
+                return "skip";
+            case conf::Overlap::queue:
+                return "queue";
+            case conf::Overlap::replace:
+                return "replace";
+        }
+        return "";
+    };
+    return {{"outcome", name()}, {"skipped", body.skipped}};
+}
+
+Json data_of(const core::event::HookFailed& body) {
+    return {{"hook", body.hook}, {"run", number_or_null(body.run)}, {"reason", body.reason}};
 }
 
 Json data_of(const core::event::OrphanAdopted& body) {
@@ -105,6 +132,19 @@ Json data_of(const core::event::Pids& body) {
 
 Json data_of(const core::event::Requested& body) {
     return {{"request", body.verb},
+            {"via", name_of(body.actor.via)},
+            {"uid", body.actor.uid},
+            {"pid", number_or_null(std::int64_t{body.actor.pid})},
+            {"reason", body.reason.empty() ? Json(nullptr) : Json(body.reason)}};
+}
+
+Json data_of(const core::event::ConfigApplied& body) {
+    return {{"kept", body.kept},
+            {"changed", body.changed},
+            {"restarted", body.restarted},
+            {"started", body.started},
+            {"stopped", body.stopped},
+            {"what", body.what},
             {"via", name_of(body.actor.via)},
             {"uid", body.actor.uid},
             {"pid", number_or_null(std::int64_t{body.actor.pid})}};

@@ -36,10 +36,11 @@ LineWriter::LineWriter(const core::Roster& roster, const std::vector<log::Instan
                        const Settings& settings)
     : roster_{roster}, settings_{settings} {
     for (const log::InstanceId id : instances) {
-        const core::Instance& instance = *roster.instances()[id];
-        facts_[id] = {.name = instance.name(),
-                      .program = instance.program().name,
-                      .number = instance.number(),
+        const core::Instance* instance = roster.instance_at(id);
+        if (!instance) continue;
+        facts_[id] = {.name = instance->name(),
+                      .program = instance->program().name,
+                      .number = instance->number(),
                       .ends = {}};
     }
     refresh();
@@ -47,7 +48,9 @@ LineWriter::LineWriter(const core::Roster& roster, const std::vector<log::Instan
 
 void LineWriter::refresh() {
     for (auto& [id, facts] : facts_) {
-        const core::Instance& instance = *roster_.instances()[id];
+        const core::Instance* const there = roster_.instance_at(id);
+        if (!there) continue;
+        const core::Instance& instance = *there;
         facts.run = instance.run() ? static_cast<std::uint32_t>(instance.run()->number) : 0;
         facts.pid = instance.run() ? instance.run()->pid : 0;
         const auto& ends = instance.run_ends();

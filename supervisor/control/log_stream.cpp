@@ -182,7 +182,9 @@ private:
         };
         std::map<std::string, Some> by_places;
         for (const log::StreamKey key : found.forgotten) {
-            const core::Instance& instance = *world_.roster.instances()[key.instance];
+            const core::Instance* const there = world_.roster.instance_at(key.instance);
+            if (!there) continue;
+            const core::Instance& instance = *there;
             Some& some = by_places[places_of(instance.program(), key.source)];
             if (!some.instances.empty() && some.instances.back() == key.instance) continue;
             some.instances.push_back(key.instance);
@@ -209,7 +211,9 @@ private:
         if (!wish_.named) return;
         const log::Query& query = wish_.request.query;
         for (const log::InstanceId id : query.instances) {
-            const conf::Program& program = world_.roster.instances()[id]->program();
+            const core::Instance* const instance = world_.roster.instance_at(id);
+            if (!instance) continue;
+            const conf::Program& program = instance->program();
             const auto is_direct = [&](log::Source source, const conf::Output& output) {
                 return query.source.value_or(source) == source &&
                        output.kind == conf::Output::Kind::direct;

@@ -20,6 +20,7 @@ enum class Call {
     restart,
     signal,
     reset,
+    reload,
     logs,
     own_logs,
     attach,

@@ -140,7 +140,7 @@ std::unique_ptr<Job> program(World& world, Exchange& exchange, const std::string
     }
     const conf::Program* first = &instances->front()->program();
     const bool one_program = std::ranges::all_of(
-        *instances, [&](const core::Instance* it) { return &it->program() == first; });
+        *instances, [&](const core::Instance* it) { return it->program().name == first->name; });
     if (!one_program) {
         exchange.refuse({api::kBadRequest,
                          "\"" + target + "\" means more than one program",
@@ -239,6 +239,7 @@ std::unique_ptr<Job> call(World& world, Exchange& exchange, const Route& route) 
         case Call::restart:
         case Call::signal:
         case Call::reset:
+        case Call::reload:
             if (refuse_parameters(exchange)) return nullptr;
             return act(world, exchange, route.call, route.target);
         case Call::shutdown:

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 namespace reeve::control {
@@ -15,15 +17,6 @@ using model::State;
 double seconds(model::Duration duration) {
     return std::chrono::duration<double>(duration).count();
 }
-
-// What the processes of one instance come to.
-struct Totals {
-    std::int64_t processes = 0;
-    std::int64_t orphans = 0;
-    std::int64_t zombies = 0;  // neglected by its processes
-    double cpu_seconds = 0;
-    std::int64_t memory_bytes = 0;
-};
 
 bool is_neglected(const ProcessInfo& process) {
     return process.neglected_seconds && *process.neglected_seconds >= seconds(kNeglectedAfter);
@@ -54,35 +47,6 @@ Neglected neglected_of(const Sample& sample) {
     // A parent that ended while /proc was being read neglects nobody any more.
     std::erase_if(zombies, [](const auto& pair) { return pair.second == nullptr; });
     return zombies;
-}
-
-// One a slot.  A sample may be older than the roster's latest change; slots never move.
-std::vector<Totals> totals_of(const Sample& sample, std::size_t slots) {
-    std::vector<Totals> totals(slots);
-    for (const ProcessInfo& process : sample.processes) {
-        if (!process.slot || *process.slot >= slots) continue;
-        Totals& total = totals[*process.slot];
-        ++total.processes;
-        total.orphans += process.orphan ? 1 : 0;
-        total.cpu_seconds += process.cpu_seconds;
-        total.memory_bytes += static_cast<std::int64_t>(process.memory_bytes);
-    }
-    for (const auto& [zombie, parent] : neglected_of(sample)) {
-        if (parent->slot && *parent->slot < slots) ++totals[*parent->slot].zombies;
-    }
-    return totals;
-}
-
-std::string_view name_of(conf::ProgramType type) {
-    switch (type) {
-        case conf::ProgramType::service:
-            return "service";
-        case conf::ProgramType::task:
-            return "task";
-        case conf::ProgramType::forking:
-            return "forking";
-    }
-    return "";
 }
 
 std::string_view name_of(Finding::Verdict verdict) {
@@ -135,10 +99,14 @@ api::ProgramStatus compose(const core::Roster& roster, const core::Instance& ins
     out.program = program.name;
     out.instance = instance.number();
     out.groups = instance.groups();
-    out.type = name_of(program.type);
+    out.type = control::name_of(program.type);
     out.state = model::name_of(instance.state());
     out.desired = model::name_of(machine.desired());
     out.ready = ready(instance);
+    const auto health = instance.machine().ready() && instance.vitals()
+                            ? instance.vitals()->health()
+                            : std::nullopt;
+    if (health) out.health = core::name_of(*health);
     if (const auto& run = instance.run(); run && run->pid != 0) {
         out.pid = run->pid;
         out.uptime_seconds = seconds(now.monotonic - run->started);
@@ -161,6 +129,8 @@ api::ProgramStatus compose(const core::Roster& roster, const core::Instance& ins
         out.cpu_seconds = totals.cpu_seconds;
         out.memory_bytes = totals.memory_bytes;
     }
+    out.next_run = roster.next_run(instance);
+    out.skipped_runs = static_cast<std::int64_t>(instance.skipped_runs());
     out.note = roster.note(instance);
     return out;
 }
@@ -211,6 +181,14 @@ public:
         return trees;
     }
 
+    std::vector<std::uint32_t> slots() const {
+        std::vector<std::uint32_t> slots;
+        for (const auto& [slot, roots] : roots_) {
+            if (slot) slots.push_back(*slot);
+        }
+        return slots;
+    }
+
 private:
     void grow(std::vector<api::Process>& siblings, const ProcessInfo& process, int depth) {
         api::Process node = to_api(process, user_name(process.uid));
@@ -254,6 +232,34 @@ private:
 
 }  // namespace
 
+std::string_view name_of(conf::ProgramType type) {
+    switch (type) {
+        case conf::ProgramType::service:
+            return "service";
+        case conf::ProgramType::task:
+            return "task";
+        case conf::ProgramType::forking:
+            return "forking";
+    }
+    return "";
+}
+
+TotalsOf totals_of(const Sample& sample) {
+    TotalsOf totals;
+    for (const ProcessInfo& process : sample.processes) {
+        if (!process.slot) continue;
+        Totals& total = totals[*process.slot];
+        ++total.processes;
+        total.orphans += process.orphan ? 1 : 0;
+        total.cpu_seconds += process.cpu_seconds;
+        total.memory_bytes += static_cast<std::int64_t>(process.memory_bytes);
+    }
+    for (const auto& [zombie, parent] : neglected_of(sample)) {
+        if (parent->slot) ++totals[*parent->slot].zombies;
+    }
+    return totals;
+}
+
 api::Status compose_status(const core::Roster& roster, const Sample& sample,
                            const SupervisorFacts& facts, const Now& now) {
     api::Status out;
@@ -271,11 +277,10 @@ api::Status compose_status(const core::Roster& roster, const Sample& sample,
     self.reaped = {static_cast<std::int64_t>(roster.runs_reaped()), facts.orphans_reaped,
                    facts.strays_reaped};
 
-    const auto& instances = roster.instances();
-    const std::vector<Totals> totals = totals_of(sample, instances.size());
-    out.programs.reserve(instances.size());
-    for (std::size_t slot = 0; slot < instances.size(); ++slot) {
-        out.programs.push_back(compose(roster, *instances[slot], totals[slot], now));
+    TotalsOf totals = totals_of(sample);
+    out.programs.reserve(roster.instances().size());
+    for (const core::Instance* instance : roster.instances()) {
+        out.programs.push_back(compose(roster, *instance, totals[instance->slot()], now));
     }
     return out;
 }
@@ -287,16 +292,14 @@ bool has_fresh_zombies(const Sample& sample) {
 }
 
 api::Zombies compose_zombies(const core::Roster& roster, const Sample& sample) {
-    const auto& instances = roster.instances();
     std::map<pid_t, api::NeglectfulParent> parents;
     for (const auto& [zombie, parent] : neglected_of(sample)) {
         api::NeglectfulParent& entry = parents[parent->pid];
         if (entry.pids.empty()) {
             entry.parent_pid = parent->pid;
             entry.parent_command = parent->command;
-            if (parent->slot && *parent->slot < instances.size()) {
-                entry.program = instances[*parent->slot]->name();
-            }
+            const auto* owner = parent->slot ? roster.instance_at(*parent->slot) : nullptr;
+            if (owner) entry.program = owner->name();
         }
         entry.pids.push_back(zombie->pid);
         entry.oldest_seconds = std::max(entry.oldest_seconds, *zombie->neglected_seconds);
@@ -325,7 +328,7 @@ api::ProgramCard compose_card(const core::Roster& roster,
                               const std::vector<core::Instance*>& instances, std::string name,
                               const Sample& sample, const std::vector<std::string>& files,
                               const Now& now) {
-    const std::vector<Totals> totals = totals_of(sample, roster.instances().size());
+    TotalsOf totals = totals_of(sample);
     const conf::Program& program = instances.front()->program();
 
     api::ProgramCard out;
@@ -337,6 +340,9 @@ api::ProgramCard compose_card(const core::Roster& roster,
             api::RunRecord record;
             record.name = instance->name();
             record.run = static_cast<std::int64_t>(exit.run);
+            const auto end =
+                std::ranges::find(instance->run_ends(), exit.run, &core::Instance::RunEnd::run);
+            if (end != instance->run_ends().end() && end->pid != 0) record.pid = end->pid;
             record.started = exit.at - std::chrono::round<std::chrono::milliseconds>(
                                            std::chrono::duration<double>(exit.lasted_seconds));
             record.exit = to_api(exit);
@@ -365,19 +371,27 @@ api::ProgramCard compose_card(const core::Roster& roster,
 api::Tree compose_tree(const core::Roster& roster, const Sample& sample, ProcessSource& source) {
     Forest forest{sample, source};
     api::Tree out;
+    std::set<std::uint32_t> shown;
     for (const auto& instance : roster.instances()) {
+        shown.insert(instance->slot());
         auto processes = forest.trees_of(instance->slot());
         if (processes.empty()) continue;
         out.programs.push_back({instance->name(), std::move(processes)});
     }
     out.strays = forest.trees_of(std::nullopt);
+    // What instances have left behind on purpose that are no more.
+    for (const std::uint32_t slot : forest.slots()) {
+        if (shown.contains(slot)) continue;
+        auto processes = forest.trees_of(slot);
+        std::move(processes.begin(), processes.end(), std::back_inserter(out.strays));
+    }
     return out;
 }
 
 std::vector<std::string> not_ready(const core::Roster& roster) {
     std::vector<std::string> names;
     for (const auto& instance : roster.instances()) {
-        if (!instance->program().autostart) continue;
+        if (!instance->program().autostart || instance->program().schedule) continue;
         if (instance->machine().ready() || instance->state() == State::exited) continue;
         names.push_back(instance->name() + " (" + std::string{model::name_of(instance->state())} +
                         ")");

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "ctl/api/messages.h"
@@ -15,6 +18,20 @@ struct Now {
     model::TimePoint monotonic{};
     model::WallTime wall{};
 };
+
+// What the processes of one instance come to.
+struct Totals {
+    std::int64_t processes = 0;
+    std::int64_t orphans = 0;
+    std::int64_t zombies = 0;  // neglected by its processes
+    double cpu_seconds = 0;
+    std::int64_t memory_bytes = 0;
+};
+// By the slot.  A sample may be older than the roster's latest change, but slots never move.
+using TotalsOf = std::unordered_map<std::uint32_t, Totals>;
+TotalsOf totals_of(const Sample& sample);
+
+std::string_view name_of(conf::ProgramType type);
 
 // The whole picture.
 api::Status compose_status(const core::Roster& roster, const Sample& sample,

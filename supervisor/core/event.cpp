@@ -28,6 +28,8 @@ std::string describe(const Actor& actor) {
             return "its guard";
         case Actor::Via::dependency:
             return "what it depends on";
+        case Actor::Via::watch:
+            return "its watch";
         case Actor::Via::reeve:
             return "reeve";
     }
@@ -47,8 +49,11 @@ std::string_view name_of(const Event::Body& body) {
         Overloaded{
             [](const event::StateChanged&) { return std::string_view{"program.state"}; },
             [](const event::Ready&) { return std::string_view{"program.ready"}; },
+            [](const event::HealthChanged&) { return std::string_view{"program.health"}; },
             [](const event::Exited&) { return std::string_view{"program.exit"}; },
             [](const event::Failed&) { return std::string_view{"program.failed"}; },
+            [](const event::Overlapped&) { return std::string_view{"program.overlap"}; },
+            [](const event::HookFailed&) { return std::string_view{"program.hook"}; },
             [](const event::OrphanAdopted&) { return std::string_view{"orphan.adopted"}; },
             [](const event::OrphansReaped&) { return std::string_view{"orphan.reaped"}; },
             [](const event::Zombies&) { return std::string_view{"program.zombies"}; },
@@ -57,6 +62,7 @@ std::string_view name_of(const Event::Body& body) {
             [](const event::LogRecovered&) { return std::string_view{"log.recovered"}; },
             [](const event::Pids&) { return std::string_view{"supervisor.pids"}; },
             [](const event::Requested&) { return std::string_view{"program.request"}; },
+            [](const event::ConfigApplied&) { return std::string_view{"config.applied"}; },
             [](const event::SupervisorStarted&) { return std::string_view{"supervisor.started"}; },
             [](const event::SupervisorStopping&) {
                 return std::string_view{"supervisor.stopping"};
@@ -82,11 +88,31 @@ std::string sentence(const Event& event) {
             [&](const event::Ready& ready) {
                 return who + ": ready" + pid_and_run(ready.pid, ready.run);
             },
+            [&](const event::HealthChanged& health) {
+                return who + (health.healthy ? ": healthy: " : ": unhealthy: ") + health.text +
+                       (health.restarts ? "; stopping it" : "");
+            },
             [&](const event::Exited& exit) {
                 return who + ": " + exit.reason + pid_and_run(exit.pid, exit.run) + " after " +
                        in_seconds(exit.lasted_seconds);
             },
-            [&](const event::Failed& failed) { return who + ": gave up: " + failed.reason; },
+            [&](const event::Failed& failed) {
+                return who + (failed.scheduled ? ": its run failed: " : ": gave up: ") +
+                       failed.reason;
+            },
+            [&](const event::Overlapped& overlap) {
+                const std::string due = who + ": due while its last run is not over: ";
+                switch (overlap.outcome) {
+                    case conf::Overlap::skip:
+                        return due + "skipped (" + std::to_string(overlap.skipped) + " so far)";
+                    case conf::Overlap::queue:
+                        return due + "queued";
+                    case conf::Overlap::replace:
+                        return due + "the last run is stopped for it";
+                }
+                return due;
+            },
+            [&](const event::HookFailed& failed) { return who + ": " + failed.reason; },
             [&](const event::OrphanAdopted& orphan) {
                 return who + ": orphan " + std::to_string(orphan.pid) +
                        " came home: " + orphan.command;
@@ -121,7 +147,12 @@ std::string sentence(const Event& event) {
                        (pids.near ? "; starts will fail when they run out" : ": room again");
             },
             [&](const event::Requested& request) {
-                return who + ": " + request.verb + " asked for by " + describe(request.actor);
+                return who + ": " + request.verb + " asked for by " + describe(request.actor) +
+                       (request.reason.empty() ? "" : ": " + request.reason);
+            },
+            [&](const event::ConfigApplied& applied) {
+                return "configuration applied, asked for by " + describe(applied.actor) + ": " +
+                       (applied.what.empty() ? std::string{"nothing is different"} : applied.what);
             },
             [&](const event::SupervisorStarted& started) {
                 return "reeve " + started.version + " started (pid " + std::to_string(started.pid) +
@@ -146,9 +177,16 @@ Weight weight_of(const Event& event) {
                 return change.to == model::State::failed ? Weight::warn : Weight::info;
             },
             [](const event::Ready&) { return Weight::debug; },
+            [](const event::HealthChanged& health) {
+                return health.healthy ? Weight::info : Weight::warn;
+            },
             [](const event::Exited&) { return Weight::info; },
             // Its program.state has said so.
-            [](const event::Failed&) { return Weight::debug; },
+            [](const event::Failed& failed) {
+                return failed.scheduled ? Weight::warn : Weight::debug;
+            },
+            [](const event::Overlapped&) { return Weight::info; },
+            [](const event::HookFailed&) { return Weight::warn; },
             [](const event::OrphanAdopted&) { return Weight::debug; },
             [](const event::OrphansReaped&) { return Weight::debug; },
             [](const event::Zombies&) { return Weight::warn; },
@@ -161,6 +199,7 @@ Weight weight_of(const Event& event) {
             },
             [](const event::Pids& pids) { return pids.near ? Weight::warn : Weight::info; },
             [](const event::Requested&) { return Weight::info; },
+            [](const event::ConfigApplied&) { return Weight::info; },
             [](const event::SupervisorStarted&) { return Weight::info; },
             [](const event::SupervisorStopping&) { return Weight::info; },
         },

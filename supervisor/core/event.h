@@ -8,6 +8,7 @@
 #include <string_view>
 #include <variant>
 
+#include "conf/config.h"
 #include "supervisor/base/exit_status.h"
 #include "supervisor/model/output_trouble.h"
 #include "supervisor/model/state.h"
@@ -18,7 +19,7 @@ namespace reeve::core {
 
 // Who asked for something.  `uid` as SO_PEERCRED gave it, or reeve's own for a signal.
 struct Actor {
-    enum class Via { control, signal, guard, dependency, reeve };
+    enum class Via { control, signal, guard, dependency, watch, reeve };
     Via via = Via::reeve;
     std::uint32_t uid = 0;
     std::int32_t pid = 0;
@@ -39,6 +40,12 @@ struct Ready {
     std::uint64_t run;
     std::int32_t pid;
 };
+// program.health: what its probes or its watchdog have found out anew.
+struct HealthChanged {
+    bool healthy;
+    std::string text;  // "3 probes failed: tcp 127.0.0.1:80: Connection refused"
+    bool restarts;     // what is done about it; else nothing but this
+};
 // program.exit
 struct Exited {
     std::uint64_t run;
@@ -53,6 +60,19 @@ struct Exited {
 struct Failed {
     std::string reason;
     int failures;
+    // A run of a task on a schedule, which goes on with the next; else it is `failed` for good.
+    bool scheduled = false;
+};
+// program.overlap: a run of its schedule was due while the last one was not over.
+struct Overlapped {
+    conf::Overlap outcome;
+    std::uint64_t skipped;  // all in all
+};
+// program.hook: a command beside the program failed, and its run did not end for that.
+struct HookFailed {
+    std::string hook;  // "stop_post", "stop_command", "reload_command"
+    std::uint64_t run;
+    std::string reason;  // "stop_post (rm /run/x): exit 1: rm: cannot remove '/run/x'"
 };
 // orphan.adopted: when first seen, since the kernel does not tell.  `program` is empty for a stray.
 struct OrphanAdopted {
@@ -98,6 +118,17 @@ struct Pids {
 struct Requested {
     std::string verb;  // "start", "stop", "signal HUP" …
     Actor actor;
+    std::string reason{};  // "src/app.py changed"; empty: there is no more to say
+};
+// config.applied: by how many programs what was done.
+struct ConfigApplied {
+    std::size_t kept = 0;
+    std::size_t changed = 0;
+    std::size_t restarted = 0;
+    std::size_t started = 0;
+    std::size_t stopped = 0;
+    std::string what;  // "web restarted (command), db stopped"
+    Actor actor;
 };
 // supervisor.started
 struct SupervisorStarted {
@@ -115,9 +146,10 @@ struct SupervisorStopping {
 
 struct Event {
     using Body =
-        std::variant<event::StateChanged, event::Ready, event::Exited, event::Failed,
-                     event::OrphanAdopted, event::OrphansReaped, event::Zombies, event::Guarded,
-                     event::LogFailed, event::LogRecovered, event::Pids, event::Requested,
+        std::variant<event::StateChanged, event::Ready, event::HealthChanged, event::Exited,
+                     event::Failed, event::Overlapped, event::HookFailed, event::OrphanAdopted,
+                     event::OrphansReaped, event::Zombies, event::Guarded, event::LogFailed,
+                     event::LogRecovered, event::Pids, event::Requested, event::ConfigApplied,
                      event::SupervisorStarted, event::SupervisorStopping>;
 
     std::uint64_t seq = 0;  // from 1, without gaps

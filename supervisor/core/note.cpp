@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <cstdio>
 
+#include "conf/units.h"
 #include "supervisor/core/instance.h"
 
 namespace reeve::core {
@@ -31,6 +33,7 @@ std::string asked_by(const Instance::Request& request, model::WallTime wall_now)
     std::string text = request.actor.via == Actor::Via::control
                            ? "by uid " + std::to_string(request.actor.uid)
                            : std::string{"by reeve"};
+    if (request.verb == "reset") text = "reset " + text;
     const auto ago = std::chrono::duration_cast<Duration>(wall_now - request.at);
     return text + " " + brief(ago) + " ago";
 }
@@ -83,6 +86,9 @@ std::string held_up_by(const Instance& instance, model::TimePoint now) {
             }
             if (pid != 0) return "being killed: pid " + std::to_string(pid);
             return machine.left_behind() != 0 ? "being killed: " + left_behind : "being killed";
+        case Machine::StopPhase::hooks:
+            return (machine.deadline() ? "waits for " : "kills ") + instance.hook_stage() +
+                   patience;
     }
     return {};
 }
@@ -94,6 +100,9 @@ std::string flaws_of(const Instance& instance, model::TimePoint now) {
         text = "looks for its daemon";
         if (!instance.pid_file().empty()) text += " in " + instance.pid_file();
     }
+    if (instance.machine().hook()) {
+        text = "runs " + instance.hook_stage();
+    }
     if (instance.machine().awaits_command()) text = "waits for its command to daemonize and end";
     const auto add = [&](const std::string& flaw) {
         if (flaw.empty()) return;
@@ -103,6 +112,13 @@ std::string flaws_of(const Instance& instance, model::TimePoint now) {
     if (instance.machine().looking() && !instance.search_hint().empty()) {
         text += " (" + instance.search_hint() + ")";
     }
+    if (instance.machine().queued()) add("another run is queued");
+    if (instance.machine().awaits_ready()) {
+        add("not ready yet" + (instance.ready_hint().empty() ? "" : ": " + instance.ready_hint()));
+    }
+    if (instance.vitals()) add(instance.vitals()->note(now));
+    add(instance.hook_trouble());
+    if (!instance.watch_trouble().empty()) add("watch: " + instance.watch_trouble());
     add(instance.over_guard());
     if (!instance.limits_missing().empty()) add("without limits: " + instance.limits_missing());
     add(output_note_of(instance, now));
@@ -112,10 +128,10 @@ std::string flaws_of(const Instance& instance, model::TimePoint now) {
 // While it is being stopped: what for, where nobody who is asked by the table has asked for it.
 std::string stopped_for(const Machine& machine) {
     const auto& ending = machine.last_ending();
-    const bool by_guard = machine.ending_is_known() && ending->kind == model::Ending::Kind::guard &&
+    const bool by_reeve = machine.ending_is_known() &&
                           machine.stop_phase() != Machine::StopPhase::confirming &&
                           machine.desired() == model::Desired::up;
-    return by_guard ? ending->reason + "; " : std::string{};
+    return by_reeve ? ending->reason + "; " : std::string{};
 }
 
 }  // namespace
@@ -133,11 +149,14 @@ std::string output_note_of(const Instance& instance, model::TimePoint now) {
 
 namespace {
 
+std::string join(std::string text, const std::string& more) {
+    if (!text.empty() && !more.empty()) text += "; ";
+    return text + more;
+}
+
 // What the last run wrote in vain.
 std::string and_its_loss(std::string text, const Instance& instance) {
-    const std::string loss = loss_note(instance.lines_lost());
-    if (!text.empty() && !loss.empty()) text += "; ";
-    return text + loss;
+    return join(std::move(text), loss_note(instance.lines_lost()));
 }
 
 }  // namespace
@@ -147,17 +166,72 @@ std::string loss_note(std::uint64_t lines) {
     return std::to_string(lines) + (lines == 1 ? " line" : " lines") + " of its output dropped";
 }
 
+namespace {
+
+// "03:00", with seconds where there are any, and the date where it is not within a day.
+std::string on_the_wall(model::WallTime time, model::WallTime now, const conf::Zone& zone) {
+    using namespace std::chrono;
+    const auto moment = floor<seconds>(time);
+    const auto shown = moment + zone.offset_at(moment);
+    const auto day = floor<days>(shown);
+    const year_month_day date{day};
+    const hh_mm_ss clock{shown - day};
+    char text[64];
+    std::snprintf(text, sizeof text, "%04d-%02u-%02u %02d:%02d:%02d", static_cast<int>(date.year()),
+                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                  static_cast<int>(clock.hours().count()),
+                  static_cast<int>(clock.minutes().count()),
+                  static_cast<int>(clock.seconds().count()));
+    std::string result{text};
+    if (clock.seconds() == seconds{0}) result.erase(result.size() - 3);
+    const auto away = time > now ? time - now : now - time;
+    return away < hours{24} ? result.substr(11) : result;
+}
+
+// "in 4h12m": two units, rounded up to the smaller.
+std::string ahead_to_the_minute(Duration duration) {
+    using namespace std::chrono;
+    if (duration <= minutes{1}) return ahead(duration);
+    const bool days_away = duration > hours{24};
+    const Duration unit = days_away ? Duration{hours{1}} : Duration{minutes{1}};
+    return "in " + conf::format_duration((duration + unit - Duration{1}) / unit * unit);
+}
+
+}  // namespace
+
+std::string schedule_note_of(const Instance& instance, std::optional<model::WallTime> next,
+                             model::WallTime wall_now, const conf::Zone& zone) {
+    std::string text;
+    if (next) {
+        text = "next run " + on_the_wall(*next, wall_now, zone) + " (" +
+               ahead_to_the_minute(std::chrono::duration_cast<Duration>(*next - wall_now)) + ")";
+    }
+    if (const auto& ending = instance.machine().last_ending()) {
+        text += (text.empty() ? "last: " : ", last: ") + ending->reason;
+        if (ending->kind != model::Ending::Kind::dependency && !instance.last_exits().empty())
+            text += " at " + on_the_wall(instance.last_exits().back().at, wall_now, zone);
+        if (!ending->success && !instance.last_words().empty())
+            text += ": " + instance.last_words();
+    }
+    if (const auto skipped = instance.skipped_runs(); skipped != 0)
+        text += "; " + std::to_string(skipped) + (skipped == 1 ? " run" : " runs") + " skipped";
+    return and_its_loss(text, instance);
+}
+
 std::string note_of(const Instance& instance, model::TimePoint now, model::WallTime wall_now) {
     const Machine& machine = instance.machine();
     switch (instance.state()) {
         case State::stopped:
             if (instance.last_request() && asked_to_be_down(*instance.last_request()))
-                return and_its_loss(asked_by(*instance.last_request(), wall_now), instance);
-            return and_its_loss(instance.run_number() == 0 && !instance.program().autostart
-                                    ? "autostart = false"
-                                    : "",
-                                instance);
+                return join(and_its_loss(asked_by(*instance.last_request(), wall_now), instance),
+                            instance.hook_trouble());
+            return join(and_its_loss(instance.run_number() == 0 && !instance.program().autostart
+                                         ? "autostart = false"
+                                         : "",
+                                     instance),
+                        instance.hook_trouble());
         case State::waiting:
+            if (machine.between_runs()) return {};  // only its schedule knows more
             if (machine.waits_for_others()) return "waits for " + machine.waits_for();
             return machine.lack() + "; next try " + ahead(machine.deadline().value_or(now) - now);
         case State::starting:
@@ -168,16 +242,17 @@ std::string note_of(const Instance& instance, model::TimePoint now, model::WallT
                    (instance.output_troubles().empty() ? std::string{}
                                                        : "; " + output_note_of(instance, now));
         case State::backoff:
-            return and_its_loss(why_it_ended(machine, now) + "; next try " +
-                                    ahead(machine.deadline().value_or(now) - now),
-                                instance);
+            return join(and_its_loss(why_it_ended(machine, now) + "; next try " +
+                                         ahead(machine.deadline().value_or(now) - now),
+                                     instance),
+                        instance.hook_trouble());
         case State::exited:
         case State::failed: {
             // How long the failures took is told up to the last of them, not up to now.
             std::string text =
                 and_its_loss(why_it_ended(machine, instance.since_monotonic()), instance);
             if (!instance.last_words().empty()) text += ": " + instance.last_words();
-            return text;
+            return join(std::move(text), instance.hook_trouble());
         }
     }
     return {};

@@ -1,5 +1,7 @@
 #include "supervisor/model/backoff.h"
 
+#include <algorithm>
+
 namespace reeve::model {
 
 using std::chrono::milliseconds;
@@ -18,6 +20,12 @@ std::optional<milliseconds> Backoff::after_failure(std::optional<milliseconds> r
 milliseconds Backoff::after_success(std::optional<milliseconds> ready_for, double jitter) {
     if (ready_for >= policy_.healthy_after) reset();
     return take_delay(jitter);
+}
+
+void Backoff::set_policy(BackoffPolicy policy) {
+    if (delay_ == policy_.initial) delay_ = policy.initial;
+    delay_ = std::min(delay_, policy.ceiling);
+    policy_ = policy;
 }
 
 void Backoff::reset() {

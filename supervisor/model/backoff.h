@@ -26,6 +26,9 @@ class Backoff {
 public:
     explicit Backoff(BackoffPolicy policy);
 
+    // From the next delay on; what has been counted stays.
+    void set_policy(BackoffPolicy policy);
+
     // Records a failed run.  Returns how long to wait before the next start, or nullopt to give up;
     // after nullopt the program stays down until reset().
     // `ready_for` is nullopt when the run never was ready: no such run is a healthy one.

@@ -5,12 +5,25 @@
 
 namespace reeve::model {
 
+namespace {
+
+std::vector<const conf::Program*> pointers_to(const std::vector<conf::Program>& programs) {
+    std::vector<const conf::Program*> pointers;
+    for (const conf::Program& program : programs) pointers.push_back(&program);
+    return pointers;
+}
+
+}  // namespace
+
 DependencyGraph::DependencyGraph(const std::vector<conf::Program>& programs)
+    : DependencyGraph{pointers_to(programs)} {}
+
+DependencyGraph::DependencyGraph(const std::vector<const conf::Program*>& programs)
     : nodes_(programs.size()) {
     std::unordered_map<std::string_view, std::size_t> index;
-    for (std::size_t i = 0; i < programs.size(); ++i) index.emplace(programs[i].name, i);
+    for (std::size_t i = 0; i < programs.size(); ++i) index.emplace(programs[i]->name, i);
     for (std::size_t i = 0; i < programs.size(); ++i) {
-        for (const conf::Dependency& dependency : programs[i].depends_on) {
+        for (const conf::Dependency& dependency : programs[i]->depends_on) {
             const auto found = index.find(dependency.program);
             if (found == index.end()) continue;
             const auto until = dependency.until.value_or(conf::Until::ready);

@@ -18,6 +18,8 @@ public:
         bool restart = false;
     };
 
+    DependencyGraph() = default;
+    explicit DependencyGraph(const std::vector<const conf::Program*>& programs);
     explicit DependencyGraph(const std::vector<conf::Program>& programs);
 
     std::span<const Edge> dependencies(std::size_t program) const { return nodes_[program].down; }

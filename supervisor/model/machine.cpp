@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <utility>
 
 #include "conf/units.h"
@@ -37,7 +38,18 @@ std::string text_of(const MainExited& exit) {
 }
 
 Machine::Machine(const conf::Program& program, std::uint32_t seed, int instance)
-    : program_{program}, instance_{instance}, backoff_{backoff_policy(program)}, random_{seed} {}
+    : program_{&program}, instance_{instance}, backoff_{backoff_policy(program)}, random_{seed} {}
+
+void Machine::set_program(const conf::Program& program) {
+    program_ = &program;
+    backoff_.set_policy(backoff_policy(program));
+}
+
+// What is still to be done for a run is done as it was begun; what comes after it goes by the new
+// definition, the decision itself included.
+void Machine::take_on_next() {
+    if (next_program_) set_program(*std::exchange(next_program_, nullptr));
+}
 
 Effects Machine::step(const MachineEvent& event, TimePoint now) {
     return std::visit([&](const auto& happened) { return on(happened, now); }, event);
@@ -105,13 +117,69 @@ Effects Machine::on(const RestartRequested&, TimePoint now) {
     return {};
 }
 
+Effects Machine::on(const ArmRequested&, TimePoint now) {
+    const bool was_down = std::exchange(desired_, Desired::up) == Desired::down;
+    switch (state_) {
+        case State::stopped:
+        case State::exited:
+        case State::failed:
+            if (!program_->schedule) return on(StartRequested{}, now);
+            wait_for_next_run();
+            return {};
+        case State::stopping:
+            // Its end was asked for, and says nothing about it.
+            if (was_down || !program_->schedule) next_ = Next::arm;
+            return {};
+        case State::waiting:
+        case State::starting:
+        case State::running:
+        case State::backoff:
+            if (!program_->schedule) return on(StartRequested{}, now);
+            return {};
+    }
+    return {};
+}
+
+Effects Machine::on(const Due&, TimePoint now) {
+    if (!armed()) return {};
+    switch (state_) {
+        case State::backoff:
+            return begin_due_run(now);
+        case State::waiting:
+            // A queued one begins in this very moment, or one is held up: it is not the one that is
+            // due now.
+            if (!between_runs_ || deadline_) return {TellOverlap{conf::Overlap::skip}};
+            return begin_due_run(now);
+        case State::starting:
+        case State::running:
+        case State::stopping: {
+            if (program_->overlap == conf::Overlap::skip || queued_ || next_ == Next::start)
+                return {TellOverlap{conf::Overlap::skip}};
+            queued_ = true;
+            Effects effects{TellOverlap{program_->overlap}};
+            if (program_->overlap == conf::Overlap::replace && state_ != State::stopping) {
+                ending_ = Ending{Ending::Kind::replaced, {}, "replaced by its next run", false};
+                judged_ = true;
+                const Effects stop = begin_stop(now);
+                effects.insert(effects.end(), stop.begin(), stop.end());
+            }
+            return effects;
+        }
+        case State::stopped:
+        case State::exited:
+        case State::failed:
+            return {};
+    }
+    return {};
+}
+
 Effects Machine::on(const ResetRequested&, TimePoint) {
     backoff_.reset();
     failing_since_.reset();
     switch (state_) {
         case State::exited:
         case State::failed:
-            desired_ = Desired::down;
+            // Nobody wants it down for that.
             enter(State::stopped);
             return {};
         case State::stopped:
@@ -125,7 +193,7 @@ Effects Machine::on(const ResetRequested&, TimePoint) {
     return {};
 }
 
-Effects Machine::on(const KillRequested&, TimePoint) {
+Effects Machine::on(const KillRequested&, TimePoint now) {
     desired_ = Desired::down;
     switch (state_) {
         case State::stopped:
@@ -137,11 +205,20 @@ Effects Machine::on(const KillRequested&, TimePoint) {
             enter(State::stopped);
             return {};
         case State::starting:
+            impatient_ = true;
+            if (hook_) return begin_stop(now);
             if (looking()) end_the_look();
             return kill_tree();
         case State::running:
-        case State::stopping:
+            impatient_ = true;
             return kill_tree();
+        case State::stopping: {
+            impatient_ = true;
+            Effects effects = hook_ ? Effects{KillHook{}} : Effects{};
+            if (phase_ != StopPhase::hooks)
+                std::ranges::copy(kill_tree(), std::back_inserter(effects));
+            return effects;
+        }
     }
     return {};
 }
@@ -149,16 +226,15 @@ Effects Machine::on(const KillRequested&, TimePoint) {
 Effects Machine::on(const Executed&, TimePoint now) {
     switch (state_) {
         case State::starting:
-            executed_ = true;
+            if (hook_ || std::exchange(executed_, true)) return {};
             lacks_in_a_row_ = 0;
-            switch (program_.type) {
+            switch (program_->type) {
                 case conf::ProgramType::task:
                     enter(State::running);
                     ready_since_ = now;
                     return {};
                 case conf::ProgramType::service:
-                    deadline_ = now + kReadyAfter;
-                    return {};
+                    return await_ready(now);
                 case conf::ProgramType::forking:  // nothing is ready before its daemon is
                     return {};
             }
@@ -178,26 +254,20 @@ Effects Machine::on(const Executed&, TimePoint now) {
 Effects Machine::on(const SpawnFailed& failure, TimePoint now) {
     switch (state_) {
         case State::starting:
-            if (looking()) return {};
+            if (!main_alive_) return {};
             main_alive_ = false;
             if (failure.no_room) {
-                enter(State::waiting);
-                lack_ = failure.reason;
-                deadline_ = now + retry_delay(++lacks_in_a_row_);
+                wait_for_room(failure.reason, now);
                 return {};
             }
             ending_ = Ending{Ending::Kind::spawn_failure, {}, failure.reason, false};
-            if (failure.hopeless) {
-                enter(State::failed);
-                return {};
-            }
-            judge_ending(now);
-            return {};
+            hopeless_ = failure.hopeless;
+            return all_gone(now);
         case State::stopping:
             // Once the main process has been reaped only Emptied ends a run.
             if (!main_alive_) return {};
             main_alive_ = false;
-            return run_is_over(now);
+            return all_gone(now);
         case State::stopped:
         case State::waiting:
         case State::running:
@@ -217,6 +287,7 @@ Effects Machine::on(const MainExited& exit, TimePoint now) {
             if (is_handover(exit.status)) {
                 main_alive_ = false;
                 executed_ = true;
+                awaits_ready_ = false;
                 handed_over_by_ = exit;
                 deadline_ = to_be_ready_by_;
                 return {FindMain{}};
@@ -253,8 +324,7 @@ Effects Machine::on(const MainFound&, TimePoint now) {
             if (!looking()) return {};
             main_alive_ = true;
             found_ = true;
-            deadline_ = now + kReadyAfter;
-            return {};
+            return await_ready(now);
         case State::stopping:  // told to stop while it was looking: what is left is dealt with
         case State::stopped:
         case State::waiting:
@@ -287,12 +357,79 @@ Effects Machine::on(const MainMissing& missing, TimePoint now) {
     return {};
 }
 
+Effects Machine::on(const BecameReady&, TimePoint now) {
+    switch (state_) {
+        case State::starting:
+            if (hook_) return {};
+            if (awaits_ready_) {
+                become_ready(now);
+            } else {
+                ready_early_ = true;
+            }
+            return {};
+        case State::running:
+        case State::stopping:
+        case State::stopped:
+        case State::waiting:
+        case State::backoff:
+        case State::exited:
+        case State::failed:
+            return {};
+    }
+    return {};
+}
+
+Effects Machine::on(const TimeExtended& extended, TimePoint now) {
+    switch (state_) {
+        case State::starting:
+            if (hook_) return {};
+            to_be_ready_by_ = std::max(to_be_ready_by_, now + extended.by);
+            // Else the deadline is that of a program which is ready by living for a while.
+            if (!executed_ || awaits_ready_ || looking() || awaits_command())
+                deadline_ = to_be_ready_by_;
+            return {};
+        case State::stopping:
+            if (phase_ == StopPhase::signalling && deadline_)
+                deadline_ = std::max(*deadline_, now + extended.by);
+            return {};
+        case State::running:
+        case State::stopped:
+        case State::waiting:
+        case State::backoff:
+        case State::exited:
+        case State::failed:
+            return {};
+    }
+    return {};
+}
+
+Effects Machine::on(const Unhealthy& unhealthy, TimePoint now) {
+    switch (state_) {
+        case State::running:
+            if (!ready_) return {};
+            ready_for_ = unhealthy.did_its_job_for;
+            ending_ = Ending{Ending::Kind::health, handed_over_by_.status,
+                             "unhealthy: " + unhealthy.what, false};
+            judged_ = true;
+            return begin_stop(now);
+        case State::starting:
+        case State::stopping:
+        case State::stopped:
+        case State::waiting:
+        case State::backoff:
+        case State::exited:
+        case State::failed:
+            return {};
+    }
+    return {};
+}
+
 Effects Machine::on(const Emptied&, TimePoint now) {
     switch (state_) {
         case State::stopping:
             // A tree with its main process in it is not empty; an answer from before the exit was
             // known here is no answer.
-            return main_alive_ ? Effects{} : run_is_over(now);
+            return main_alive_ || phase_ == StopPhase::hooks ? Effects{} : all_gone(now);
         case State::stopped:
         case State::waiting:
         case State::starting:
@@ -312,7 +449,7 @@ Effects Machine::on(const LeftBehind& left, TimePoint now) {
             if (phase_ != StopPhase::confirming) return {};
             point_out_a_daemon(left.count);
             phase_ = StopPhase::leftovers;
-            deadline_ = now + program_.stop_timeout;
+            deadline_ = now + program_->stop_timeout;
             return {SendSignal{SIGTERM, conf::StopScope::tree}};
         case State::stopped:
         case State::waiting:
@@ -366,12 +503,12 @@ Effects Machine::on(const ConditionsChanged& conditions, TimePoint now) {
     return {};
 }
 
-Effects Machine::on(const DependencyFailed& failure, TimePoint) {
+Effects Machine::on(const DependencyFailed& failure, TimePoint now) {
     switch (state_) {
         case State::waiting:
             if (!waits_for_others()) return {};
             ending_ = Ending{Ending::Kind::dependency, {}, failure.reason, false};
-            enter(State::failed);
+            rest(State::failed, now);
             return {};
         case State::stopped:
         case State::starting:
@@ -385,28 +522,93 @@ Effects Machine::on(const DependencyFailed& failure, TimePoint) {
     return {};
 }
 
+Effects Machine::on(const HookDone& done, TimePoint now) {
+    if (hook_ != done.hook) return {};
+    hook_.reset();
+    switch (state_) {
+        case State::starting:
+            return spawn(now);
+        case State::stopping:
+            return phase_ == StopPhase::hooks ? all_gone(now) : Effects{};
+        case State::stopped:
+        case State::waiting:
+        case State::running:
+        case State::backoff:
+        case State::exited:
+        case State::failed:
+            return {};
+    }
+    return {};
+}
+
+Effects Machine::on(const HookFailed& failure, TimePoint now) {
+    if (hook_ != failure.hook) return {};
+    hook_.reset();
+    switch (state_) {
+        case State::starting:
+            if (failure.no_room) {
+                wait_for_room(story_of(failure), now);
+                return {};
+            }
+            ending_ = Ending{Ending::Kind::spawn_failure, {}, story_of(failure), false};
+            return all_gone(now);
+        case State::stopping:
+            if (failure.hook == Hook::start_pre && judged_ &&
+                ending_->kind == Ending::Kind::start_timeout) {
+                ending_->reason = story_of(failure);
+            }
+            if (phase_ == StopPhase::hooks) return all_gone(now);
+            // Nobody has asked it to stop yet.
+            if (phase_ == StopPhase::signalling && !hook_is_late_) return stop_step(now);
+            return {};
+        case State::stopped:
+        case State::waiting:
+        case State::running:
+        case State::backoff:
+        case State::exited:
+        case State::failed:
+            return {};
+    }
+    return {};
+}
+
 Effects Machine::on(const DeadlineReached&, TimePoint now) {
     if (!deadline_ || now < *deadline_) return {};
     deadline_.reset();
     switch (state_) {
         case State::waiting:
+            if (between_runs_) return begin_due_run(now);
+            return begin_run(now);
         case State::backoff:
             return begin_run(now);
         case State::starting:
-            if (!executed_ ||
-                (program_.type == conf::ProgramType::forking && !(found_ && main_alive_))) {
+            if (!executed_ || awaits_ready_ ||
+                (program_->type == conf::ProgramType::forking && !(found_ && main_alive_))) {
                 return start_took_too_long(now);
             }
-            enter(State::running);
-            ready_ = true;
-            ready_since_ = now;
+            become_ready(now);
             return {};
         case State::stopping:
-            if (phase_ == StopPhase::signalling) {
-                ++stop_step_;
-                return stop_step(now);
+            switch (phase_) {
+                case StopPhase::none:
+                case StopPhase::confirming:
+                    return {};
+                case StopPhase::signalling: {
+                    if (!hook_ || hook_is_late_) {
+                        ++stop_step_;
+                        return stop_step(now);
+                    }
+                    Effects effects = give_up_hook();
+                    std::ranges::copy(stop_step(now), std::back_inserter(effects));
+                    return effects;
+                }
+                case StopPhase::leftovers:
+                case StopPhase::killing:
+                    return kill_tree();
+                case StopPhase::hooks:
+                    return give_up_hook();
             }
-            return kill_tree();
+            return {};
         case State::stopped:
         case State::running:
         case State::exited:
@@ -423,7 +625,16 @@ void Machine::enter(State state) {
     deadline_.reset();
     ready_ = false;
     left_behind_ = 0;
+    awaits_ready_ = false;
     lack_.clear();
+    between_runs_ = false;
+}
+
+// A run of its schedule, to which the failures of those before are nothing.
+Effects Machine::begin_due_run(TimePoint now) {
+    backoff_.reset();
+    failing_since_.reset();
+    return begin_run(now);
 }
 
 // Or waits until it may.
@@ -434,17 +645,90 @@ Effects Machine::begin_run(TimePoint now) {
     }
     enter(State::starting);
     next_ = Next::decide;
+    queued_ = false;
     executed_ = false;
+    awaits_ready_ = false;
+    ready_early_ = false;
     search_hint_.clear();
+    ready_hint_.clear();
     judged_ = false;
     by_itself_ = false;
     found_ = false;
     handed_over_by_ = {};
-    main_alive_ = true;
+    hopeless_ = false;
+    cleaned_up_ = false;
+    impatient_ = false;
+    main_alive_ = false;
     ready_since_.reset();
     ready_for_.reset();
-    deadline_ = to_be_ready_by_ = now + program_.start_timeout;
+    return hooks().start_pre.empty() ? spawn(now)
+                                     : run_hook(Hook::start_pre, program_->start_timeout, now);
+}
+
+Effects Machine::spawn(TimePoint now) {
+    main_alive_ = true;
+    deadline_ = to_be_ready_by_ = now + program_->start_timeout;
     return {Spawn{}};
+}
+
+// Its main process is up.
+Effects Machine::await_ready(TimePoint now) {
+    const conf::Readiness& ready = program_->ready;
+    if (ready.kind == conf::Readiness::Kind::alive) {
+        if (ready.after == Duration{0}) {
+            become_ready(now);
+        } else {
+            deadline_ = now + ready.after;
+        }
+        return {};
+    }
+    if (ready_early_) {
+        become_ready(now);
+        return {};
+    }
+    awaits_ready_ = true;
+    deadline_ = to_be_ready_by_;
+    return {AwaitReady{}};
+}
+
+void Machine::become_ready(TimePoint now) {
+    enter(State::running);
+    ready_ = true;
+    ready_since_ = now;
+}
+
+// The start was no start; it is made again.
+void Machine::wait_for_room(const std::string& lack, TimePoint now) {
+    take_on_next();
+    enter(State::waiting);
+    lack_ = lack;
+    deadline_ = now + retry_delay(++lacks_in_a_row_);
+}
+
+Effects Machine::run_hook(Hook hook, Duration limit, TimePoint now) {
+    hook_ = hook;
+    hook_is_late_ = false;
+    deadline_ = hook_deadline_ = now + limit;
+    return {RunHook{hook}};
+}
+
+// Its answer comes when nothing of it is left, however long that takes.
+Effects Machine::give_up_hook() {
+    hook_is_late_ = true;
+    return {KillHook{}};
+}
+
+std::string Machine::story_of(const HookFailed& failure) const {
+    std::string text = failure.stage + ": ";
+    if (hook_is_late_) {
+        Duration limit = program_->stop_timeout;
+        if (failure.hook == Hook::start_pre) limit = program_->start_timeout;
+        if (failure.hook == Hook::stop_command) limit = program_->stop_steps.front().wait;
+        text += "not done within " + conf::format_duration(limit);
+    } else {
+        text += failure.how;
+    }
+    return failure.last_line.empty() ? text : text + ": " + failure.last_line;
 }
 
 Effects Machine::begin_stop(TimePoint now) {
@@ -453,16 +737,23 @@ Effects Machine::begin_stop(TimePoint now) {
         return main_gone(now);
     }
     enter(State::stopping);
-    phase_ = StopPhase::signalling;
     stop_step_ = 0;
+    if (hook_) {  // start_pre: there is no process yet
+        phase_ = StopPhase::hooks;
+        return {KillHook{}};
+    }
+    phase_ = StopPhase::signalling;
+    if (executed_ && !hooks().stop_command.words.empty()) {
+        return run_hook(Hook::stop_command, program_->stop_steps.front().wait, now);
+    }
     return stop_step(now);
 }
 
 Effects Machine::stop_step(TimePoint now) {
-    if (stop_step_ >= program_.stop_steps.size()) return out_of_patience();
-    const conf::StopStep& step = program_.stop_steps[stop_step_];
+    if (stop_step_ >= program_->stop_steps.size()) return out_of_patience();
+    const conf::StopStep& step = program_->stop_steps[stop_step_];
     deadline_ = now + step.wait;
-    return {SendSignal{step.signal, program_.stop_scope}};
+    return {SendSignal{step.signal, program_->stop_scope}};
 }
 
 // The stop steps are used up, or the leftovers' time.
@@ -471,7 +762,7 @@ Effects Machine::out_of_patience() {
     if (!keeps_leftovers()) return effects;
     // Detached workers live on, whatever their main process needs to be ended.
     kills_tree_ = false;
-    return {SendSignal{SIGKILL, program_.stop_scope}};
+    return {SendSignal{SIGKILL, program_->stop_scope}};
 }
 
 Effects Machine::kill_tree() {
@@ -484,24 +775,44 @@ Effects Machine::kill_tree() {
 }
 
 Effects Machine::main_gone(TimePoint now) {
-    if (keeps_leftovers()) return run_is_over(now);
+    if (keeps_leftovers()) return all_gone(now);
     enter(State::stopping);
     phase_ = StopPhase::confirming;
     return {CheckTree{}};
 }
 
+// Nothing is left of the run, but perhaps a command beside it.
+Effects Machine::all_gone(TimePoint now) {
+    if (hook_) {
+        enter(State::stopping);
+        phase_ = StopPhase::hooks;
+        if (!hook_is_late_) deadline_ = hook_deadline_;
+        return {};
+    }
+    if (hooks().stop_post.empty() || cleaned_up_ || impatient_) return run_is_over(now);
+    cleaned_up_ = true;
+    enter(State::stopping);
+    phase_ = StopPhase::hooks;
+    return run_hook(Hook::stop_post, program_->stop_timeout, now);
+}
+
 Effects Machine::start_took_too_long(TimePoint now) {
     std::string reason = "not ready in time";
-    const std::string limit = conf::format_duration(program_.start_timeout);
-    if (looking()) {
+    const std::string limit = conf::format_duration(program_->start_timeout);
+    if (hook_) {
+        hook_is_late_ = true;
+        reason = "start_pre not done within " + limit;
+    } else if (looking()) {
         reason = "no daemon found within " + limit;
         if (!pid_file().empty()) {
             reason += " (pid_file " + pid_file() +
                       (search_hint_.empty() ? "" : ": " + search_hint_) + ")";
         }
-    } else if (executed_ && program_.type == conf::ProgramType::forking) {
+    } else if (executed_ && program_->type == conf::ProgramType::forking) {
         reason = "the command has not ended within " + limit +
                  ": type = \"service\" if it stays in the foreground";
+    } else if (awaits_ready_) {
+        reason = "not ready within " + limit + (ready_hint_.empty() ? "" : ": " + ready_hint_);
     }
     ending_ = Ending{Ending::Kind::start_timeout, handed_over_by_.status, std::move(reason), false};
     judged_ = true;
@@ -509,7 +820,7 @@ Effects Machine::start_took_too_long(TimePoint now) {
 }
 
 bool Machine::is_handover(const base::ExitStatus& status) const {
-    if (program_.type != conf::ProgramType::forking) return false;
+    if (program_->type != conf::ProgramType::forking) return false;
     // An exit of its own is proof that it executed, should that not be known yet.
     return state_ == State::starting && main_alive_ && (executed_ || status.exited()) &&
            is_success(status);
@@ -526,7 +837,7 @@ Ending Machine::ending_by(const MainExited& exit) const {
 
 // A service that daemonizes looks like one that ends well, and its daemon like a leftover.
 void Machine::point_out_a_daemon(int left_behind) {
-    if (program_.type != conf::ProgramType::service || !by_itself_) return;
+    if (program_->type != conf::ProgramType::service || !by_itself_) return;
     if (!ending_->success || !ending_->status.exited()) return;
     ending_->reason += ", but left " + std::to_string(left_behind) +
                        (left_behind == 1 ? " process" : " processes") +
@@ -536,18 +847,20 @@ void Machine::point_out_a_daemon(int left_behind) {
 const std::string& Machine::pid_file() const {
     static const std::string kNone;
     const auto index = static_cast<std::size_t>(instance_ - 1);
-    return index < program_.pid_files.size() ? program_.pid_files[index] : kNone;
+    return index < program_->pid_files.size() ? program_->pid_files[index] : kNone;
 }
 
 // Of the run that is ending.
 bool Machine::keeps_leftovers() const {
-    return program_.leftovers == conf::Leftovers::keep &&
-           (program_.type != conf::ProgramType::forking || ready_since_);
+    return program_->leftovers == conf::Leftovers::keep &&
+           (program_->type != conf::ProgramType::forking || ready_since_);
 }
 
 // The place where what comes next is decided, and the only one.
 Effects Machine::run_is_over(TimePoint now) {
     lacks_in_a_row_ = 0;
+    const bool had_schedule = program_->schedule.has_value();
+    take_on_next();
     if (desired_ == Desired::down) {
         enter(State::stopped);
         return {};
@@ -556,8 +869,18 @@ Effects Machine::run_is_over(TimePoint now) {
         case Next::start:
             backoff_.reset();
             failing_since_.reset();
+            if (program_->schedule && !had_schedule) break;
             return begin_run(now);
+        case Next::arm:
+            backoff_.reset();
+            failing_since_.reset();
+            if (!program_->schedule) return begin_run(now);
+            break;
         case Next::repeat:
+            if (queued_) {
+                judge_ending(now);
+                return {};
+            }
             // No failure of the program's, so it never gives up; but the delay grows as long as the
             // runs are short, or one that is over its limit at once would be restarted without end
             // or pause.  restart = "never" has no say: the guard's own action asks for it.
@@ -568,7 +891,26 @@ Effects Machine::run_is_over(TimePoint now) {
             judge_ending(now);
             return {};
     }
+    // It was stopped to wait for its times, which is no failure of its own.
+    ending_.reset();
+    wait_for_next_run();
     return {};
+}
+
+// Nothing more of this run; what is on a schedule waits for its next one, which may be due by now.
+void Machine::rest(State state, TimePoint now) {
+    if (!program_->schedule) {
+        enter(state);
+        return;
+    }
+    wait_for_next_run();
+    // Not at once: those who wait for the end of this run are told of it first.
+    if (std::exchange(queued_, false)) deadline_ = now;
+}
+
+void Machine::wait_for_next_run() {
+    enter(State::waiting);
+    between_runs_ = true;
 }
 
 double Machine::jitter() {
@@ -578,9 +920,17 @@ double Machine::jitter() {
 
 // An end that nobody asked for: again, or not.
 void Machine::judge_ending(TimePoint now) {
+    if (queued_) {
+        rest(State::exited, now);
+        return;
+    }
+    if (hopeless_) {
+        rest(State::failed, now);
+        return;
+    }
     if (ending_ && ending_->success) {
-        if (program_.restart != conf::RestartPolicy::always) {
-            enter(State::exited);
+        if (program_->restart != conf::RestartPolicy::always) {
+            rest(State::exited, now);
             return;
         }
         enter(State::backoff);
@@ -588,22 +938,26 @@ void Machine::judge_ending(TimePoint now) {
         return;
     }
 
-    if (program_.restart == conf::RestartPolicy::never) {
-        enter(State::failed);
+    if (program_->restart == conf::RestartPolicy::never) {
+        rest(State::failed, now);
         return;
     }
     const auto delay = backoff_.after_failure(ready_for_, jitter());
     if (backoff_.failures() == 1) failing_since_ = now;
-    enter(delay ? State::backoff : State::failed);
-    if (delay) deadline_ = now + *delay;
+    if (delay) {
+        enter(State::backoff);
+        deadline_ = now + *delay;
+    } else {
+        rest(State::failed, now);
+    }
 }
 
 bool Machine::is_success(const base::ExitStatus& status) const {
     const conf::SuccessExit exit =
         status.exited() ? conf::SuccessExit{conf::SuccessExit::Kind::code, status.code}
                         : conf::SuccessExit{conf::SuccessExit::Kind::signal, status.signal};
-    return std::ranges::find(program_.success_exit_codes, exit) !=
-           program_.success_exit_codes.end();
+    return std::ranges::find(program_->success_exit_codes, exit) !=
+           program_->success_exit_codes.end();
 }
 
 }  // namespace reeve::model

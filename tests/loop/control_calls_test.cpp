@@ -73,13 +73,13 @@ TEST_CASE("the status has every field of every instance, null where it does not 
             R"("type":"service","state":"running","desired":"up","ready":true,"health":null,)"
             R"("pid":4121,"run":1,"since":"2026-11-22T10:18:41.000Z","uptime_seconds":1.5,)"
             R"("restarts":0,"failures":0,"last_exit":null,"retry_in_seconds":null,)"
-            R"("waiting_for":[],"processes":4,"orphans":1,"zombies":1,"cpu_seconds":1.25,)"
+            R"("waiting_for":[],"next_run":null,"skipped_runs":0,"processes":4,"orphans":1,"zombies":1,"cpu_seconds":1.25,)"
             R"("memory_bytes":120,"note":""},)"
             R"({"name":"db","program":"db","instance":1,"groups":[],"type":"service",)"
             R"("state":"stopped","desired":"down","ready":null,"health":null,"pid":null,)"
             R"("run":null,"since":"2026-11-22T10:18:40.000Z","uptime_seconds":null,)"
             R"("restarts":0,"failures":0,"last_exit":null,"retry_in_seconds":null,)"
-            R"("waiting_for":[],"processes":0,"orphans":0,"zombies":0,"cpu_seconds":null,)"
+            R"("waiting_for":[],"next_run":null,"skipped_runs":0,"processes":0,"orphans":0,"zombies":0,"cpu_seconds":null,)"
             R"("memory_bytes":null,"note":""}]})"
             "\n");
 }
@@ -1028,3 +1028,6 @@ TEST_CASE("the last events reach a client before the server hangs up") {
     REQUIRE(client.until_closed());
     CHECK(client.received.find("supervisor.stopping") != std::string::npos);
 }
+
+// --- the configuration ---------------------------------------------------------------------------
+

@@ -49,7 +49,14 @@ public:
     void kill_tree(core::RunId run) override { emptied_.push_back(run); }
     void check_tree(core::RunId run) override { emptied_.push_back(run); }
     void find_main(core::RunId) override {}
+    void await_ready(core::RunId) override {}
+    void probe_health(core::RunId) override {}
+    void end_watch(core::RunId) override {}
+    void run_command(const core::CommandOrder&) override {}
+    void kill_command(core::CommandId) override {}
     void forget(core::RunId) override {}
+    void redefine(const core::Redefinition&) override {}
+    void retire(std::uint32_t) override {}
     void end_rest(bool) override { rest_asked = true; }
 
     void advance(std::chrono::milliseconds time) { now_ += time; }

@@ -48,7 +48,10 @@ void search(Mood mood) {
         reeve::sim::live_a_history(mood, *seed);
         return;
     }
-    const std::uint64_t histories = from_environment("REEVE_SIM_HISTORIES").value_or(kHistories);
+    // These two are longer, and come on top of the million.
+    const bool longer = mood == Mood::timed || mood == Mood::ordered;
+    const std::uint64_t histories =
+        from_environment("REEVE_SIM_HISTORIES").value_or(longer ? kHistories / 7 : kHistories);
     Tale all;
     std::uint64_t gave_up = 0;
     for (std::uint64_t seed = 1; seed <= histories; ++seed) {
@@ -60,6 +63,13 @@ void search(Mood mood) {
             all.daemons += tale.daemons;
             all.searches += tale.searches;
             all.guarded += tale.guarded;
+            all.unhealthy += tale.unhealthy;
+            all.found_ready += tale.found_ready;
+            all.hooks += tale.hooks;
+            all.hooks_failed += tale.hooks_failed;
+            all.due += tale.due;
+            all.overlaps += tale.overlaps;
+            all.waits += tale.waits;
             gave_up += tale.gave_up ? 1 : 0;
         } catch (const reeve::sim::BrokenPromise& broken) {
             FAIL("REEVE_SIM_SEED=" << seed << ": " << broken.what() << "\nThe last that happened:\n"
@@ -74,7 +84,14 @@ void search(Mood mood) {
         {"unkillable", gave_up},
         {"searches for a daemon", all.searches},
         {"daemons found", all.daemons},
-        {"stopped by a guard", all.guarded}};
+        {"stopped by a guard", all.guarded},
+        {"found ready", all.found_ready},
+        {"found unhealthy", all.unhealthy},
+        {"commands beside them", all.hooks},
+        {"of which were said to fail", all.hooks_failed},
+        {"due", all.due},
+        {"overlaps", all.overlaps},
+        {"waits for others", all.waits}};
     std::string line;
     for (const auto& [name, figure] : figures) {
         line += (line.empty() ? "" : ", ") + std::to_string(figure) + " " + name;
@@ -83,9 +100,20 @@ void search(Mood mood) {
     // A search that nothing happens in finds nothing.
     CHECK(all.runs >= histories);
     if (histories < 1000) return;
+    CHECK(all.guarded >= histories / 100);
+    if (mood == Mood::timed) {
+        CHECK(all.due > histories);
+        CHECK(all.overlaps > histories / 10);
+        return;
+    }
+    if (mood == Mood::ordered) CHECK(all.waits > histories / 2);
     CHECK(all.daemons >= histories / 10);
     CHECK(all.searches > all.daemons);
-    CHECK(all.guarded >= histories / 100);
+    CHECK(all.found_ready >= histories / 10);
+    CHECK(all.unhealthy >= histories / 100);
+    if (mood == Mood::ordered) return;
+    CHECK(all.hooks >= histories);
+    CHECK(all.hooks_failed >= histories / 10);
 }
 
 }  // namespace
@@ -100,6 +128,15 @@ TEST_CASE("programs that hang, fork, hide and won't go keep every promise") {
 
 TEST_CASE("every end of reeve leaves nothing behind that can be killed") {
     search(Mood::endings);
+}
+
+TEST_CASE(
+    "tasks on schedules run when they are due, one at a time, and none is lost but by overlap") {
+    search(Mood::timed);
+}
+
+TEST_CASE("programs that depend on each other start after what they need, and stop before it") {
+    search(Mood::ordered);
 }
 
 TEST_CASE("a seed tells the same history every time") {

@@ -42,6 +42,11 @@ void World::later(Duration from_now, Kind kind, std::size_t subject, base::ExitS
     calendar_.push({now_ + from_now, ++last_order_, kind, subject, status});
 }
 
+// Of what ends with the watch.
+void World::watch_later(Duration from_now, Kind kind, std::size_t index) {
+    calendar_.push({now_ + from_now, ++last_order_, kind, index, {}, ++lives_[index].watch});
+}
+
 void World::plan(Duration from_now, int subject) {
     later(from_now, Kind::planned, static_cast<std::size_t>(subject));
 }
@@ -153,11 +158,27 @@ void World::happen(const Happening& happening) {
             }
             return;
         }
+        case Kind::tell_command_ended:
+            tell_command_ended(subject);
+            return;
         case Kind::tell_rest_gone:
             if (!rest_is_ending_ || any_in_rest()) return;
             rest_is_ending_ = false;
             trace("tell rest gone");
             roster_->on_rest_gone();
+            return;
+        case Kind::tell_ready: {
+            Life& life = lives_[subject];
+            if (life.watch != happening.watch) return;
+            life.told_ready = true;
+            life.awaited = false;
+            ++found_ready_;
+            if (tracing()) trace("tell ready: " + describe(subject));
+            roster_->on_ready(life.id);
+            return;
+        }
+        case Kind::tell_probed:
+            if (lives_[subject].watch == happening.watch) tell_probed(subject);
             return;
     }
 }
@@ -205,11 +226,12 @@ std::size_t World::beget(std::size_t index) {
     return processes_.size() - 1;
 }
 
-void World::spawn(const core::SpawnOrder& order) {
-    ++orders_;
-    if (order.id != lives_.size() + 1) throw BrokenPromise{"run ids do not count from 1"};
+// With its spawn, or with the first command of start_pre.
+std::size_t World::begin_life(core::RunId id, std::uint32_t slot, std::uint64_t number) {
+    if (on_spawn_) on_spawn_(slot);
+    if (id != lives_.size() + 1) throw BrokenPromise{"run ids do not count from 1"};
     for (const Life& older : lives_) {
-        if (older.slot != order.slot) continue;
+        if (older.slot != slot) continue;
         if (!older.forgotten) throw BrokenPromise{"two runs of an instance at once"};
         for (const std::size_t process : older.processes) {
             const Process& left = processes_[process];
@@ -223,12 +245,25 @@ void World::spawn(const core::SpawnOrder& order) {
     const std::size_t index = lives_.size();
     lives_.push_back({});
     Life& life = lives_.back();
-    life.id = order.id;
-    life.slot = order.slot;
-    life.number = order.run;
-    life.program = cast_[order.slot].program;
+    life.id = id;
+    life.slot = slot;
+    life.number = number;
+    life.program = cast_[slot].program;
     life.ordered = now_;
+    return index;
+}
+
+void World::spawn(const core::SpawnOrder& order) {
+    ++orders_;
+    const auto known = static_cast<std::size_t>(order.id - 1);
+    const bool has_begun = known < lives_.size() && lives_[known].preparing;
+    const std::size_t index = has_begun ? known : begin_life(order.id, order.slot, order.run);
+    Life& life = lives_[index];
     if (tracing()) trace("spawn " + describe(index));
+    if (has_begun == life.program->hooks.empty() || any_command(index, true)) {
+        throw BrokenPromise{"spawned before its start_pre was done: " + describe(index)};
+    }
+    life.preparing = false;
 
     const Temper& its = temper(life);
     if (now_ < no_room_until_) {
@@ -283,6 +318,7 @@ void World::exec(std::size_t index) {
 // Until it ends by itself, if it does.
 void World::live_on(std::size_t index) {
     const Temper& its = temper(lives_[processes_[index].life]);
+    if (its.lives) return later(*its.lives, Kind::die, index, exited_with(0));
     if (dice_.one_in(its.lives_for_ever)) return;
     const bool fails = dice_.one_in(its.fails);
     const base::ExitStatus status =
@@ -420,6 +456,7 @@ bool World::signal(core::RunId run, int signal, conf::StopScope scope) {
     ++orders_;
     const std::size_t index = life_of(run, "a signal");
     if (tracing()) trace("signal " + std::to_string(signal) + " to " + describe(index));
+    if (on_signal_) on_signal_(index);
     if (lives_[index].stage == Life::Stage::no_process) {
         give_up(index);
         return true;
@@ -474,6 +511,93 @@ void World::stop_looking(Life& life) {
     if (!std::exchange(life.looking, false)) return;
     life.stopped_looking = true;
     life.told_over = now_;
+}
+
+bool World::any_command(std::size_t life, bool that_may_hang) const {
+    return std::ranges::any_of(commands_, [&](const SideCommand& command) {
+        return command.life == life && !command.told && (that_may_hang || !command.killed);
+    });
+}
+
+void World::run_command(const core::CommandOrder& order) {
+    ++orders_;
+    if (order.id != commands_.size() + 1) throw BrokenPromise{"command ids do not count from 1"};
+    const std::string what = order.words.at(0);
+    const int number = std::stoi(order.words.at(1));
+    if (what == "start_pre" && order.run == lives_.size() + 1) {
+        lives_[begin_life(order.run, order.slot, order.run_number)].preparing = true;
+    }
+    const std::size_t index = life_of(order.run, "a command");
+    Life& life = lives_[index];
+    const std::string shown = what + " " + std::to_string(number) + " of " + describe(index);
+    if (tracing()) trace("run " + shown);
+    if (any_command(index, true)) throw BrokenPromise{"two commands at once: " + shown};
+    const auto before = std::ranges::count_if(commands_, [&](const SideCommand& command) {
+        return command.life == index && command.what == what;
+    });
+    if (number != before + 1) throw BrokenPromise{"out of its order: " + shown};
+    if (what == "start_pre" && !life.preparing) throw BrokenPromise{"too late: " + shown};
+    if (what == "stop_command" && ((!life.told_executed && !life.told_found) || life.told_over)) {
+        throw BrokenPromise{"there is nobody to be stopped: " + shown};
+    }
+    if (what == "stop_post") {
+        const bool may_be_left = may_keep(life);
+        if (!life.told_over || (any_alive(life) && !may_be_left)) {
+            throw BrokenPromise{"there is something left: " + shown};
+        }
+        life.cleaned_up = true;
+    }
+
+    const Temper& its = temper(life);
+    SideCommand command{.life = index, .what = what, .number = number};
+    command.takes_to_die = dice_.one_in(its.hangs_in_kernel) ? dice_.ms(1, 2000) : dice_.ms(0, 5);
+    command.end.ok = !dice_.one_in(its.hook_fails);
+    if (!command.end.ok) command.end.how = "exit 1";
+    Duration takes = dice_.one_in(3) ? dice_.ms(0, 300) : dice_.ms(0, 5);
+    if (now_ < no_room_until_) {
+        command.end = {.how = "clone: Resource temporarily unavailable", .no_room = true};
+        takes = dice_.ms(0, 2);
+    }
+    const bool hangs = !command.end.no_room && dice_.one_in(its.hook_hangs);
+    commands_.push_back(std::move(command));
+    if (!hangs) later(takes, Kind::tell_command_ended, commands_.size() - 1);
+    // What it is for: as a rule it works.
+    if (what == "stop_command" && !hangs && commands_.back().end.ok && !dice_.one_in(4)) {
+        for (const std::size_t process : life.processes) {
+            if (processes_[process].main) send(process, SIGTERM);
+        }
+    }
+}
+
+void World::kill_command(core::CommandId id) {
+    ++orders_;
+    if (id == 0 || id > commands_.size()) throw BrokenPromise{"a kill of no command"};
+    SideCommand& command = commands_[id - 1];
+    if (command.told) throw BrokenPromise{"a kill of a command that has gone"};
+    if (tracing()) trace("kill " + command.what + " of " + describe(command.life));
+    if (std::exchange(command.killed, true)) return;
+    if (!command.end.no_room) command.end = {.how = "killed by SIGKILL"};
+    later(command.takes_to_die, Kind::tell_command_ended, id - 1);
+}
+
+void World::tell_command_ended(std::size_t index) {
+    if (commands_[index].told) return;
+    commands_[index].told = true;
+    const core::CommandEnd end = commands_[index].end;
+    const std::size_t its_life = commands_[index].life;
+    Life& life = lives_[its_life];
+    if (tracing()) {
+        trace("tell ended: " + commands_[index].what + " of " + describe(its_life) + ": " +
+              (end.ok ? "well" : end.how));
+    }
+    const bool is_stopping = roster_->instances()[life.slot]->state() == model::State::stopping;
+    const bool is_last = commands_[index].number == 2;
+    if (life.preparing && (!end.ok || commands_[index].killed || (is_stopping && is_last))) {
+        life.told_over = now_;
+        life.stage = Life::Stage::gone;
+        life.failure = {end.ok ? "stopped" : end.how, end.no_room && !is_stopping, false};
+    }
+    roster_->on_command_ended(index + 1, end);
 }
 
 void World::find_main(core::RunId run) {
@@ -535,6 +659,60 @@ void World::find(std::size_t index) {
     roster_->on_main_found(life.id, processes_[*found].pid);
 }
 
+void World::await_ready(core::RunId run) {
+    ++orders_;
+    const std::size_t index = life_of(run, "a wait");
+    Life& life = lives_[index];
+    if (life.program->ready.kind == conf::Readiness::Kind::alive || life.awaited || life.ready) {
+        throw BrokenPromise{"is awaited, and is not to be: " + describe(index)};
+    }
+    const bool is_up =
+        life.program->type == conf::ProgramType::forking ? life.told_found : life.told_executed;
+    if (!is_up) throw BrokenPromise{"is awaited before it is up: " + describe(index)};
+    life.awaited = true;
+    life.told_ready = false;
+    ++life.watch;
+    if (!dice_.one_in(temper(life).never_ready))
+        watch_later(dice_.ms(0, 1000), Kind::tell_ready, index);
+}
+
+void World::probe_health(core::RunId run) {
+    ++orders_;
+    const std::size_t index = life_of(run, "a probe");
+    Life& life = lives_[index];
+    if (!life.program->health || !life.ready)
+        throw BrokenPromise{"is probed, and is not to be: " + describe(index)};
+    if (life.probed_since) throw BrokenPromise{"is probed twice at once: " + describe(index)};
+    life.probed_since = now_;
+    watch_later(dice_.ms(0, 300), Kind::tell_probed, index);
+}
+
+void World::tell_probed(std::size_t index) {
+    Life& life = lives_[index];
+    const TimePoint began = *std::exchange(life.probed_since, std::nullopt);
+    auto verdict = model::ProbeVerdict::passed;
+    if (dice_.one_in(temper(life).probe_is_not_run)) {
+        verdict = model::ProbeVerdict::not_run;
+    } else if (dice_.one_in(temper(life).probe_fails)) {
+        verdict = model::ProbeVerdict::failed;
+        if (life.failures++ == 0) life.failing_since = began;
+    } else {
+        life.probe_passed = true;
+        life.failures = 0;
+        life.failing_since.reset();
+    }
+    if (tracing()) trace("tell probed: " + describe(index));
+    roster_->on_probed(life.id, verdict, "as the dice fell");
+}
+
+void World::end_watch(core::RunId run) {
+    ++orders_;
+    Life& life = lives_[life_of(run, "the end of a watch")];
+    life.awaited = false;
+    life.probed_since.reset();
+    ++life.watch;
+}
+
 void World::forget(core::RunId run) {
     ++orders_;
     const std::size_t index = life_of(run, "forget");
@@ -542,6 +720,9 @@ void World::forget(core::RunId run) {
     life.forgotten = true;
     if (!life.told_over)
         throw BrokenPromise{"forgotten before its end was told: " + describe(index)};
+    if (any_command(index, true)) {
+        throw BrokenPromise{"forgotten while a command of it is alive: " + describe(index)};
+    }
     const bool keeps = may_keep(life);
     for (const std::size_t process : life.processes) {
         const Process& left = processes_[process];

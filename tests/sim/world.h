@@ -32,6 +32,8 @@ struct Temper {
     int dies_before_it_reports = 0;
     int lives_for_ever = 2;
     int longest_life = 5000;  // ms, of those that don't
+    // Its main process ends well after just that time, whatever the two above say.
+    std::optional<Duration> lives{};
     int fails = 2;
     int forks = 0;  // at most, for each process
     int detaches = 3;
@@ -45,6 +47,13 @@ struct Temper {
     int forks_twice = 0;
     int late_pid_file = 0;
     int wrong_pid_file = 0;
+    // Of those that are to be found ready, and healthy.
+    int never_ready = 0;
+    int probe_fails = 0;
+    int probe_is_not_run = 0;
+    // Of commands beside it.
+    int hook_fails = 0;
+    int hook_hangs = 0;
 };
 
 struct Process {
@@ -87,6 +96,17 @@ struct Life {
     bool looking = false;  // the daemon is being looked for
     bool ready = false;    // was, once: as the events tell it
 
+    bool awaited = false;     // to be ready
+    int watch = 0;            // grows with each that is asked for or ended
+    bool told_ready = false;  // since it was awaited last
+    std::optional<TimePoint> probed_since;
+    bool probe_passed = false;               // ever
+    std::optional<TimePoint> failing_since;  // the begin of the first of a row of failures
+    int failures = 0;                        // in that row
+    // Of its hooks.
+    bool preparing = false;   // start_pre has begun, and there was no spawn yet
+    bool cleaned_up = false;  // stop_post has begun
+
     // What the roster was told, and when.
     bool told_executed = false;
     bool told_exit = false;
@@ -97,6 +117,17 @@ struct Life {
     std::optional<TimePoint> told_over;
     model::SpawnFailed failure;  // to be told; `reason` is empty when it executes
     std::optional<base::ExitStatus> status;
+};
+
+// A command beside a run, and all that it started.
+struct SideCommand {
+    std::size_t life = 0;  // index of its run
+    std::string what;      // "start_pre", "stop_command", "stop_post"
+    int number = 0;        // of the hook's, from 1
+    bool told = false;     // nothing is left of it, and the roster knows
+    bool killed = false;
+    Duration takes_to_die{0};
+    core::CommandEnd end{};
 };
 
 // A machine with nothing real in it: it begets, ends and loses processes by the dice, with a clock
@@ -115,6 +146,17 @@ public:
     // Called for each happening that was put on the calendar by plan().
     void on_plan(std::function<void(int)> happened) { on_plan_ = std::move(happened); }
     void plan(Duration from_now, int subject);
+    // Called when an instance is to be spawned, and before a run is signalled, as it was ordered.
+    void on_spawn(std::function<void(std::uint32_t slot)> spawned) {
+        on_spawn_ = std::move(spawned);
+    }
+    void on_signal(std::function<void(std::size_t life)> signalled) {
+        on_signal_ = std::move(signalled);
+    }
+    // Local clocks go an hour ahead from then on, or back.
+    void change_local_time(Duration from_now, std::chrono::hours by) {
+        zone_.change_at(std::chrono::floor<std::chrono::seconds>(wall_now() + from_now), by);
+    }
     // Every line of what happens.
     void trace_to(std::function<void(const std::string&)> trace) { trace_ = std::move(trace); }
     bool tracing() const { return static_cast<bool>(trace_); }
@@ -147,11 +189,16 @@ public:
     std::uint64_t orders() const { return orders_; }
     std::uint64_t searches() const { return searches_; }
     std::uint64_t daemons_found() const { return daemons_found_; }
+    std::uint64_t found_ready() const { return found_ready_; }
+    const std::vector<SideCommand>& commands() const { return commands_; }
+    // Whether one is there that nobody has told to go.
+    bool any_command(std::size_t life, bool that_may_hang) const;
     // Wake-ups that changed nothing are counted against the roster by whoever looks at these.
     bool last_was_wake() const { return last_was_wake_; }
 
     TimePoint now() const override { return now_; }
     model::WallTime wall_now() const override;
+    const conf::Zone& zone() const override { return zone_; }
     std::uint32_t random() override { return static_cast<std::uint32_t>(dice_.next()); }
     void wake_at(std::optional<TimePoint> when) override { wish_ = when; }
     void spawn(const core::SpawnOrder& order) override;
@@ -159,7 +206,14 @@ public:
     void kill_tree(core::RunId run) override;
     void check_tree(core::RunId run) override;
     void find_main(core::RunId run) override;
+    void await_ready(core::RunId run) override;
+    void probe_health(core::RunId run) override;
+    void end_watch(core::RunId run) override;
+    void run_command(const core::CommandOrder& order) override;
+    void kill_command(core::CommandId command) override;
     void forget(core::RunId run) override;
+    void redefine(const core::Redefinition&) override {}
+    void retire(std::uint32_t) override {}
     void end_rest(bool kill) override;
 
 private:
@@ -181,6 +235,9 @@ private:
         tell_emptied,
         answer_check,
         tell_rest_gone,
+        tell_ready,
+        tell_probed,
+        tell_command_ended,
     };
     struct Happening {
         TimePoint at;
@@ -188,6 +245,7 @@ private:
         Kind kind;
         std::size_t subject;  // a life, a process, or what plan() was given
         base::ExitStatus status{};
+        int watch = 0;
         bool operator>(const Happening& other) const {
             return at != other.at ? at > other.at : order > other.order;
         }
@@ -197,6 +255,8 @@ private:
     void happen(const Happening& happening);
     std::size_t life_of(core::RunId run, const char* asked) const;
     const Temper& temper(const Life& life) const { return cast_[life.slot].temper; }
+    std::size_t begin_life(core::RunId id, std::uint32_t slot, std::uint64_t number);
+    void tell_command_ended(std::size_t index);
     std::size_t beget(std::size_t life);
     void born(std::size_t index);
     void exec(std::size_t index);
@@ -212,6 +272,8 @@ private:
     void sweep_rest();
     void tell_spawn_failed(std::size_t index);
     void tell_exited(std::size_t index);
+    void watch_later(Duration from_now, Kind kind, std::size_t index);
+    void tell_probed(std::size_t index);
     bool hangs(const Process& process) const {
         return now_ >= process.hangs_from && now_ < process.hangs_until;
     }
@@ -219,10 +281,28 @@ private:
     bool any_in_rest() const;
     std::string describe(std::size_t life) const;
 
+    class ChangingZone : public conf::Zone {
+    public:
+        std::chrono::seconds offset_at(conf::Moment moment) const override {
+            return moment < at_ ? std::chrono::hours{5} : std::chrono::hours{5} + by_;
+        }
+        void change_at(conf::Moment at, std::chrono::hours by) {
+            at_ = at;
+            by_ = by;
+        }
+
+    private:
+        conf::Moment at_{conf::Moment::max()};
+        std::chrono::hours by_{0};
+    };
+
     Dice& dice_;
     std::vector<Role> cast_;
     core::Roster* roster_ = nullptr;
     std::function<void(int)> on_plan_;
+    std::function<void(std::uint32_t)> on_spawn_;
+    std::function<void(std::size_t)> on_signal_;
+    ChangingZone zone_;
     std::function<void(const std::string&)> trace_;
 
     TimePoint now_{std::chrono::seconds{1000}};
@@ -232,6 +312,7 @@ private:
     std::uint64_t orders_ = 0;
     std::uint64_t searches_ = 0;
     std::uint64_t daemons_found_ = 0;
+    std::uint64_t found_ready_ = 0;
     bool last_was_wake_ = false;
     bool inside_order_ = false;
 
@@ -240,6 +321,8 @@ private:
     // Run ids count from 1 without gaps, so index = id - 1.
     std::deque<Life> lives_;
     std::vector<Process> processes_;
+    // Ids count from 1 without gaps, too.
+    std::vector<SideCommand> commands_;
     bool rest_is_ending_ = false;
     bool rest_is_killed_ = false;
 };

@@ -90,18 +90,19 @@ void send_all(int fd, std::string_view text) {
     }
 }
 
-Answer ask(const std::string& socket, std::string_view method, std::string_view target,
-           std::string_view body) {
+Answer ask(const std::string& socket, const Question& question) {
     const base::Fd fd = connect_to(socket);
     if (!fd) return {};
-    send_all(fd.get(), api::write_request(method, target, {}, body));
+    send_all(fd.get(),
+             api::write_request(question.method, question.target, question.headers, question.body));
     Answer answer;
     api::ResponseParser parser{[&](std::string_view bytes) { answer.body += bytes; }};
     const auto deadline = Clock::now() + patience();
     char buffer[16 * 1024];
     while (parser.phase() != api::ResponseParser::Phase::complete) {
         if (!readable(fd.get(), milliseconds{milliseconds_until(deadline)})) {
-            FAIL("no answer to " << method << " " << target << " in time");
+            FAIL("no answer to " << question.method << " " << question.target
+                                 << " in time; up to now: " << answer.body);
         }
         const ssize_t got = ::recv(fd.get(), buffer, sizeof buffer, 0);
         if (got <= 0) {
@@ -110,9 +111,16 @@ Answer ask(const std::string& socket, std::string_view method, std::string_view 
         }
         parser.feed(std::string_view{buffer, static_cast<std::size_t>(got)});
         if (parser.phase() == api::ResponseParser::Phase::failed) break;
+        if (parser.phase() == api::ResponseParser::Phase::body && question.enough &&
+            question.enough(answer.body)) {
+            break;
+        }
     }
-    if (parser.phase() != api::ResponseParser::Phase::complete) return {};
+    const bool is_enough = parser.phase() == api::ResponseParser::Phase::body && question.enough &&
+                           question.enough(answer.body);
+    if (parser.phase() != api::ResponseParser::Phase::complete && !is_enough) return {};
     answer.status = parser.response().status;
+    answer.headers = parser.response().headers;
     return answer;
 }
 
@@ -474,11 +482,15 @@ void Reeve::wait_until_said(std::string_view text) const {
 }
 
 Answer Reeve::get(std::string_view target) const {
-    return ask(socket_, "GET", target, {});
+    return ask({.target = std::string{target}});
 }
 
 Answer Reeve::post(std::string_view target, std::string_view body) const {
-    return ask(socket_, "POST", target, body);
+    return ask({.method = "POST", .target = std::string{target}, .body = std::string{body}});
+}
+
+Answer Reeve::ask(const Question& question) const {
+    return test::ask(socket_, question);
 }
 
 api::Status Reeve::status() const {

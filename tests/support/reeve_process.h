@@ -142,6 +142,16 @@ struct ReeveOptions {
 struct Answer {
     int status = 0;
     std::string body;
+    std::vector<api::Header> headers{};
+};
+
+struct Question {
+    std::string method = "GET";
+    std::string target;
+    std::vector<api::Header> headers{};
+    std::string body{};
+    // Of a stream without an end: whether this much of it will do.
+    std::function<bool(const std::string& body)> enough{};
 };
 
 // A reeve that supervises what a text says, with a socket in `directory`.  At its end it must
@@ -162,6 +172,8 @@ public:
 
     Answer get(std::string_view target) const;
     Answer post(std::string_view target, std::string_view body = {}) const;
+    // Status 0: there was none, or it was cut off.
+    Answer ask(const Question& question) const;
     api::Status status() const;
     api::ProgramStatus program(std::string_view name) const;
     api::Tree tree() const;

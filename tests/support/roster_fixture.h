@@ -56,7 +56,7 @@ public:
     // Executed, and alive for a second.
     void runs(core::RunId run) {
         executed(run);
-        pass(model::kReadyAfter);
+        pass(conf::Readiness{}.after);
     }
     void exits(core::RunId run, int code) { roster->on_main_exited(run, {.code = code}, {}); }
     // Exits and leaves nothing behind.

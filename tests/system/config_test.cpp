@@ -67,7 +67,7 @@ DIR/reeve.toml:8:1: unknown key "comand" in [program.web] (did you mean "command
 DIR/reeve.toml:9:11: "restart" is "sometimes" (it can be "always", "on-failure" or "never")
 DIR/reeve.toml:10:9: "umask" is an integer (should be octal digits in quotes, such as "022")
 DIR/reeve.toml:13:11: "command": the quote ' is not closed (add ', or write \' for the character itself)
-DIR/reeve.toml:14:1: "schedule" is not supported by this version of reeve (remove it)
+DIR/reeve.toml:14:1: "schedule" is for type = "task" alone, and program "db" is a service (remove it, or set type = "task")
 DIR/conf.d/more.toml:2:11: "command": ${NO_SUCH_PORT} is not set (set it, or write ${NO_SUCH_PORT:-default}, or $${ for a plain ${)
 DIR/conf.d/more.toml:3:8: "nice" is 99 (should be an integer from -20 to 19)
 DIR/conf.d/more.toml:5:10: program "web" is defined twice (first at DIR/reeve.toml:7:10)
@@ -228,7 +228,8 @@ TEST_CASE("reeve check sees a directory and two names of one file, on which no s
     Directory directory;
     std::filesystem::create_directory(directory / "logs");
     std::filesystem::create_symlink("logs", directory / "link");
-    const auto file = directory.write("reeve.toml", R"([program.web]
+    const auto file = directory.write("reeve.toml", R"(control.socket = "socket"
+[program.web]
 command = "true"
 type = "task"
 essential = true
@@ -241,8 +242,8 @@ stderr = ["logs/web.log", { file = "link/web.log", keep = 3 }]
     replace_all(errors, directory.path(), "DIR");
     CHECK(
         errors ==
-        R"(DIR/reeve.toml:5:10: "DIR/logs" is a directory (write the name of a file in it, such as "DIR/logs/${program}.log")
-DIR/reeve.toml:6:27: "DIR/link/web.log" is the same file as "DIR/logs/web.log" at DIR/reeve.toml:6:11 (write the same path in both, or give each its own)
+        R"(DIR/reeve.toml:6:10: "DIR/logs" is a directory (write the name of a file in it, such as "DIR/logs/${program}.log")
+DIR/reeve.toml:7:27: "DIR/link/web.log" is the same file as "DIR/logs/web.log" at DIR/reeve.toml:7:11 (write the same path in both, or give each its own)
 )");
     CHECK(run({REEVE_PROGRAM, "--config", file}).code == 0);
 }
@@ -267,4 +268,13 @@ stderr = "web.err"
     CHECK(checked.out == file + ": 1 program, no errors\n");
     CHECK(checked.err == "reeve: no answer for 2s from the disk of \"" +
                              (directory / "disk/web.log") + "\"; 1 more path was not looked at\n");
+}
+
+TEST_CASE("reeve check takes its file in any of the ways in which reeve does") {
+    Directory directory;
+    const auto file = directory.write("reeve.toml", "[program.web]\ncommand = 'true'\n");
+    const std::string well = file + ": 1 program, no errors\n";
+    CHECK(run({REEVE_PROGRAM, "check", file}).out == well);
+    CHECK(run({REEVE_PROGRAM, "check", "-c", file}).out == well);
+    CHECK(run({REEVE_PROGRAM, "--config", file, "check"}).out == well);
 }

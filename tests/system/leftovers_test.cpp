@@ -289,3 +289,34 @@ REEVE_TRACKED_TEST_CASE("a reeve that lives without its socket file is not robbe
           std::vector{static_cast<pid_t>(number_of(running, "pid"))});
     CHECK(first.stop() == 0);
 }
+
+TEST_CASE("a reeve that starts is not ended by what it can't hear yet, and hears it when it can") {
+    Directory directory;
+    const std::string mark = "reeve-test-heard-" + std::to_string(::getpid());
+    const Killed killed = kill_one(directory, mark, "tag");
+    const std::string socket = directory / "reeve.sock";
+    const auto inode = [&] {
+        struct stat file {};
+        return ::lstat(socket.c_str(), &file) == 0 ? file.st_ino : 0;
+    };
+    const auto before = inode();
+    directory.write(
+        "reeve.toml",
+        "[program.fresh]\ncommand = 'sleep 86284'\n[control]\nsocket = '" + socket + "'\n");
+    Command next{{REEVE_PROGRAM, "--config", directory / "reeve.toml"}};
+    // From here on it waits for three seconds until the daemon, which ignores TERM, is killed.
+    wait_until("it has its socket", [&] { return inode() != before; });
+    for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT}) next.signal(signal);
+    CHECK(exists(killed.daemon));
+    const auto said = [&](std::string_view text) {
+        wait_until(text, [&] { return contains(next.err(), text); });
+    };
+    said("SIGUSR1: log files are opened anew");
+    said("SIGUSR2: upgrading in place is not in this version");
+    said("state: fresh ");
+    next.signal(SIGTERM);
+    CHECK(next.finish().code == 0);
+    reap_strangers();
+    CHECK_FALSE(exists(killed.daemon));
+    CHECK(take_strangers().empty());
+}

@@ -294,7 +294,78 @@ TEST_CASE("restart = true: it restarts when what it depends on does, and waits f
     CHECK(it.state("db") == "running");
     CHECK(it.state("web") == "starting");
     const auto told = it.told();
-    CHECK(std::ranges::count(told, "web: restart asked for by what it depends on") == 1);
+    CHECK(std::ranges::count(
+              told, "web: restart asked for by what it depends on: db begins a new run") == 1);
+    CHECK(it["web"].last_exits().back().reason == "exit 0 (restarted: db begins a new run)");
+}
+
+TEST_CASE("who could not come up again is not restarted with what it depends on") {
+    Rostered it{{needing("two", {{.program = "side"}, {.program = "cfg", .restart = true}}),
+                 a_service("side"), a_service("cfg")}};
+    it.roster->start_autostart();
+    it.runs(1);  // side
+    it.runs(2);  // cfg
+    it.runs(3);
+    it.roster->stop(it["side"], kOperator);
+    it.ends(1, 0);
+    it.told();
+    it.roster->restart(it["cfg"], kOperator);
+    it.ends(2, 0);
+    CHECK(it.state("two") == "running");
+    const auto told = it.told();
+    CHECK(std::ranges::count(told,
+                             "two: restart asked for by what it depends on: cfg begins a new run; "
+                             "it runs on, for it needs side (stopped), cfg (starting) to start") ==
+          1);
+    it.runs(4);
+    CHECK(it.note("two") == "needs side, which is stopped");
+}
+
+TEST_CASE("a rolling restart restarts who depends on the program once, after its last instance") {
+    conf::Program web = a_service("web");
+    web.instances = 3;
+    Rostered it{{needing("app", {{.program = "web", .restart = true}}), web}};
+    it.roster->start_autostart();
+    for (const core::RunId run : {1, 2, 3, 4}) it.runs(run);
+    REQUIRE(it.state("app") == "running");
+    it.roster->restart_rolling(it.roster->select("web").value(), kOperator,
+                               [](std::size_t, const core::Outcome&) {});
+    const auto roll = [&](core::RunId old, core::RunId next) {
+        it.pass(0ms);
+        it.ends(old, 0);
+        it.executed(next);
+        it.pass(1s);
+        it.pass(0ms);
+    };
+    SECTION("when all come up") {
+        roll(1, 5);
+        roll(2, 6);
+        CHECK(it.state("app") == "running");
+        it.ends(3, 0);
+        CHECK(it.state("app") == "stopping");
+        it.ends(4, 0);
+        it.runs(7);
+        CHECK(it["app"].run_number() == 2);
+    }
+    SECTION("or when it goes no further") {
+        roll(1, 5);
+        it.ends(2, 0);
+        it.executed(6);
+        CHECK(it.state("app") == "running");
+        it.ends(6, 7);
+        it.pass(0ms);
+        CHECK(it.state("app") == "stopping");
+    }
+}
+
+TEST_CASE("the end of a run says which of its files it was restarted for") {
+    Rostered it{{a_service("web")}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.roster->on_files_changed(it["web"].slot(), "a.py is new");
+    it.roster->on_main_exited(1, {.signal = SIGTERM}, {});
+    CHECK(it["web"].last_exits().back().reason ==
+          "ended by SIGTERM (restarted by its watch: a.py is new)");
 }
 
 TEST_CASE("what waits can be stopped, and what it waited for goes on") {

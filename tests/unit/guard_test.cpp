@@ -147,7 +147,8 @@ TEST_CASE("a guard that restarts stops in the usual way, says so, and counts as 
                 "web: restart asked for by its guard",
                 "web: stopping (pid 101, run 1): over its guard's limit: pids 120, limit 100; "
                 "waits for pid 101; kill in 10s",
-                "web: exit 0 (pid 101, run 1) after 1.0s",
+                "web: exit 0 (over its guard's limit: pids 120, limit 100) (pid 101, run 1) after "
+                "1.0s",
                 "web: backoff: over its guard's limit: pids 120, limit 100; next try in 1s"});
     CHECK(it["web"].restarts() == 0);
     it.pass(2s);

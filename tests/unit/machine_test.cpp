@@ -36,6 +36,13 @@ conf::Program a_daemon() {
     return program;
 }
 
+// Ready when somebody finds it so.
+conf::Program a_probed_service() {
+    conf::Program program = a_program();
+    program.ready.kind = conf::Readiness::Kind::probe;
+    return program;
+}
+
 const MachineEvent kExit0 = MainExited{{.code = 0}};
 const MachineEvent kExit3 = MainExited{{.code = 3}};
 const MachineEvent kFailsToSpawn = SpawnFailed{.reason = "chdir /srv: Permission denied"};
@@ -43,6 +50,7 @@ const MachineEvent kNoRoom = SpawnFailed{.reason = "fork: no room", .no_room = t
 const MachineEvent kHopeless = SpawnFailed{.reason = "exec: no such file", .hopeless = true};
 
 const MachineEvent kMissing = MainMissing{"left no process behind"};
+const MachineEvent kUnhealthy = Unhealthy{"3 probes failed: timed out", 20s};
 const MachineEvent kGuard = GuardTripped{"pids 120, limit 100"};
 
 std::string text_of(const Effect& effect) {
@@ -53,6 +61,10 @@ std::string text_of(const Effect& effect) {
     if (std::holds_alternative<Spawn>(effect)) return "spawn";
     if (std::holds_alternative<KillTree>(effect)) return "kill";
     if (std::holds_alternative<FindMain>(effect)) return "find";
+    if (std::holds_alternative<TellOverlap>(effect)) return "overlap";
+    if (std::holds_alternative<AwaitReady>(effect)) return "await ready";
+    if (std::holds_alternative<KillHook>(effect)) return "kill hook";
+    if (const auto* run = std::get_if<RunHook>(&effect)) return std::string{name_of(run->hook)};
     return "check";
 }
 
@@ -68,6 +80,8 @@ std::string where(const Machine& machine) {
             return "leftovers";
         case Machine::StopPhase::killing:
             return "killing";
+        case Machine::StopPhase::hooks:
+            return "hooks";
     }
     return {};
 }
@@ -94,6 +108,7 @@ public:
         return machine_.deadline() ? *machine_.deadline() - now_ : Duration{-1};
     }
     const Machine& machine() const { return machine_; }
+    void hint(const std::string& text) { machine_.set_ready_hint(text); }
 
     Life& does(std::initializer_list<MachineEvent> events) {
         for (const MachineEvent& event : events) {
@@ -112,6 +127,14 @@ private:
     Machine machine_{program_, 1};
     TimePoint now_ = kStart;
 };
+
+conf::Program with_hooks() {
+    conf::Program program = a_program();
+    program.hooks = {{.start_pre = {{.words = {"mkdir", "/run/web"}}},
+                      .stop_post = {{.words = {"rm", "/run/web.pid"}}},
+                      .stop_command = {.words = {"web", "quit"}}}};
+    return program;
+}
 
 // How to get to each place of the essay in machine.h.
 const std::map<std::string, std::vector<MachineEvent>> kWays{
@@ -134,18 +157,23 @@ const std::map<std::string, std::vector<MachineEvent>> kWays{
     {"looking again", {StartRequested{}, Executed{}, kExit0, MainFound{}, kExit0}},
     {"daemon", {StartRequested{}, Executed{}, kExit0, MainFound{}, DeadlineReached{}}},
     {"looked", {StartRequested{}, Executed{}, kExit0, kMissing}},
+    // Of one that is ready when somebody finds it so.
+    {"awaited", {StartRequested{}, Executed{}}},
 };
 
 // What `where` says of a place that has a name of its own here.
 const std::map<std::string, std::string> kKnownAs{
     {"executed", "starting"},     {"command", "starting"}, {"found", "starting"},
-    {"looking again", "looking"}, {"daemon", "running"},   {"looked", "confirming"}};
+    {"looking again", "looking"}, {"daemon", "running"},   {"looked", "confirming"},
+    {"awaited", "starting"}};
 
 const std::set<std::string> kOfDaemons{"command", "looking",       "found",
                                        "daemon",  "looking again", "looked"};
 
 Life at(const std::string& place) {
-    Life life{kOfDaemons.contains(place) ? a_daemon() : a_program()};
+    Life life{kOfDaemons.contains(place) ? a_daemon()
+              : place == "awaited"       ? a_probed_service()
+                                         : a_program()};
     for (const MachineEvent& event : kWays.at(place)) life.does({event});
     return life;
 }
@@ -165,6 +193,9 @@ const std::map<std::string, MachineEvent> kEvents{
     {"found", MainFound{}},
     {"missing", kMissing},
     {"guard", kGuard},
+    {"ready", BecameReady{}},
+    {"more time", TimeExtended{1s}},
+    {"unhealthy", kUnhealthy},
     {"emptied", Emptied{}},
     {"left behind", LeftBehind{2}},
     {"deadline", DeadlineReached{}},
@@ -307,6 +338,35 @@ const std::vector<Row> kEveryPair{
      "start, stop, restart, reset, executed, spawn failed, no room, hopeless, exit 0, exit 3, "
      "found, missing, guard, deadline",
      "."},
+    {"stopped", "ready, more time, unhealthy", "."},
+    {"waiting", "ready, more time, unhealthy", "."},
+    {"starting", "ready, more time, unhealthy", "."},
+    {"executed", "ready, more time, unhealthy", "."},
+    {"running", "ready, more time", "."},
+    {"running", "unhealthy", "signalling: SIGQUIT"},
+    {"signalling", "ready, more time, unhealthy", "."},
+    {"confirming", "ready, more time, unhealthy", "."},
+    {"leftovers", "ready, more time, unhealthy", "."},
+    {"killing", "ready, more time, unhealthy", "."},
+    {"backoff", "ready, more time, unhealthy", "."},
+    {"exited", "ready, more time, unhealthy", "."},
+    {"failed", "ready, more time, unhealthy", "."},
+    {"command", "ready, more time, unhealthy", "."},
+    {"looking", "ready, more time, unhealthy", "."},
+    {"found", "ready, more time, unhealthy", "."},
+    {"looking again", "ready, more time, unhealthy", "."},
+    {"daemon", "ready, more time", "."},
+    {"daemon", "unhealthy", "signalling: SIGQUIT"},
+    {"looked", "ready, more time, unhealthy", "."},
+    {"awaited", "stop, restart, guard, deadline", "signalling: SIGQUIT"},
+    {"awaited", "kill", "killing: kill"},
+    {"awaited", "spawn failed", "backoff"},
+    {"awaited", "no room", "waiting"},
+    {"awaited", "hopeless", "failed"},
+    {"awaited", "exit 0, exit 3", "confirming: check"},
+    {"awaited", "ready", "running"},
+    {"awaited",
+     "start, reset, executed, found, missing, more time, unhealthy, emptied, left behind", "."},
 };
 
 std::vector<std::string> split(const std::string& list) {
@@ -335,10 +395,238 @@ TEST_CASE("every state answers every event") {
     CHECK(seen.size() == kWays.size() * kEvents.size());
 }
 
+// --- hooks ---------------------------------------------------------------------------------------
+
+namespace {
+
+MachineEvent failed(Hook hook) {
+    return HookFailed{.hook = hook,
+                      .stage = std::string{name_of(hook)} + " (false)",
+                      .how = "exit 1",
+                      .last_line = "no"};
+}
+
+const std::map<std::string, MachineEvent> kHookEvents{
+    {"start_pre done", HookDone{Hook::start_pre}},
+    {"start_pre failed", failed(Hook::start_pre)},
+    {"start_pre lacked", HookFailed{Hook::start_pre, "start_pre (a)", "clone: no", "", true}},
+    {"stop_command done", HookDone{Hook::stop_command}},
+    {"stop_command failed", failed(Hook::stop_command)},
+    {"stop_post done", HookDone{Hook::stop_post}},
+    {"stop_post failed", failed(Hook::stop_post)},
+};
+
+const MachineEvent kPrepared = HookDone{Hook::start_pre};
+
+// Of a program that has all hooks.
+const std::map<std::string, std::vector<MachineEvent>> kHookWays{
+    {"preparing", {StartRequested{}}},
+    {"spawned", {StartRequested{}, kPrepared}},
+    {"not prepared", {StartRequested{}, StopRequested{}}},
+    {"commanding", {StartRequested{}, kPrepared, Executed{}, StopRequested{}}},
+    {"late command", {StartRequested{}, kPrepared, Executed{}, StopRequested{}, DeadlineReached{}}},
+    {"gone, commanding",
+     {StartRequested{}, kPrepared, Executed{}, StopRequested{}, kExit0, Emptied{}}},
+    {"cleaning up", {StartRequested{}, kPrepared, Executed{}, kExit3, Emptied{}}},
+    {"cleaning up, late",
+     {StartRequested{}, kPrepared, Executed{}, kExit3, Emptied{}, DeadlineReached{}}},
+};
+
+const std::map<std::string, std::string> kHookPlaces{
+    {"preparing", "starting"},    {"spawned", "starting"},        {"not prepared", "hooks"},
+    {"commanding", "signalling"}, {"late command", "signalling"}, {"gone, commanding", "hooks"},
+    {"cleaning up", "hooks"},     {"cleaning up, late", "hooks"},
+};
+
+// What is not here changes nothing.
+const std::vector<Row> kHookPairs{
+    {"preparing", "start_pre done", "starting: spawn"},
+    {"preparing", "start_pre failed", "hooks: stop_post"},
+    {"preparing", "start_pre lacked", "waiting"},
+    {"preparing", "stop, restart, guard, kill, deadline", "hooks: kill hook"},
+    {"spawned", "stop, restart, guard, deadline", "signalling: SIGQUIT"},
+    {"spawned", "kill", "killing: kill"},
+    {"spawned", "spawn failed, hopeless", "hooks: stop_post"},
+    {"spawned", "no room", "waiting"},
+    {"spawned", "exit 0, exit 3", "confirming: check"},
+    {"not prepared", "kill", "hooks: kill hook"},
+    {"not prepared", "deadline", "hooks"},
+    {"not prepared", "start_pre done, start_pre failed, start_pre lacked", "hooks: stop_post"},
+    {"commanding", "kill", "killing: kill hook, kill"},
+    {"commanding", "stop_command failed", "signalling: SIGQUIT"},
+    {"commanding", "deadline", "signalling: kill hook, SIGQUIT"},
+    {"commanding", "exit 0, exit 3", "confirming: check"},
+    {"commanding", "spawn failed, no room, hopeless", "hooks"},
+    {"late command", "kill", "killing: kill hook, kill"},
+    {"late command", "deadline", "signalling: SIGTERM"},
+    {"late command", "exit 0, exit 3", "confirming: check"},
+    {"late command", "spawn failed, no room, hopeless", "hooks"},
+    {"gone, commanding", "kill, deadline", "hooks: kill hook"},
+    {"gone, commanding", "stop_command done, stop_command failed", "hooks: stop_post"},
+    {"cleaning up", "kill, deadline", "hooks: kill hook"},
+    {"cleaning up", "stop_post done, stop_post failed", "backoff"},
+    {"cleaning up, late", "kill", "hooks: kill hook"},
+    {"cleaning up, late", "stop_post done, stop_post failed", "backoff"},
+};
+
+}  // namespace
+
+TEST_CASE("with hooks too every state answers every event") {
+    std::map<std::pair<std::string, std::string>, std::string> becomes;
+    for (const Row& row : kHookPairs) {
+        for (const std::string& event : split(row.events)) {
+            INFO(row.place << " under " << event);
+            REQUIRE(becomes.emplace(std::pair{row.place, event}, row.becomes).second);
+        }
+    }
+    std::map<std::string, MachineEvent> events = kEvents;
+    events.insert(kHookEvents.begin(), kHookEvents.end());
+    for (const auto& [place, way] : kHookWays) {
+        for (const auto& [name, event] : events) {
+            INFO(place << " under " << name);
+            Life life{with_hooks()};
+            for (const MachineEvent& step : way) life.does({step});
+            const auto row = becomes.find({place, name});
+            CHECK((name == "deadline" ? life.at_its_deadline() : life.after(event)) ==
+                  (row == becomes.end() ? kHookPlaces.at(place) : row->second));
+        }
+    }
+}
+
+TEST_CASE("of hooks that were not asked for nobody takes a word") {
+    for (const auto& [place, way] : kWays) {
+        for (const auto& [name, event] : kHookEvents) {
+            INFO(place << " under " << name);
+            const auto known_as = kKnownAs.find(place);
+            CHECK(at(place).after(event) ==
+                  (known_as == kKnownAs.end() ? place : known_as->second));
+        }
+    }
+}
+
+TEST_CASE("start_pre has start_timeout, and so has the program after it") {
+    Life life{with_hooks()};
+    CHECK(life.after(StartRequested{}) == "starting: start_pre");
+    CHECK(life.until_deadline() == 90s);
+    CHECK_FALSE(life.machine().main_alive());
+    CHECK_FALSE(life.machine().looking());
+    life.pass(80s);
+    CHECK(life.after(kPrepared) == "starting: spawn");
+    CHECK(life.until_deadline() == 90s);
+    CHECK(life.machine().main_alive());
+}
+
+TEST_CASE("start_pre that fails is a failed start that names its stage, and is cleaned up after") {
+    Life life{with_hooks()};
+    life.does({StartRequested{}});
+    CHECK(life.after(failed(Hook::start_pre)) == "hooks: stop_post");
+    CHECK(life.until_deadline() == 7s);
+    CHECK(life.after(HookDone{Hook::stop_post}) == "backoff");
+    CHECK(life.machine().last_ending()->kind == Ending::Kind::spawn_failure);
+    CHECK(life.machine().last_ending()->reason == "start_pre (false): exit 1: no");
+    CHECK(life.machine().failures() == 1);
+}
+
+TEST_CASE("start_pre that takes too long is killed, and the reason says so") {
+    Life life{with_hooks()};
+    life.does({StartRequested{}});
+    CHECK(life.at_its_deadline() == "hooks: kill hook");
+    CHECK(life.machine().deadline() == std::nullopt);
+    life.does({failed(Hook::start_pre), HookDone{Hook::stop_post}});
+    CHECK(life.machine().state() == State::backoff);
+    CHECK(life.machine().last_ending()->kind == Ending::Kind::start_timeout);
+    CHECK(life.machine().last_ending()->reason == "start_pre (false): not done within 1m30s: no");
+}
+
+TEST_CASE("a stop while start_pre runs ends it, and ends in stopped") {
+    Life life{with_hooks()};
+    life.does({StartRequested{}, StopRequested{}});
+    CHECK(life.after(failed(Hook::start_pre)) == "hooks: stop_post");
+    CHECK(life.after(HookDone{Hook::stop_post}) == "stopped");
+    CHECK(life.machine().failures() == 0);
+}
+
+TEST_CASE("stop_command stands for the first signal, for as long as that would get") {
+    Life life{with_hooks()};
+    life.does({StartRequested{}, kPrepared, Executed{}, DeadlineReached{}});
+    CHECK(life.after(StopRequested{}) == "signalling: stop_command");
+    CHECK(life.until_deadline() == 5s);
+    SECTION("it works") {
+        CHECK(life.after(HookDone{Hook::stop_command}) == "signalling");
+        CHECK(life.until_deadline() == 5s);
+        CHECK(life.at_its_deadline() == "signalling: SIGTERM");
+        CHECK(life.at_its_deadline() == "killing: kill");
+    }
+    SECTION("it fails: then the steps, from the first") {
+        life.pass(2s);
+        CHECK(life.after(failed(Hook::stop_command)) == "signalling: SIGQUIT");
+        CHECK(life.until_deadline() == 5s);
+        CHECK(life.at_its_deadline() == "signalling: SIGTERM");
+    }
+    SECTION("it hangs: then too, and its answer is waited for at the end") {
+        CHECK(life.at_its_deadline() == "signalling: kill hook, SIGQUIT");
+        CHECK(life.until_deadline() == 5s);
+        CHECK(life.after(kExit0) == "confirming: check");
+        CHECK(life.after(Emptied{}) == "hooks");
+        CHECK(life.machine().deadline() == std::nullopt);
+        CHECK(life.after(failed(Hook::stop_command)) == "hooks: stop_post");
+        CHECK(life.after(HookDone{Hook::stop_post}) == "stopped");
+    }
+    SECTION("the program goes before it has ended: it gets the rest of its time") {
+        life.pass(1s);
+        life.does({kExit0, Emptied{}});
+        CHECK(life.until_deadline() == 4s);
+        CHECK(life.at_its_deadline() == "hooks: kill hook");
+        CHECK(life.after(failed(Hook::stop_command)) == "hooks: stop_post");
+    }
+}
+
+TEST_CASE("stop_post comes after each end but one that is a kill, and changes none") {
+    SECTION("an end by itself, whatever becomes of the hook") {
+        Life life{with_hooks()};
+        life.does({StartRequested{}, kPrepared, Executed{}, kExit0});
+        CHECK(life.after(Emptied{}) == "hooks: stop_post");
+        CHECK(life.after(failed(Hook::stop_post)) == "exited");
+        CHECK(life.machine().last_ending()->reason == "exit 0");
+    }
+    SECTION("one that it was no use to start is still hopeless") {
+        Life life{with_hooks()};
+        life.does({StartRequested{}, kPrepared, kHopeless});
+        CHECK(life.after(HookDone{Hook::stop_post}) == "failed");
+    }
+    SECTION("a restart waits for it") {
+        Life life{with_hooks()};
+        life.does({StartRequested{}, kPrepared, Executed{}, DeadlineReached{}, RestartRequested{},
+                   HookDone{Hook::stop_command}, kExit0, Emptied{}});
+        CHECK(life.after(HookDone{Hook::stop_post}) == "starting: start_pre");
+    }
+    SECTION("leftovers that may stay don't hold it up") {
+        conf::Program program = with_hooks();
+        program.leftovers = conf::Leftovers::keep;
+        Life life{program};
+        life.does({StartRequested{}, kPrepared, Executed{}});
+        CHECK(life.after(kExit3) == "hooks: stop_post");
+    }
+    SECTION("killed") {
+        Life life{with_hooks()};
+        life.does({StartRequested{}, kPrepared, Executed{}, KillRequested{}, kExit0});
+        CHECK(life.after(Emptied{}) == "stopped");
+    }
+    SECTION("killed while it was prepared, or cleaned up after") {
+        Life preparing{with_hooks()};
+        preparing.does({StartRequested{}, KillRequested{}});
+        CHECK(preparing.after(failed(Hook::start_pre)) == "stopped");
+        Life cleaning{with_hooks()};
+        cleaning.does(
+            {StartRequested{}, kPrepared, Executed{}, kExit3, Emptied{}, KillRequested{}});
+        CHECK(cleaning.after(failed(Hook::stop_post)) == "stopped");
+    }
+}
+
 TEST_CASE("a service is ready when it has been alive for a second, a task never is") {
     Life service;
     service.does({StartRequested{}, Executed{}});
-    CHECK(service.until_deadline() == kReadyAfter);
+    CHECK(service.until_deadline() == conf::Readiness{}.after);
     CHECK_FALSE(service.machine().ready());
     CHECK(service.at_its_deadline() == "running");
     CHECK(service.machine().ready());
@@ -553,7 +841,7 @@ TEST_CASE("reset takes what came to an end back to stopped, and forgets its fail
 
     Life failed = at("failed");
     CHECK(failed.after(ResetRequested{}) == "stopped");
-    CHECK(failed.machine().desired() == Desired::down);
+    CHECK(failed.machine().desired() == Desired::up);
 }
 
 // --- programs that daemonize
@@ -573,7 +861,7 @@ TEST_CASE("a forking program is ready when its daemon has been alive for a secon
     CHECK(life.after(MainFound{}) == "starting");
     CHECK(life.machine().main_alive());
     CHECK_FALSE(life.machine().ready());
-    CHECK(life.until_deadline() == kReadyAfter);
+    CHECK(life.until_deadline() == conf::Readiness{}.after);
     CHECK(life.at_its_deadline() == "running");
     CHECK(life.machine().ready());
     CHECK(life.machine().deadline() == std::nullopt);
@@ -840,4 +1128,235 @@ TEST_CASE("the guard has nobody to signal while a daemon is looked for") {
     CHECK(life.after(kGuard) == "confirming: check");
     CHECK(life.after(Emptied{}) == "backoff");
     CHECK(life.machine().last_ending()->reason == "over its guard's limit: pids 120, limit 100");
+}
+
+namespace {
+
+conf::Program a_scheduled(conf::Overlap overlap) {
+    conf::Program program = a_program();
+    program.type = conf::ProgramType::task;
+    program.restart = conf::RestartPolicy::on_failure;
+    program.schedule = *conf::parse_schedule("@daily");
+    program.overlap = overlap;
+    return program;
+}
+
+// Ways to every place of a task with a schedule.
+const std::map<std::string, std::vector<MachineEvent>> kWaysOfTasks{
+    {"disarmed", {}},
+    {"armed", {ArmRequested{}}},
+    {"held up", {ConditionsChanged{"db"}, StartRequested{}}},
+    {"without room", {StartRequested{}, kNoRoom}},
+    {"starting", {StartRequested{}}},
+    {"running", {StartRequested{}, Executed{}}},
+    {"signalling", {StartRequested{}, Executed{}, RestartRequested{}}},
+    {"guarded", {StartRequested{}, Executed{}, kGuard}},
+    {"confirming", {StartRequested{}, Executed{}, kExit0}},
+    {"leftovers", {StartRequested{}, Executed{}, kExit0, LeftBehind{2}}},
+    {"backoff", {StartRequested{}, Executed{}, kExit3, Emptied{}}},
+    {"over", {StartRequested{}, Executed{}, kExit0, Emptied{}}},
+    {"hopeless", {StartRequested{}, kHopeless}},
+    {"in need", {ConditionsChanged{"db"}, StartRequested{}, DependencyFailed{"db failed"}}},
+};
+
+std::string due_at(const std::string& place, conf::Overlap overlap) {
+    Life life{a_scheduled(overlap)};
+    for (const MachineEvent& event : kWaysOfTasks.at(place)) life.does({event});
+    return life.after(Due{});
+}
+
+}  // namespace
+
+TEST_CASE("every state of a task under Due, with each overlap") {
+    struct Pair {
+        std::string place, skip, queue, replace;
+    };
+    const auto same = [](std::string place, std::string becomes) {
+        return Pair{std::move(place), becomes, becomes, becomes};
+    };
+    const std::vector<Pair> pairs{
+        same("disarmed", "stopped"),
+        same("armed", "starting: spawn"),
+        same("held up", "waiting: overlap"),
+        same("without room", "waiting: overlap"),
+        {"starting", "starting: overlap", "starting: overlap", "signalling: overlap, SIGQUIT"},
+        {"running", "running: overlap", "running: overlap", "signalling: overlap, SIGQUIT"},
+        same("signalling", "signalling: overlap"),
+        same("guarded", "signalling: overlap"),
+        same("confirming", "confirming: overlap"),
+        same("leftovers", "leftovers: overlap"),
+        same("backoff", "starting: spawn"),
+        same("over", "starting: spawn"),
+        same("hopeless", "starting: spawn"),
+    };
+    for (const Pair& pair : pairs) {
+        INFO(pair.place);
+        CHECK(due_at(pair.place, conf::Overlap::skip) == pair.skip);
+        CHECK(due_at(pair.place, conf::Overlap::queue) == pair.queue);
+        CHECK(due_at(pair.place, conf::Overlap::replace) == pair.replace);
+    }
+    for (const char* const place : {"armed", "over", "hopeless", "in need"}) {
+        INFO(place);
+        Life life{a_scheduled(conf::Overlap::skip)};
+        for (const MachineEvent& event : kWaysOfTasks.at(place)) life.does({event});
+        CHECK(life.machine().state() == State::waiting);
+        CHECK(life.machine().between_runs());
+        CHECK_FALSE(life.machine().waits_for_others());
+        CHECK_FALSE(life.machine().deadline());
+    }
+}
+
+TEST_CASE("a run that is queued begins when the last one is over, whatever that came to") {
+    for (const MachineEvent& end : {kExit0, kExit3, kGuard}) {
+        Life life{a_scheduled(conf::Overlap::queue)};
+        life.does({StartRequested{}, Executed{}, Due{}, Due{}});
+        CHECK(life.machine().queued());
+        life.does({end, kExit3, Emptied{}});
+        CHECK(life.machine().between_runs());
+        CHECK(life.until_deadline() == 0ms);
+        CHECK(life.at_its_deadline() == "starting: spawn");
+        CHECK_FALSE(life.machine().queued());
+    }
+    Life hopeless{a_scheduled(conf::Overlap::queue)};
+    hopeless.does({StartRequested{}, Due{}, kHopeless});
+    CHECK(hopeless.at_its_deadline() == "starting: spawn");
+
+    Life stopped{a_scheduled(conf::Overlap::queue)};
+    stopped.does({StartRequested{}, Executed{}, Due{}, StopRequested{}, kExit0, Emptied{}});
+    CHECK(stopped.machine().state() == State::stopped);
+}
+
+TEST_CASE("a run that gives way to the next has not failed") {
+    Life life{a_scheduled(conf::Overlap::replace)};
+    life.does({StartRequested{}, Executed{}, Due{}});
+    CHECK(life.machine().ending_is_known());
+    CHECK(life.machine().last_ending()->reason == "replaced by its next run");
+    life.does({kExit3, Emptied{}});
+    CHECK(life.machine().failures() == 0);
+    CHECK(life.at_its_deadline() == "starting: spawn");
+}
+
+// --- readiness and health ----------------------------------------------------------------------
+
+TEST_CASE("who is to be found ready is looked at from its exec on, and ready when it is found so") {
+    Life life{a_probed_service()};
+    life.does({StartRequested{}});
+    CHECK_FALSE(life.machine().awaits_ready());
+    life.pass(1s);
+    CHECK(life.after(Executed{}) == "starting: await ready");
+    CHECK(life.machine().awaits_ready());
+    CHECK(life.until_deadline() == 89s);
+    CHECK_FALSE(life.machine().ready());
+    CHECK(life.after(BecameReady{}) == "running");
+    CHECK(life.machine().ready());
+    CHECK_FALSE(life.machine().awaits_ready());
+    CHECK(life.until_deadline() == -1ms);
+}
+
+TEST_CASE("a daemon is looked at from when it is found, and anew when another takes its place") {
+    conf::Program program = a_daemon();
+    program.ready.kind = conf::Readiness::Kind::probe;
+    Life life{program};
+    CHECK(life.does({StartRequested{}, Executed{}, kExit0}).after(MainFound{}) ==
+          "starting: await ready");
+    CHECK(life.after(kExit0) == "looking: find");
+    CHECK_FALSE(life.machine().awaits_ready());
+    CHECK(life.after(MainFound{}) == "starting: await ready");
+    CHECK(life.after(BecameReady{}) == "running");
+}
+
+TEST_CASE("what was said before it was known to be up is not forgotten") {
+    Life service{a_probed_service()};
+    CHECK(service.does({StartRequested{}, BecameReady{}}).after(Executed{}) == "running");
+    CHECK(service.machine().ready());
+
+    conf::Program program = a_daemon();
+    program.ready.kind = conf::Readiness::Kind::notify;
+    Life daemon{program};
+    daemon.does({StartRequested{}, Executed{}, kExit0});
+    CHECK(daemon.after(BecameReady{}) == "looking");
+    CHECK(daemon.after(MainFound{}) == "running");
+
+    // But by the next run.
+    service.does({kExit3, Emptied{}, DeadlineReached{}});
+    CHECK(service.after(Executed{}) == "starting: await ready");
+}
+
+TEST_CASE("without patience for it, it is ready as soon as it is executed") {
+    conf::Program program = a_program();
+    program.ready.after = 0s;
+    Life life{program};
+    CHECK(life.does({StartRequested{}}).after(Executed{}) == "running");
+    CHECK(life.machine().ready());
+}
+
+TEST_CASE("who is not found ready in time has failed, and it is said what was found instead") {
+    Life life{a_probed_service()};
+    life.does({StartRequested{}, Executed{}});
+    CHECK(life.at_its_deadline() == "signalling: SIGQUIT");
+    CHECK(life.does({kExit0, Emptied{}}).machine().last_ending()->reason ==
+          "not ready within 1m30s");
+    CHECK(life.machine().last_ending()->kind == Ending::Kind::start_timeout);
+    CHECK(life.machine().failures() == 1);
+
+    Life hinted{a_probed_service()};
+    hinted.does({StartRequested{}, Executed{}});
+    hinted.hint("tcp 127.0.0.1:1: Connection refused");
+    hinted.at_its_deadline();
+    CHECK(hinted.machine().last_ending()->reason ==
+          "not ready within 1m30s: tcp 127.0.0.1:1: Connection refused");
+}
+
+TEST_CASE("who asks for more time gets it, to start and to stop, and never less") {
+    Life life{a_probed_service()};
+    life.does({StartRequested{}, Executed{}});
+    life.pass(80s);
+    life.does({TimeExtended{5s}});
+    CHECK(life.until_deadline() == 10s);
+    life.does({TimeExtended{30s}});
+    CHECK(life.until_deadline() == 30s);
+    life.does({BecameReady{}, TimeExtended{30s}});
+    CHECK(life.until_deadline() == -1ms);
+    life.does({StopRequested{}});
+    CHECK(life.until_deadline() == 5s);
+    life.does({TimeExtended{30s}});
+    CHECK(life.until_deadline() == 30s);
+
+    // Living for a while is no task that takes longer.
+    Life plain = at("executed");
+    plain.does({TimeExtended{30s}});
+    CHECK(plain.until_deadline() == 1s);
+}
+
+TEST_CASE("unhealthy is a failure, from which what was before it was found counts") {
+    Life life = at("running");
+    for (const int failures : {1, 2}) {
+        CHECK(life.after(Unhealthy{"3 probes failed: timed out", std::nullopt}) ==
+              "signalling: SIGQUIT");
+        CHECK(life.machine().ending_is_known());
+        life.does({MainExited{{.signal = SIGKILL}}});
+        CHECK(life.after(Emptied{}) == "backoff");
+        CHECK(life.machine().failures() == failures);
+        life.does({DeadlineReached{}, Executed{}, DeadlineReached{}});
+    }
+    CHECK(life.machine().last_ending()->kind == Ending::Kind::health);
+    CHECK(life.machine().last_ending()->reason == "unhealthy: 3 probes failed: timed out");
+    CHECK(life.machine().last_ending()->status == ExitStatus{.signal = SIGKILL});
+    // It was well for 20 s: a new count.
+    life.does({kUnhealthy, kExit0, Emptied{}});
+    CHECK(life.machine().failures() == 1);
+    CHECK(life.machine().state() == State::backoff);
+    for (int i = 0; i < 2; ++i) {
+        life.does({DeadlineReached{}, Executed{}, DeadlineReached{},
+                   Unhealthy{"no WATCHDOG=1 for 30s", 1s}, kExit0, Emptied{}});
+    }
+    CHECK(life.machine().state() == State::failed);
+}
+
+TEST_CASE("the operator's word counts more than the probe's") {
+    Life stopped = at("running");
+    CHECK(stopped.does({kUnhealthy, StopRequested{}, kExit0}).after(Emptied{}) == "stopped");
+    Life restarted = at("running");
+    CHECK(restarted.does({kUnhealthy, RestartRequested{}, kExit0}).after(Emptied{}) ==
+          "starting: spawn");
 }

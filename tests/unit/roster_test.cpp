@@ -228,7 +228,7 @@ TEST_CASE("a daemon that is found is the main process, and the command's exit is
 
     it.roster->on_main_found(1, 500);
     CHECK(it["web"].run()->pid == 500);
-    it.pass(model::kReadyAfter);
+    it.pass(conf::Readiness{}.after);
     CHECK(it.told() == Lines{"web: running (pid 500, run 1)", "web: ready (pid 500, run 1)"});
     CHECK(it["web"].last_exits().empty());
     CHECK(it.roster->runs_reaped() == 0);
@@ -254,7 +254,7 @@ TEST_CASE("a daemon that forks twice is handed over twice, and its run is counte
     it.exits(1, 0);
     it.roster->on_main_found(1, 501);
     CHECK(it.host.asked() == Lines{"spawn web", "find 1", "find 1"});
-    it.pass(model::kReadyAfter);
+    it.pass(conf::Readiness{}.after);
     CHECK(it.state("web") == "running");
     it.told();
     it.roster->on_main_exited(1, {.signal = SIGKILL}, {.remark = "out of memory"});
@@ -377,7 +377,7 @@ TEST_CASE("a start of what daemonizes is answered when its daemon is ready") {
     it.pass(2s);
     CHECK(answer.told.empty());
     it.roster->on_main_found(1, 500);
-    it.pass(model::kReadyAfter);
+    it.pass(conf::Readiness{}.after);
     CHECK(answer.told == Lines{"yes"});
 }
 
@@ -683,7 +683,9 @@ TEST_CASE("a program that could not be started makes reeve exit with 1") {
     CHECK(it.finished == std::vector<int>{1});
 }
 
-TEST_CASE("one that was not ready in time makes reeve exit with its signal, or 1") {
+TEST_CASE(
+    "one that was not ready in time makes reeve exit with 1, whatever came of the signal to end "
+    "it") {
     const int code = GENERATE(0, 143);
     conf::Program web = a_service("web");
     web.restart = conf::RestartPolicy::never;
@@ -694,7 +696,7 @@ TEST_CASE("one that was not ready in time makes reeve exit with its signal, or 1
     it.pass(5s);
     it.ends(1, code);
     it.roster->on_rest_gone();
-    CHECK(it.finished == std::vector<int>{code == 0 ? 1 : 143});
+    CHECK(it.finished == std::vector<int>{1});
 }
 
 TEST_CASE("one without a daemon makes reeve exit with 1, whatever its command said") {
@@ -712,4 +714,70 @@ TEST_CASE("one without a daemon makes reeve exit with 1, whatever its command sa
           "program web: exit " + std::to_string(code) + ", and left no process behind");
     it.roster->on_rest_gone();
     CHECK(it.finished == std::vector<int>{1});
+}
+
+// --- who is brought along ------------------------------------------------------------------------
+
+TEST_CASE("a start brings up what it needs, also what is on its way down") {
+    conf::Program web = a_service("web");
+    web.depends_on = {{.program = "db", .until = conf::Until::ready}};
+    conf::Program db = a_service("db");
+    Rostered it{{web, db}};
+    it.roster->start_autostart();
+    it.runs(1);  // db
+    it.runs(2);
+    it.host.asked();
+    SECTION("it is stopping") {
+        it.ends(2, 3);
+        it.roster->stop(it["web"], kOperator);
+        it.roster->stop(it["db"], kOperator);
+        it.roster->start(it["web"], kOperator);
+        it.ends(1, 0);
+        it.runs(3);
+        it.runs(4);
+        CHECK(it.state("web") == "running");
+    }
+    SECTION("it was to be stopped after others") {
+        it.roster->stop({&it["web"], &it["db"]}, kOperator);
+        it.roster->start(it["web"], kOperator);
+        it.ends(2, 0);
+        it.runs(3);
+        CHECK(it.state("web") == "running");
+        CHECK(it.state("db") == "running");
+        CHECK(it["db"].run()->number == 1);
+    }
+}
+
+TEST_CASE("who waits for one that waits in vain is told so") {
+    conf::Program web = a_service("web");
+    web.depends_on = {{.program = "db", .until = conf::Until::ready}};
+    conf::Program db = a_service("db");
+    db.depends_on = {{.program = "disk", .until = conf::Until::ready}};
+    Rostered it{{web, db, a_service("disk")}};
+    it.roster->start(it["web"], kOperator);
+    Answer answer;
+    it.roster->await(it["web"], Goal::up, answer.done());
+    it.executed(1);
+    it.pass(0ms);
+    CHECK(answer.told.empty());
+    it.roster->stop(it["disk"], kOperator);
+    it.ends(1, 0);
+    it.pass(0ms);
+    CHECK(answer.told == Lines{"no: waits for db (waiting)"});
+}
+
+TEST_CASE("who waits for room, and then for one that has failed meanwhile, fails with it") {
+    conf::Program web = a_service("web");
+    web.depends_on = {{.program = "db", .until = conf::Until::ready}};
+    conf::Program db = a_service("db");
+    db.max_failures = 1;
+    Rostered it{{web, db}};
+    it.roster->start_autostart();
+    it.runs(1);
+    it.roster->on_spawn_failed(2, {.reason = "no pid", .no_room = true});
+    it.ends(1, 3);
+    REQUIRE(it.state("db") == "failed");
+    it.pass(100ms);
+    CHECK(it.state("web") == "failed");
+    CHECK(it.note("web") == "db failed: exit 3");
 }
