@@ -12,6 +12,7 @@
 #include "conf/difference.h"
 #include "supervisor/app/environment.h"
 #include "supervisor/base/probes.h"
+#include "supervisor/os/mount_view.h"
 #include "supervisor/os/pid_file.h"
 #include "supervisor/os/signal_fd.h"
 
@@ -105,6 +106,8 @@ struct LinuxHost::Live {
     // One at a time under a name: it must not do to the next run what was meant for its own.
     loop::Work preparation;
     std::shared_ptr<std::atomic<bool>> wanted = std::make_shared<std::atomic<bool>>(true);
+    // Its mount namespace; null: ours.  A probe that is being started in it keeps it, too.
+    std::shared_ptr<base::Fd> view;
     os::Account account;
 
     // The main process, from its clone until it is taken; 0 before and after.
@@ -133,6 +136,7 @@ struct LinuxHost::Live {
 struct LinuxHost::Prepared {
     std::optional<Expected<os::Account, os::AccountError>> account;
     std::optional<base::OsExpected<os::NotifySocket>> notify;
+    std::optional<base::OsExpected<base::Fd>> view;
 };
 
 LinuxHost::LinuxHost(Parts parts)
@@ -265,7 +269,7 @@ bool LinuxHost::must_be_prepared(const Live& live) const {
     const conf::Program& program = *live.program;
     const bool is_ours =
         program.user.empty() && program.group.empty() && !program.supplementary_groups;
-    return !is_ours || !program.pid_files.empty() ||
+    return !is_ours || !program.pid_files.empty() || !program.views.empty() ||
            (is_heard(program) && !notify_.has(live.slot));
 }
 
@@ -278,12 +282,19 @@ void LinuxHost::prepare(Live& live) {
     std::optional<os::NotifyRequest> notify;
     if (is_heard(program) && !notify_.has(live.slot)) {
         notify = notify_.request_for(live.name, std::nullopt);
+        notify->private_tmp = !program.views.empty() && program.views.front().private_tmp;
+    }
+    std::optional<os::MountView> view;
+    if (!program.views.empty()) {
+        const conf::FileView& wanted = program.views[static_cast<std::size_t>(live.instance - 1)];
+        view = {wanted.private_tmp, wanted.read_only, wanted.writable};
     }
     const bool has_user = !program.user.empty();
     const bool preparing = live.preparation.start(
-        [query, stale, notify, has_user, result, wanted = live.wanted] {
+        [query, stale, notify, view, has_user, result, wanted = live.wanted] {
             if (!stale.empty()) os::remove_pid_file(stale);
             result->account = os::resolve_account(query);
+            if (view && *wanted) result->view = os::make_mount_view(*view);
             if (!*wanted) return;
             if (!notify || !*result->account) return;
             os::NotifyRequest request = *notify;
@@ -304,6 +315,14 @@ void LinuxHost::prepared(Live& live, Prepared& result) {
         return give_up(live, {error.text(), error.is_transient(), false});
     }
     live.account = **result.account;
+    if (result.view) {
+        if (!*result.view) {
+            const base::OsError& error = result.view->error();
+            return lacking(live, error,
+                           error.number == EPERM ? " (needs the capability sys_admin)" : "");
+        }
+        live.view = std::make_shared<base::Fd>(std::move(**result.view));
+    }
     if (result.notify) {
         if (!*result.notify) return lacking(live, result.notify->error());
         const auto added = notify_.add(live.slot, live.name, std::move(**result.notify));
@@ -428,6 +447,8 @@ SideOrder LinuxHost::order_for(const Live& live, const std::vector<std::string>&
         request.ids = {live.account.uid, live.account.gid, live.account.groups};
     }
     request.umask = program.umask;
+    order.view = live.view;
+    if (order.view) request.mount_namespace = order.view->get();
     return order;
 }
 
@@ -624,6 +645,14 @@ os::SpawnRequest LinuxHost::request_for(const Live& live, const log::OutputFds& 
             {std::string{limit.name}, limit.resource, {limit.soft, limit.hard}});
     }
     request.processors = program.cpu_affinity;
+    if (live.view) request.mount_namespace = live.view->get();
+    request.no_new_privileges = program.security.no_new_privileges;
+    if (program.security.capabilities) {
+        request.capabilities.emplace();
+        for (const conf::Capability& one : *program.security.capabilities) {
+            request.capabilities->push_back({one.name, one.number});
+        }
+    }
     request.want_pidfd = false;
     request.parent_death_signal = SIGTERM;
     return request;

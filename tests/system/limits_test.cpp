@@ -76,3 +76,90 @@ cpu_affinity = [0, 8000]
                    "cpu_affinity 0,8000: Invalid argument (there is no CPU 8000, but "));
     reeve.stop();
 }
+
+TEST_CASE("nginx serves a low port as www-data by one capability, and its workers have no other") {
+    if (!am_root()) REEVE_SKIP("needs root");
+    if (!is_installed("nginx")) REEVE_SKIP("nginx is not installed");
+    Directory directory;
+    // Others of this machine may have 80.
+    int port = 0;
+    for (int each = 1023; each > 600 && port == 0; --each) {
+        if (!listens(each)) port = each;
+    }
+    ::chmod(directory.path().c_str(), 0777);
+    std::string conf =
+        "daemon off; worker_processes 1; error_log stderr; pid PLACE/pid;\n"
+        "events {}\nhttp { access_log off; client_body_temp_path PLACE/body;\n"
+        "proxy_temp_path PLACE/proxy; fastcgi_temp_path PLACE/fastcgi;\n"
+        "uwsgi_temp_path PLACE/uwsgi; scgi_temp_path PLACE/scgi;\n"
+        "server { listen 127.0.0.1:" +
+        std::to_string(port) + "; location / { return 200 'served'; } } }\n";
+    for (std::size_t at; (at = conf.find("PLACE")) != std::string::npos;) {
+        conf.replace(at, 5, directory.path());
+    }
+    directory.write("nginx.conf", conf);
+    const std::string web =
+        "command = \"nginx -c '${config_dir}/nginx.conf'\"\nuser = \"www-data\"\n"
+        "max_failures = 1\n";
+    Reeve reeve{directory, "[program.web]\n" + web +
+                               "security = { no_new_privileges = true, capabilities = "
+                               "[\"net_bind_service\"] }\n[program.without]\nautostart = false\n" +
+                               web};
+    const pid_t master = pid_of(reeve, "web");
+    CHECK(contains(ask_tcp(port, "GET / HTTP/1.0\r\n\r\n"), "served"));
+    wait_until("the worker is there",
+               [&] { return processes_of(reeve.tree(), "web").size() == 2; });
+    for (const auto& process : processes_of(reeve.tree(), "web")) {
+        const auto pid = static_cast<pid_t>(process.pid);
+        CHECK(line_of(pid, "status", "Uid:") == line_of(master, "status", "Uid:"));
+        for (const char* set : {"CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"}) {
+            CHECK(line_of(pid, "status", set) == "0000000000000400");
+        }
+        CHECK(line_of(pid, "status", "NoNewPrivs:") == "1");
+    }
+    CHECK(line_of(master, "status", "Uid:") != "0 0 0 0");
+    CHECK(reeve.ctl({"stop", "web"}).code == 0);
+    // Else it would prove nothing.
+    reeve.ctl({"start", "without"});
+    reeve.wait_for_state("without", "failed");
+    CHECK(contains(reeve.ctl({"logs", "without"}).out, "Permission denied"));
+    reeve.stop();
+}
+
+TEST_CASE("a program and its probe have a /tmp of their own for a run, and write where they may") {
+    if (!am_root()) REEVE_SKIP("needs root");
+    Directory directory;
+    const std::string name = "reeve-test-" + std::to_string(::getpid());
+    const std::string data = "/run/" + name;
+    REQUIRE(::mkdir(data.c_str(), 0755) == 0);
+    Reeve reeve{directory, R"(
+[supervisor]
+environment = { MINE = "/tmp/)" +
+                               name + R"(", DATA = ")" + data + R"(" }
+[program.web]
+command = """sh -c '
+  test ! -e $MINE && touch $MINE || exit 3
+  (touch /run/reeve-no) 2>/dev/null && exit 4
+  touch $DATA/log || exit 5
+  exec sleep 1000'
+"""
+directory = "/"
+ready.exec = "test -e '${MINE}'"
+security = { private_tmp = true, read_only = ["/"], writable = ["${DATA}"] }
+[program.wrong]
+command = "sleep 1000"
+security = { read_only = ["/"], writable = ["${DATA}/nosuch"] }
+max_failures = 1
+)"};
+    const pid_t first = pid_of(reeve, "web");
+    CHECK(::access(("/tmp/" + name).c_str(), F_OK) != 0);
+    CHECK(::unlink((data + "/log").c_str()) == 0);
+    CHECK(reeve.ctl({"restart", "web"}).code == 0);
+    CHECK(pid_of(reeve, "web") != first);
+    reeve.wait_for_state("wrong", "failed");
+    CHECK(contains(reeve.program("wrong").note,
+                   "security.writable " + data + "/nosuch: No such file or directory"));
+    reeve.stop();
+    CHECK(::unlink((data + "/log").c_str()) == 0);
+    ::rmdir(data.c_str());
+}
