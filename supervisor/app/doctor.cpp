@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "conf/listen_address.h"
 #include "supervisor/log/journal_message.h"
 #include "supervisor/log/syslog_sink.h"
 #include "supervisor/os/capability.h"
@@ -231,12 +232,36 @@ std::vector<Finding> outputs(const core::Roster& roster) {
     return findings;
 }
 
+// One for all that are open, and one for each that is not.
+std::vector<Finding> sockets_of(const ListenSockets& sockets) {
+    std::vector<Finding> findings;
+    std::string open;
+    for (const ListenSocketPtr& socket : sockets.all()) {
+        if (socket->fd() >= 0) {
+            open += (open.empty() ? "" : ", ") + socket->spec().name + " at " +
+                    conf::format_listen_address(socket->spec().address);
+            continue;
+        }
+        const std::string trouble = socket->trouble();
+        findings.push_back(
+            {"sockets", Verdict::warn,
+             trouble.empty() ? "socket " + socket->spec().name + ": not open yet" : trouble,
+             "mend what the reason names (it is tried again whenever one of its "
+             "programs starts), then `reevectl start` them"});
+    }
+    if (!open.empty()) {
+        findings.insert(findings.begin(), {"sockets", Verdict::ok, "open: " + open, {}});
+    }
+    return findings;
+}
+
 }  // namespace
 
 std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
                              const std::string& no_more_cgroups, const core::Roster& roster,
                              const std::optional<os::PidUse>& pids, double pids_warn,
-                             const std::optional<model::OutputTrouble>& own_log_trouble) {
+                             const std::optional<model::OutputTrouble>& own_log_trouble,
+                             const ListenSockets& sockets) {
     std::vector<Finding> all{kernel(),
                              position(machine),
                              tracking_of(tracking, no_more_cgroups),
@@ -245,6 +270,7 @@ std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
                              memory(machine),
                              leftovers(machine, tracking),
                              limits(roster)};
+    for (Finding& finding : sockets_of(sockets)) all.push_back(std::move(finding));
     all.push_back(own_log(own_log_trouble));
     for (Finding& finding : outputs(roster)) all.push_back(std::move(finding));
     return all;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/app/listen_sockets.h"
 #include "supervisor/app/tracking.h"
 #include "supervisor/control/process_source.h"
 #include "supervisor/core/roster.h"
@@ -25,6 +26,7 @@ std::vector<control::Finding> examine(const Machine& machine, const Tracking& tr
                                       const std::string& no_more_cgroups,
                                       const core::Roster& roster,
                                       const std::optional<os::PidUse>& pids, double pids_warn,
-                                      const std::optional<model::OutputTrouble>& own_log_trouble);
+                                      const std::optional<model::OutputTrouble>& own_log_trouble,
+                                      const ListenSockets& sockets);
 
 }  // namespace reeve::app

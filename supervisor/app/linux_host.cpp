@@ -102,10 +102,12 @@ struct LinuxHost::Live {
     std::uint64_t run;
     std::string invocation_id;
 
-    // What may hang: its user is looked up, a stale pid file removed.
+    // What may hang: its user is looked up, a stale pid file removed, a socket opened that wasn't.
     // One at a time under a name: it must not do to the next run what was meant for its own.
     loop::Work preparation;
     std::shared_ptr<std::atomic<bool>> wanted = std::make_shared<std::atomic<bool>>(true);
+    // Kept until it is gone: what the child is to be passed must be open until it has executed.
+    std::vector<ListenSocketPtr> sockets;
     // Its mount namespace; null: ours.  A probe that is being started in it keeps it, too.
     std::shared_ptr<base::Fd> view;
     os::Account account;
@@ -136,6 +138,7 @@ struct LinuxHost::Live {
 struct LinuxHost::Prepared {
     std::optional<Expected<os::Account, os::AccountError>> account;
     std::optional<base::OsExpected<os::NotifySocket>> notify;
+    std::optional<ListenTrouble> no_socket{};
     std::optional<base::OsExpected<base::Fd>> view;
 };
 
@@ -257,6 +260,7 @@ void LinuxHost::spawn(const core::SpawnOrder& order) {
     invocations_.erase(order.slot);
     Live& live = *slot;
     tracker_.begin(live.id, live.slot, live.invocation_id, os::ticks_since_boot());
+    if (parts_.sockets) live.sockets = parts_.sockets->of(live.program->name);
 
     if (must_be_prepared(live)) {
         prepare(live);
@@ -269,7 +273,9 @@ bool LinuxHost::must_be_prepared(const Live& live) const {
     const conf::Program& program = *live.program;
     const bool is_ours =
         program.user.empty() && program.group.empty() && !program.supplementary_groups;
-    return !is_ours || !program.pid_files.empty() || !program.views.empty() ||
+    const bool all_open = std::ranges::all_of(
+        live.sockets, [](const ListenSocketPtr& socket) { return socket->fd() >= 0; });
+    return !is_ours || !program.pid_files.empty() || !program.views.empty() || !all_open ||
            (is_heard(program) && !notify_.has(live.slot));
 }
 
@@ -291,12 +297,18 @@ void LinuxHost::prepare(Live& live) {
     }
     const bool has_user = !program.user.empty();
     const bool preparing = live.preparation.start(
-        [query, stale, notify, view, has_user, result, wanted = live.wanted] {
+        [query, stale, notify, view, has_user, result, sockets = live.sockets,
+         wanted = live.wanted] {
             if (!stale.empty()) os::remove_pid_file(stale);
             result->account = os::resolve_account(query);
+            for (const ListenSocketPtr& socket : sockets) {
+                if (!*wanted) return;
+                const auto opened = socket->open();
+                if (!opened && !result->no_socket) result->no_socket = opened.error();
+            }
             if (view && *wanted) result->view = os::make_mount_view(*view);
             if (!*wanted) return;
-            if (!notify || !*result->account) return;
+            if (!notify || !*result->account || result->no_socket) return;
             os::NotifyRequest request = *notify;
             if (has_user) request.only_user = (*result->account)->uid;
             result->notify = os::open_notify_socket(request);
@@ -313,6 +325,9 @@ void LinuxHost::prepared(Live& live, Prepared& result) {
     if (!*result.account) {
         const os::AccountError& error = result.account->error();
         return give_up(live, {error.text(), error.is_transient(), false});
+    }
+    if (const auto& trouble = result.no_socket) {
+        return give_up(live, {trouble->text, trouble->transient, false});
     }
     live.account = **result.account;
     if (result.view) {
@@ -357,6 +372,7 @@ void LinuxHost::launch(Live& live) {
     if (const auto watched = watch(live); !watched) return lacking(live, watched.error());
     const auto output = begin_output(live);
     if (!output) return lacking(live, output.error());
+    reset_flags(live);
     auto spawned = clone(live, *output);
     if (!spawned) return lacking(live, spawned.error());
 
@@ -450,6 +466,18 @@ SideOrder LinuxHost::order_for(const Live& live, const std::vector<std::string>&
     order.view = live.view;
     if (order.view) request.mount_namespace = order.view->get();
     return order;
+}
+
+// Not under the hands of one that shares them.
+void LinuxHost::reset_flags(const Live& live) const {
+    for (const ListenSocketPtr& socket : live.sockets) {
+        const bool shared = std::ranges::any_of(live_, [&](const auto& entry) {
+            const Live& other = *entry.second;
+            return &other != &live && other.launched &&
+                   std::ranges::find(other.sockets, socket) != other.sockets.end();
+        });
+        if (!shared) socket->reset_flags();
+    }
 }
 
 base::OsExpected<void> LinuxHost::open_output(const Live& live) {
@@ -617,9 +645,20 @@ os::SpawnRequest LinuxHost::request_for(const Live& live, const log::OutputFds& 
                 std::to_string(std::chrono::microseconds{program.health->interval}.count()));
         }
     }
+    for (std::string& variable : listen_environment(live.sockets)) {
+        const std::string name = variable.substr(0, variable.find('=') + 1);
+        std::erase_if(request.environment,
+                      [&](const std::string& other) { return other.starts_with(name); });
+        request.environment.push_back(std::move(variable));
+    }
+    int number = os::SpawnRequest::kFirstPassed;
+    for (const ListenSocketPtr& socket : live.sockets) {
+        request.passed.push_back({socket->fd(), number++});
+    }
     if (live.newline_end) {
         request.passed.push_back({live.newline_end.get(), program.ready.descriptor});
     }
+    if (!live.sockets.empty()) request.pid_variable = kListenPid;
     if (program.tty) {
         request.input = {os::SpawnRequest::Input::Kind::terminal, {}};
         // For those who look on it as on a terminal; it says what all of them understand.

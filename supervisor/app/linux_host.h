@@ -19,6 +19,7 @@
 #include "conf/local_zone.h"
 #include "conf/paths.h"
 #include "supervisor/app/daemon_search.h"
+#include "supervisor/app/listen_sockets.h"
 #include "supervisor/app/notify_listener.h"
 #include "supervisor/app/run_watch.h"
 #include "supervisor/app/side_commands.h"
@@ -66,6 +67,8 @@ public:
         // Where each run has a cgroup of its own; else why not, as the end of a sentence.
         os::CgroupTree* cgroups = nullptr;
         std::string no_cgroups{};
+        // What programs are passed; null: nothing.
+        ListenSockets* sockets = nullptr;
         // Of the sockets that programs notify on; absolute.
         std::string notify_directory{};
     };
@@ -129,6 +132,7 @@ private:
     base::OsExpected<void> open_output(const Live& live);
     base::OsExpected<log::OutputFds> begin_output(const Live& live);
     base::Fd copy_for(const core::CommandOrder& order);
+    void reset_flags(const Live& live) const;
     void pump();
     void launch(Live& live);
     base::Fd cgroup_of(Live& live);

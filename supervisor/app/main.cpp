@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "conf/listen_address.h"
 #include "conf/load.h"
 #include "conf/paths.h"
 #include "conf/quote.h"
@@ -74,6 +75,14 @@ int check(const std::optional<std::string>& wanted) {
     if (!config) return config.error();
     std::string text = config->files.front() + ": " + std::to_string(config->programs.size()) +
                        (config->programs.size() == 1 ? " program" : " programs") + ", no errors\n";
+    for (const conf::Socket& socket : config->sockets) {
+        std::string places;
+        for (const conf::ListenAddress& address : socket.listen) {
+            places += (places.empty() ? "" : ", ") + conf::format_listen_address(address);
+        }
+        text += "socket " + socket.name + ": " + places +
+                (socket.programs.empty() ? " (not opened: its programs are disabled)" : "") + "\n";
+    }
     for (const std::string& name : config->disabled) text += "disabled: " + name + "\n";
     return print(text);
 }

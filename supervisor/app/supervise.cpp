@@ -21,6 +21,7 @@
 #include "supervisor/app/former.h"
 #include "supervisor/app/guard_watch.h"
 #include "supervisor/app/linux_host.h"
+#include "supervisor/app/listen_sockets.h"
 #include "supervisor/app/memory.h"
 #include "supervisor/app/options.h"
 #include "supervisor/app/pid_watch.h"
@@ -60,6 +61,9 @@ constexpr milliseconds kSettled{2000};
 // Late among the kernel's victims when memory runs out: programs can be started again, and without
 // reeve nobody does.  Not exempt: should reeve itself be what grows, it has to go.
 constexpr int kOomScoreAdj = -900;
+
+// For the disks that [socket.NAME]s lie on, and the name service that knows their owners.
+constexpr milliseconds kSocketsPatience{2000};
 
 // What those get who entered our PID namespace from outside, once all programs are down.
 constexpr milliseconds kGuestsPatience{500};
@@ -332,6 +336,13 @@ int supervise(conf::Config config) {
     auto output = log::LogThread::start(**loop, **console, own_log);
     if (!output) return refused(output.error().text());
 
+    // After whoever had them before us has ended, and before anything is started.  One that can't
+    // be had is no reason to keep other programs down: its own are tried, with it, like any that
+    // fail to start.
+    ListenSockets sockets;
+    sockets.configure(config.sockets);
+    const std::vector<std::string> sockets_missing = sockets.open_all(kSocketsPatience);
+
     int exit_code = kExitInternal;
     {
         core::EventLog events;
@@ -348,6 +359,7 @@ int supervise(conf::Config config) {
                         .oom_score_adj = machine.oom_score_adj_before,
                         .cgroups = tracking->cgroups ? &*tracking->cgroups : nullptr,
                         .no_cgroups = tracking->why_no_cgroups,
+                        .sockets = &sockets,
                         .notify_directory = notify_directory}};
         core::Roster roster{host, events, config, settings_of(config.supervisor, pid1)};
         (*output)->set_prefix(roster.instances().size() > 1);
@@ -383,7 +395,7 @@ int supervise(conf::Config config) {
              .examine =
                  [&] {
                      return examine(machine, *tracking, host.no_more_cgroups(), roster, pids.ask(),
-                                    config.supervisor.pids_warn, own_log.trouble());
+                                    pids.warn(), own_log.trouble(), sockets);
                  }}};
         host.on_unexamined([&] { sampler.sample([](const control::Sample&) {}); });
         GuardWatch guards{**loop, host, roster, sampler};
@@ -460,6 +472,9 @@ int supervise(conf::Config config) {
                 [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; });
             if (!fault.empty()) own_log.warn(fault);
         }
+        for (const std::string& missing : sockets_missing) {
+            own_log.warn(missing + "; it is tried again whenever one of its programs starts");
+        }
         traces.stay();
         release_startup_memory();
         roster.start_autostart();
@@ -473,6 +488,7 @@ int supervise(conf::Config config) {
         server.stop();
         os::remove_socket_file(*socket);
         os::remove_notify_directory(notify_directory);
+        sockets.close(kSocketsPatience);
         // What could not be killed is the next one's to know of.
         if (!os::have_children()) remove_state(machine.state_file);
         if (tracking->cgroups) tracking->cgroups->close();
