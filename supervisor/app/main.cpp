@@ -17,6 +17,7 @@
 #include "supervisor/app/options.h"
 #include "supervisor/app/supervise.h"
 #include "supervisor/app/supervision_thread.h"
+#include "supervisor/app/termination_log.h"
 
 // The map: what was asked for, and who does it.
 namespace {
@@ -33,24 +34,27 @@ int print(const std::string& text) {
 
 using Look = std::function<std::vector<conf::Found>(const std::vector<std::string>&)>;
 
+// On stderr, and where Kubernetes looks for it when no supervision comes of it.
+Unexpected<int> refuse(const std::string& why, int exit_code) {
+    std::fputs(why.c_str(), stderr);
+    if (exit_code == app::kExitConfig) {
+        app::write_termination_log(app::termination_path(), app::no_start_message(why, exit_code));
+    }
+    return Unexpected<int>{exit_code};
+}
+
 // The configuration that was asked for; complains by itself.
 Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int exit_code,
                                  const Look& look = {}) {
     const auto path = conf::find_config(wanted);
-    if (!path) {
-        std::fprintf(stderr, "reeve: %s\n", path.error().c_str());
-        return Unexpected<int>{exit_code};
-    }
+    if (!path) return refuse("reeve: " + path.error() + "\n", exit_code);
     auto config = conf::load({.path = *path,
                               .text = {},
                               .environment = conf::own_environment(),
                               .read = {},
                               .glob = {},
                               .look = look});
-    if (!config) {
-        std::fputs(conf::format_errors(config.error()).c_str(), stderr);
-        return Unexpected<int>{exit_code};
-    }
+    if (!config) return refuse(conf::format_errors(config.error()), exit_code);
     return std::move(*config);
 }
 

@@ -26,6 +26,7 @@
 #include "supervisor/app/options.h"
 #include "supervisor/app/pid_watch.h"
 #include "supervisor/app/sampler.h"
+#include "supervisor/app/termination_log.h"
 #include "supervisor/app/tracking.h"
 #include "supervisor/base/probes.h"
 #include "supervisor/control/event_json.h"
@@ -38,6 +39,7 @@
 #include "supervisor/loop/loop.h"
 #include "supervisor/loop/signal_watch.h"
 #include "supervisor/loop/timer.h"
+#include "supervisor/loop/work.h"
 #include "supervisor/os/limits.h"
 #include "supervisor/os/notify_socket.h"
 #include "supervisor/os/oom.h"
@@ -75,8 +77,12 @@ constexpr bool kOrderlyExit = true;
 constexpr bool kOrderlyExit = false;
 #endif
 
-int refused(const std::string& why) {
-    std::fprintf(stderr, "reeve: %s\n", why.c_str());
+// A second reeve beside one that runs has no say in what becomes of its container.
+int refused(const std::string& why, bool may_be_second = false) {
+    const std::string text = "reeve: " + why + "\n";
+    std::fputs(text.c_str(), stderr);
+    if (may_be_second) return kExitSystem;
+    write_termination_log(termination_path(), no_start_message(text, kExitSystem));
     return kExitSystem;
 }
 
@@ -268,6 +274,76 @@ void fetch_last_words(core::Roster& roster, log::LogThread& output, const core::
     }
 }
 
+// Why reeve ends: the last line of its log, and for the kubelet.
+class LastWords {
+public:
+    LastWords(loop::Loop& loop, log::LogThread& output, log::OwnLog& log,
+              const core::Roster& roster, std::function<void()> said)
+        : output_{output},
+          log_{log},
+          roster_{roster},
+          said_{std::move(said)},
+          writing_{loop},
+          patience_{loop, [this] { finish(); }} {}
+
+    void say(int code) {
+        log_.info("reeve ends: " + roster_.shutdown().reason() + " (exit code " +
+                  std::to_string(code) + ")");
+        // A file on a disk that hangs does not keep us.
+        patience_.start(kLastWords);
+        const std::string path = termination_path();
+        auto there = std::make_shared<bool>(false);
+        const bool begun =
+            writing_.start([path, there] { *there = ::access(path.c_str(), F_OK) == 0; },
+                           [this, path, code, there] {
+                               if (*there) return write_last_lines(path, code);
+                               finish();
+                           });
+        if (!begun) finish();
+    }
+
+private:
+    static constexpr std::size_t kLastLines = 100;
+
+    void write_last_lines(const std::string& path, int code) {
+        const auto& by = roster_.ended_by();
+        if (!by) return write(path, code, {});
+        log::Query query;
+        query.instances = {by->slot};
+        query.last_lines = kLastLines;
+        query.run = static_cast<std::uint32_t>(by->run);
+        query.most_bytes = 64 * 1024;
+        output_.query(query, [this, path, code](std::vector<log::Line> lines) {
+            std::vector<std::string> texts;
+            for (const log::Line& line : lines) {
+                if (log::is_line(line.kind)) texts.push_back(line.text);
+            }
+            write(path, code, texts);
+        });
+    }
+
+    void write(const std::string& path, int code, const std::vector<std::string>& lines) {
+        const auto& by = roster_.ended_by();
+        const std::string message = termination_message(roster_.shutdown().reason(), code,
+                                                        by ? by->name : std::string{}, lines);
+        const bool begun = writing_.start([path, message] { write_termination_log(path, message); },
+                                          [this] { finish(); });
+        if (!begun) finish();
+    }
+
+    void finish() {
+        patience_.stop();
+        if (said_) std::exchange(said_, nullptr)();
+    }
+
+    log::LogThread& output_;
+    log::OwnLog& log_;
+    const core::Roster& roster_;
+    std::function<void()> said_;
+    loop::Work writing_;
+    loop::Timer patience_;
+};
+
 }  // namespace
 
 int supervise(conf::Config config) {
@@ -290,7 +366,7 @@ int supervise(conf::Config config) {
 
     // Before anything is started: a second reeve on the same socket must not start things twice.
     auto socket = listen(config.control);
-    if (!socket) return refused(socket.error());
+    if (!socket) return refused(socket.error(), !pid1);
     Machine machine;
     machine.pid1 = pid1;
     machine.parent_shell = pid1 ? std::string{} : parent_shell();
@@ -298,7 +374,7 @@ int supervise(conf::Config config) {
     const auto former = end_former(machine.state_file);
     if (!former) {
         os::remove_socket_file(*socket);
-        return refused(former.error());
+        return refused(former.error(), !pid1);
     }
 
     auto tracking = set_up_tracking();
@@ -447,9 +523,11 @@ int supervise(conf::Config config) {
         if (!all_watched) return refused("signals cannot be watched");
         pthread_sigmask(SIG_UNBLOCK, &heard_later, nullptr);
 
+        LastWords last_words{**loop, **output, own_log, roster,
+                             [&] { (*output)->drain(kLastWords, [&](bool) { (*loop)->stop(); }); }};
         roster.on_finished([&](int code) {
             exit_code = code;
-            (*output)->drain(kLastWords, [&](bool) { (*loop)->stop(); });
+            last_words.say(code);
         });
 
         events.publish(
