@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,7 @@ Unexpected<int> refuse(const std::string& why, int exit_code) {
 
 // The configuration that was asked for; complains by itself.
 Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int exit_code,
-                                 const Look& look = {}) {
+                                 const Look& look = {}, conf::Sources* sources = nullptr) {
     const auto path = conf::find_config(wanted);
     if (!path) return refuse("reeve: " + path.error() + "\n", exit_code);
     auto config = conf::load({.path = *path,
@@ -53,7 +54,9 @@ Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int e
                               .environment = conf::own_environment(),
                               .read = {},
                               .glob = {},
-                              .look = look});
+                              .look = look,
+                              .scaled = {},
+                              .sources = sources});
     if (!config) return refuse(conf::format_errors(config.error()), exit_code);
     return std::move(*config);
 }
@@ -109,9 +112,11 @@ int main(int argc, char** argv) {
         case app::Options::Verb::schema:
             return print(conf::schema());
         case app::Options::Verb::supervise: {
-            auto config = load(options.config, app::kExitConfig);
+            auto sources = std::make_shared<conf::Sources>();
+            auto config = load(options.config, app::kExitConfig, {}, sources.get());
             if (!config) return config.error();
-            return app::run_supervision_thread([&] { return app::supervise(std::move(*config)); });
+            return app::run_supervision_thread(
+                [&] { return app::supervise(std::move(*config), std::move(sources)); });
         }
     }
     return app::kExitInternal;

@@ -17,6 +17,7 @@
 
 #include "conf/local_zone.h"
 #include "conf/paths.h"
+#include "supervisor/app/configurer.h"
 #include "supervisor/app/doctor.h"
 #include "supervisor/app/former.h"
 #include "supervisor/app/guard_watch.h"
@@ -240,6 +241,41 @@ void tell_of_former(const FormerEnd& former, log::OwnLog& log) {
     }
 }
 
+// Each error of a configuration on a line of its own.
+void tell_refusal(const std::string& who, const control::Refusal& refusal, log::OwnLog& log) {
+    log.error(who + ": the configuration stays as it is");
+    std::string_view rest = refusal.message;
+    while (!rest.empty()) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        log.error(who + ": " + std::string{rest.substr(0, end)});
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+}
+
+// SIGHUP.  Those that come while the files are being read are one: they are read once more.
+class HangUps {
+public:
+    HangUps(control::ConfigSource& configs, core::Actor actor, log::OwnLog& log)
+        : configs_{configs}, actor_{std::move(actor)}, log_{log} {}
+
+    void ask() {
+        again_ = under_way_;
+        if (std::exchange(under_way_, true)) return;
+        configs_.apply(actor_, [this](const auto& plan) {
+            under_way_ = false;
+            if (!plan) tell_refusal("SIGHUP", plan.error(), log_);
+            if (again_) ask();
+        });
+    }
+
+private:
+    control::ConfigSource& configs_;
+    const core::Actor actor_;
+    log::OwnLog& log_;
+    bool under_way_ = false;
+    bool again_ = false;
+};
+
 // SIGQUIT: what is going on, into the log.
 void dump_state(const core::Roster& roster, log::OwnLog& log) {
     for (const auto& instance : roster.instances()) {
@@ -346,7 +382,7 @@ private:
 
 }  // namespace
 
-int supervise(conf::Config config) {
+int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources) {
     occupy_standard_descriptors();
     (void)os::close_inherited_on_exec();
     ignore_pointless_signals();
@@ -479,13 +515,31 @@ int supervise(conf::Config config) {
         host.on_redefined([&] {
             guards.configure();
         });
+        Configurer configurer{
+            {.loop = **loop,
+             .roster = roster,
+             .host = host,
+             .events = events,
+             .sockets = sockets,
+             .environment = conf::own_environment(),
+             .settings_of =
+                 [pid1](const conf::Supervisor& wanted) { return settings_of(wanted, pid1); },
+             .applied =
+                 [&](const conf::Config& now) {
+                     own_log.set_level(now.supervisor.log_level);
+                     pids.set_warn(now.supervisor.pids_warn);
+                     (*output)->set_prefix(roster.instances().size() > 1);
+                     guards.configure();
+                 }},
+            config,
+            std::move(sources)};
         control::ThreadLogSource logs{**loop, **output, own_log};
         control::Server server{{.loop = **loop,
                                 .roster = roster,
                                 .host = host,
                                 .processes = sampler,
                                 .logs = logs,
-                                .config_files = config.files,
+                                .config = configurer,
                                 .own_uid = getuid()},
                                [&](const std::string& trouble) { own_log.warn(trouble); }};
         if (const auto listening = server.start(std::move(socket->fd)); !listening) {
@@ -496,6 +550,7 @@ int supervise(conf::Config config) {
         }
 
         const core::Actor by_signal{core::Actor::Via::signal, getuid(), getpid()};
+        HangUps hang_ups{configurer, by_signal, own_log};
         std::vector<std::unique_ptr<loop::SignalWatch>> signals;
         const auto on = [&](int signal, std::function<void()> act) {
             signals.push_back(std::make_unique<loop::SignalWatch>(**loop));
@@ -511,15 +566,9 @@ int supervise(conf::Config config) {
                    own_log.info("SIGUSR1: log files are opened anew");
                }) &&
             on(SIGQUIT, [&] { dump_state(roster, own_log); }) &&
-            on(SIGHUP,
-               [&] {
-                   own_log.warn(
-                       "SIGHUP: applying a changed configuration is not in this version; nothing "
-                       "was "
-                       "changed (restart reeve)");
-               }) &&
-            on(SIGUSR2,
-               [&] { own_log.warn("SIGUSR2: upgrading in place is not in this version"); });
+            on(SIGHUP, [&] { hang_ups.ask(); }) && on(SIGUSR2, [&] {
+                own_log.warn("SIGUSR2: upgrading in place is not in this version");
+            });
         if (!all_watched) return refused("signals cannot be watched");
         pthread_sigmask(SIG_UNBLOCK, &heard_later, nullptr);
 

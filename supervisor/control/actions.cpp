@@ -255,6 +255,9 @@ private:
             case Call::zombies:
             case Call::doctor:
             case Call::events:
+            case Call::scale:
+            case Call::config_diff:
+            case Call::config_apply:
             case Call::shutdown:
             case Call::livez:
             case Call::readyz:
@@ -444,6 +447,15 @@ Expected<std::optional<conf::Duration>, Refusal> read_timeout(
     return refusal(api::kBadRequest, "timeout: " + timeout.error(), "\"10s\"");
 }
 
+std::unique_ptr<Job> await_applied(World& world, Exchange& exchange, bool wait,
+                                   std::optional<conf::Duration> timeout, conf::Duration waited,
+                                   const std::vector<core::Applied>& applied, Finish finish) {
+    const Action action{
+        .verb = Call::config_apply, .wait = wait, .timeout = timeout, .waited = waited};
+    auto job = std::make_unique<ActionJob>(world, exchange, action, std::move(finish));
+    job->follow(applied);
+    return job;
+}
 
 std::unique_ptr<Job> act(World& world, Exchange& exchange, Call verb, const std::string& target) {
     const auto action = read_action(verb, exchange.request().body);

@@ -6,6 +6,7 @@
 
 #include "supervisor/control/actions.h"
 #include "supervisor/control/attach.h"
+#include "supervisor/control/config_calls.h"
 #include "supervisor/control/event_stream.h"
 #include "supervisor/control/log_stream.h"
 #include "supervisor/control/own_log_stream.h"
@@ -34,6 +35,14 @@ public:
           effort_{effort},
           compose_{std::move(compose)},
           asked_{world.host.now()} {}
+
+    // First whether the configuration on disk is another one.
+    void ask_with_config(std::shared_ptr<bool> changed) {
+        world_.config.changed(lifeline_.tie([this, changed = std::move(changed)](bool is) {
+            *changed = is;
+            ask();
+        }));
+    }
 
     void ask() {
         world_.processes.sample(lifeline_.tie([this](const Sample& sample) { take(sample); }));
@@ -108,13 +117,15 @@ std::unique_ptr<Job> answer_from_sample(World& world, Exchange& exchange,
 }
 
 std::unique_ptr<Job> status(World& world, Exchange& exchange) {
-    return answer_from_sample(
-        world, exchange,
-        [&world](const Sample& sample) {
-            return api::to_json(
-                compose_status(world.roster, sample, world.processes.facts(), world.now()));
-        },
-        Effort::once);
+    auto changed = std::make_shared<bool>(false);
+    auto job = std::make_unique<SampleJob>(
+        world, exchange, Effort::once, [&world, changed](const Sample& sample) {
+            SupervisorFacts facts = world.processes.facts();
+            facts.config_changed = *changed;
+            return api::to_json(compose_status(world.roster, sample, facts, world.now()));
+        });
+    job->ask_with_config(changed);
+    return job;
 }
 
 std::unique_ptr<Job> tree(World& world, Exchange& exchange) {
@@ -150,11 +161,15 @@ std::unique_ptr<Job> program(World& world, Exchange& exchange, const std::string
     }
     // A program goes by its own name, whatever glob found it; so does an instance.
     std::string name = instances->size() == 1 ? instances->front()->name() : first->name;
+    std::vector<std::shared_ptr<core::Instance>> kept;
+    for (core::Instance* const instance : *instances) kept.push_back(instance->shared_from_this());
     return answer_from_sample(
         world, exchange,
-        [&world, instances = std::move(*instances), name = std::move(name)](const Sample& sample) {
-            return api::to_json(compose_card(world.roster, instances, name, sample,
-                                             world.config_files, world.now()));
+        [&world, kept = std::move(kept), name = std::move(name)](const Sample& sample) {
+            std::vector<core::Instance*> shown;
+            for (const auto& instance : kept) shown.push_back(instance.get());
+            return api::to_json(
+                compose_card(world.roster, shown, name, sample, world.config.files(), world.now()));
         });
 }
 
@@ -242,6 +257,15 @@ std::unique_ptr<Job> call(World& world, Exchange& exchange, const Route& route) 
         case Call::reload:
             if (refuse_parameters(exchange)) return nullptr;
             return act(world, exchange, route.call, route.target);
+        case Call::scale:
+            if (refuse_parameters(exchange)) return nullptr;
+            return scale(world, exchange, route.target);
+        case Call::config_diff:
+            if (refuse_parameters(exchange)) return nullptr;
+            return config_diff(world, exchange);
+        case Call::config_apply:
+            if (refuse_parameters(exchange)) return nullptr;
+            return config_apply(world, exchange);
         case Call::shutdown:
             if (!refuse_parameters(exchange)) shut_down(world, exchange);
             return nullptr;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/control/config_source.h"
 #include "supervisor/control/exchange.h"
 #include "supervisor/control/log_source.h"
 #include "supervisor/control/process_source.h"
@@ -25,7 +26,7 @@ struct World {
     const core::Host& host;  // for its clocks
     ProcessSource& processes;
     LogSource& logs;
-    std::vector<std::string> config_files;  // conf::Config::files
+    ConfigSource& config;
     uid_t own_uid = 0;
     // Who types at which instance, by its slot; one at a time.
     std::shared_ptr<std::map<std::uint32_t, core::Actor>> attached =

@@ -1031,3 +1031,103 @@ TEST_CASE("the last events reach a client before the server hangs up") {
 
 // --- the configuration ---------------------------------------------------------------------------
 
+TEST_CASE("diff tells what apply would do, and does nothing") {
+    World world{{service("web")}};
+    Client client{world};
+    auto answer = client.post("/v1/config/diff", "");
+    REQUIRE(answer.status == 200);
+    auto plan = api::from_json<api::ConfigReply>(answer.body).value();
+    CHECK(plan.ok);
+    CHECK_FALSE(plan.differs);
+    CHECK(plan.programs == std::vector<api::ProgramChange>{{"web", "keep", {}, ""}});
+
+    world.configs.config.programs = {service("db")};
+    plan = api::from_json<api::ConfigReply>(client.post("/v1/config/diff", "").body).value();
+    CHECK(plan.differs);
+    CHECK(plan.programs ==
+          std::vector<api::ProgramChange>{{"db", "start", {}, "new"},
+                                          {"web", "stop", {}, "removed; was stopped"}});
+    CHECK(world.roster->instances().size() == 1);
+}
+
+TEST_CASE("apply answers when what it began has come to its end") {
+    World world{{service("web")}};
+    world.configs.config.programs = {service("web"), service("db")};
+    Client client{world};
+    client.begin_post("/v1/config/apply");
+    REQUIRE(world.until([&] { return world.roster->instances().size() == 2; }));
+    world.becomes_ready("db", 71);
+    const auto answer = client.answer();
+    REQUIRE(answer.status == 200);
+    const auto reply = api::from_json<api::ConfigReply>(answer.body).value();
+    CHECK(reply.ok);
+    REQUIRE(reply.results.size() == 1);
+    CHECK(reply.results[0].name == "db");
+    CHECK(reply.results[0].state == "running");
+    CHECK(reply.results[0].pid == 71);
+}
+
+TEST_CASE("a configuration that is not valid is refused with all that is wrong") {
+    World world{{service("web")}};
+    world.configs.refusal = control::Refusal{
+        api::kBadConfig, "r.toml:1:1: one\nr.toml:2:1: two", "nothing was changed", {}};
+    Client client{world};
+    const auto answer = client.post("/v1/config/apply", "");
+    CHECK(answer.status == 422);
+    CHECK(answer.code() == "bad_config");
+    CHECK(answer.message() == "r.toml:1:1: one\nr.toml:2:1: two");
+    CHECK(answer.hint() == "nothing was changed");
+    CHECK(client.post("/v1/config/apply", R"({"wait":1})").code() == "bad_json");
+    CHECK(client.post("/v1/config/apply", R"({"timeout":"soon"})").code() == "bad_request");
+    CHECK(client.post("/v1/config/apply", R"({"instances":1})").code() == "bad_json");
+}
+
+TEST_CASE("a timeout holds for the reading of the configuration too") {
+    World world{{service("web")}};
+    world.configs.hangs = true;
+    Client client{world};
+    for (const char* target : {"/v1/config/apply", "/v1/programs/web/scale"}) {
+        const auto answer =
+            client.post(target, R"({"timeout":"20ms")" +
+                                    std::string{target[4] == 'p' ? R"(,"instances":2})" : "}"});
+        CHECK(answer.status == 503);
+        CHECK(answer.message() ==
+              "the configuration could not be read within 20ms (does a disk hang?); what was asked "
+              "for goes on for 30s at most");
+        CHECK(answer.hint() == "GET /v1/events tells of it (config.applied)");
+    }
+}
+
+TEST_CASE("scale takes one program by its name, and a number of instances that can be") {
+    World world{{service("web")}, {}, {{"site", {}, {"web"}}}};
+    Client client{world};
+    const auto post = [&](const std::string& target, const std::string& body) {
+        return client.post("/v1/programs/" + target + "/scale", body);
+    };
+    CHECK(post("web", "").code() == "bad_request");
+    CHECK(post("web", R"({"instances":0})").code() == "bad_request");
+    CHECK(post("web", R"({"instances":1001})").code() == "bad_request");
+    CHECK(post("web", R"({"instances":2,"signal":"HUP"})").code() == "bad_request");
+    CHECK(post("nosuch", R"({"instances":2})").code() == "no_such_program");
+    CHECK(post("site", R"({"instances":2})").message() == "\"site\" is not the name of a program");
+    CHECK(client.post("/v1/programs/web/start", R"({"instances":2})").code() == "bad_request");
+    const auto reply =
+        api::from_json<api::ActionReply>(post("web", R"({"instances":2,"wait":false})").body);
+    REQUIRE(reply);
+    CHECK(world.roster->instances().size() == 2);
+    CHECK(world.roster->instances()[0]->name() == "web@1");
+}
+
+TEST_CASE("the status says whether the configuration on disk is another one") {
+    World world{{service("web")}};
+    Client client{world};
+    const auto changed = [&] {
+        return api::from_json<api::Status>(client.get("/v1/status").body)
+            .value()
+            .supervisor.config_changed;
+    };
+    CHECK_FALSE(changed());
+    world.configs.is_changed = true;
+    CHECK(changed());
+}
+

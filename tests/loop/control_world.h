@@ -219,6 +219,31 @@ inline conf::Program task(std::string name) {
     return program;
 }
 
+class World;
+
+// The configuration is what the test says, and is there at once, a turn of the loop later.
+class FakeConfigs final : public control::ConfigSource {
+public:
+    std::vector<std::string> files() const override { return config.files; }
+    void changed(std::function<void(bool)> done) override { done(is_changed); }
+    LastApply last_apply() const override { return applied; }
+    void diff(Done done) override { answer(true, {}, std::move(done)); }
+    void apply(const core::Actor& actor, Done done) override {
+        answer(false, actor, std::move(done));
+    }
+    void scale(std::string program, int instances, const core::Actor& actor, Done done) override;
+
+    conf::Config config;  // on the disk
+    LastApply applied;
+    bool is_changed = false;
+    bool hangs = false;  // the disk
+    std::optional<control::Refusal> refusal;
+    World* world = nullptr;
+
+private:
+    void answer(bool only_look, const core::Actor& actor, Done done);
+};
+
 class World {
 public:
     explicit World(std::vector<conf::Program> programs, control::Limits limits = {},
@@ -232,10 +257,12 @@ public:
         config.files = {"/etc/reeve/reeve.toml"};
         config.programs = std::move(programs);
         config.groups = std::move(groups);
+        configs.config = config;
+        configs.world = this;
         roster = std::make_unique<core::Roster>(
             host, events, config, core::Roster::Settings{.exit_on = {}, .stop_timeout = 25s});
         server = std::make_unique<control::Server>(
-            control::World{*loop, *roster, host, processes, logs, config.files, own_uid},
+            control::World{*loop, *roster, host, processes, logs, configs, own_uid},
             [this](const std::string& text) { troubles.push_back(text); }, limits);
 
         char pattern[] = "/tmp/reeve-control-XXXXXX";
@@ -303,11 +330,37 @@ public:
     core::EventLog events;
     FakeProcesses processes;
     FakeLogs logs;
+    FakeConfigs configs;
     std::vector<std::string> troubles;
     std::unique_ptr<core::Roster> roster;
     std::unique_ptr<control::Server> server;
     std::string directory;
 };
+
+inline void FakeConfigs::answer(bool only_look, const core::Actor& actor, Done done) {
+    if (hangs) return;
+    if (refusal) return done(Unexpected<control::Refusal>{*refusal});
+    control::ConfigPlan plan;
+    if (only_look) {
+        for (auto& one : world->roster->plan(config)) plan.programs.push_back({one, {}});
+    } else {
+        plan.programs = world->roster->apply(config, {}, actor);
+        world->host.deliver(*world->roster);
+    }
+    done(std::move(plan));
+}
+
+inline void FakeConfigs::scale(std::string program, int instances, const core::Actor& actor,
+                               Done done) {
+    for (conf::Program& one : config.programs) {
+        if (one.name != program) continue;
+        one.instances = instances;
+        one.commands.resize(static_cast<std::size_t>(instances), one.commands.empty()
+                                                                     ? std::vector<std::string>{"x"}
+                                                                     : one.commands.front());
+    }
+    answer(false, actor, std::move(done));
+}
 
 struct Answer {
     int status = 0;

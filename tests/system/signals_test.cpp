@@ -65,13 +65,24 @@ autostart = false
     CHECK(reeve.stop() == 0);
 }
 
-TEST_CASE("HUP and USR2 say that they are not in this version, and change nothing") {
+TEST_CASE("HUP applies the configuration; USR2 says that it is not in this version") {
     Directory directory;
     Reeve reeve{directory, kWeb};
     const auto pid = number_of(reeve.wait_for_state("web", "running"), "pid");
-    directory.write("reeve.toml", "[program.other]\ncommand = 'true'\n");
+    directory.write("reeve.toml", "[program.web]\ncommand = ''\n[program.b]\nx = 1\n");
     reeve.signal(SIGHUP);
-    reeve.wait_until_said("SIGHUP: applying a changed configuration is not in this version");
+    reeve.wait_until_said("SIGHUP: the configuration stays as it is");
+    reeve.wait_until_said("reeve.toml:2:11: \"command\" is empty");
+    reeve.wait_until_said("reeve.toml:4:1: unknown key \"x\"");
+    CHECK(reeve.program("web").pid == pid);
+    directory.write("reeve.toml",
+                    std::string{kWeb} + "\n[program.other]\ncommand = 'sleep 1000'\n");
+    reeve.signal(SIGHUP);
+    reeve.wait_for_state("other", "running");
+    CHECK(reeve.program("web").pid == pid);
+    directory.write("reeve.toml", kWeb);
+    reeve.signal(SIGHUP);
+    reeve.wait_until_said("other: stopped");
     reeve.signal(SIGUSR2);
     reeve.wait_until_said("SIGUSR2: upgrading in place is not in this version");
     CHECK(reeve.status().programs.size() == 1);

@@ -82,9 +82,6 @@ TEST_CASE("what this version lacks is refused as such, not as unknown") {
     const std::vector<std::pair<std::string, std::vector<std::string>>> calls{
         {"GET", {}},
         {"GET", {"metrics"}},
-        {"POST", {"v1", "programs", "web", "scale"}},
-        {"POST", {"v1", "config", "diff"}},
-        {"POST", {"v1", "config", "apply"}},
         {"POST", {"v1", "upgrade"}}};
     for (const auto& [method, segments] : calls) {
         CAPTURE(method, segments);
