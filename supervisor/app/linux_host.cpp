@@ -11,6 +11,7 @@
 
 #include "conf/difference.h"
 #include "supervisor/app/environment.h"
+#include "supervisor/app/event_handlers.h"
 #include "supervisor/base/probes.h"
 #include "supervisor/os/mount_view.h"
 #include "supervisor/os/pid_file.h"
@@ -1158,7 +1159,12 @@ void LinuxHost::remove_leaves() {
     if (!old_leaves_.empty()) remove_leaves_.start(kLeavesStay * 10);
 }
 
+// What the last events are handled by is not to be killed for ending last.
 void LinuxHost::end_rest(bool kill) {
+    if (event_handlers_ && !kill) {
+        return event_handlers_->finish([this] { end_descendants(false); });
+    }
+    if (event_handlers_) event_handlers_->close();
     end_descendants(kill);
 }
 

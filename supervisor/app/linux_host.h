@@ -40,6 +40,8 @@ namespace reeve::app {
 
 using model::RunId;
 
+class EventHandlers;
+
 // The machine that the roster decides about: real processes, real time.
 //
 // A run's way through here:
@@ -98,6 +100,9 @@ public:
     void redefine(const core::Redefinition& definition) override;
     void retire(std::uint32_t slot) override;
     void end_rest(bool kill) override;
+
+    // Those whose last ones are waited for when all programs have gone.
+    void set_event_handlers(EventHandlers& handlers) { event_handlers_ = &handlers; }
 
     // Called when more should be read of strays, for Tracker::remember().
     void on_unexamined(std::function<void()> examine) { examine_ = std::move(examine); }
@@ -188,6 +193,7 @@ private:
     os::Spawner spawner_;
     SideCommands side_commands_;
     NotifyListener notify_;
+    EventHandlers* event_handlers_ = nullptr;
     std::unordered_map<core::CommandId, RunId> commands_;
     std::set<RunId> held_emptied_;  // with a probe's command that is on its way out
     // By slot: of a run that began with start_pre, until it is spawned.

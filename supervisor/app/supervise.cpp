@@ -19,6 +19,7 @@
 #include "conf/paths.h"
 #include "supervisor/app/configurer.h"
 #include "supervisor/app/doctor.h"
+#include "supervisor/app/event_handlers.h"
 #include "supervisor/app/former.h"
 #include "supervisor/app/guard_watch.h"
 #include "supervisor/app/linux_host.h"
@@ -490,6 +491,14 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
             fetch_last_words(roster, **output, event);
         });
 
+        EventHandlers handlers{**loop, events, host.side_commands(), own_log,
+                               conf::own_environment()};
+        handlers.set(config.on_event);
+        host.set_event_handlers(handlers);
+        const std::function<void(const conf::Config&)> set_handlers = [&](const conf::Config& now) {
+            handlers.set(now.on_event);
+        };
+
         (*output)->on_report([&](log::OutputReport report) {
             roster.on_output(report.instance, std::move(report.troubles), report.dropped_lines,
                              {.run = report.run, .lines = report.dropped_of_run});
@@ -530,6 +539,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                      pids.set_warn(now.supervisor.pids_warn);
                      (*output)->set_prefix(roster.instances().size() > 1);
                      guards.configure();
+                     set_handlers(now);
                  }},
             config,
             std::move(sources)};
