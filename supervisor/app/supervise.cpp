@@ -20,6 +20,7 @@
 #include "supervisor/app/configurer.h"
 #include "supervisor/app/doctor.h"
 #include "supervisor/app/event_handlers.h"
+#include "supervisor/app/file_watch.h"
 #include "supervisor/app/former.h"
 #include "supervisor/app/guard_watch.h"
 #include "supervisor/app/linux_host.h"
@@ -520,9 +521,14 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                  }}};
         host.on_unexamined([&] { sampler.sample([](const control::Sample&) {}); });
         GuardWatch guards{**loop, host, roster, sampler};
+        FileWatch watched_files{**loop,
+                                roster,
+                                {[&](const std::string& text) { own_log.warn(text); },
+                                 [&](const std::string& text) { own_log.debug(text); }}};
         // Also when that is for the next run only, and this one has ended.
         host.on_redefined([&] {
             guards.configure();
+            watched_files.follow_roster();
         });
         Configurer configurer{
             {.loop = **loop,
@@ -539,6 +545,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                      pids.set_warn(now.supervisor.pids_warn);
                      (*output)->set_prefix(roster.instances().size() > 1);
                      guards.configure();
+                     watched_files.follow_roster();
                      set_handlers(now);
                  }},
             config,
