@@ -29,7 +29,7 @@ constexpr std::string_view kWaitNotes =
     "the one that was asked for. A TARGET is a program (web), one of its instances (web@2), a\n"
     "group, or a glob ('web*').";
 
-constexpr std::array<VerbInfo, 20> kVerbs{{
+constexpr std::array<VerbInfo, 25> kVerbs{{
     {"status", Verb::status, "", "what runs, since when, and what is wrong (also: ps, ls, list)",
      "  reevectl                      all programs, one a line\n"
      "  reevectl status web           all about one: why, processes, last lines\n"
@@ -112,8 +112,14 @@ constexpr std::array<VerbInfo, 20> kVerbs{{
      kWaitNotes},
     {"restart", Verb::restart, "", "stop and start programs",
      "  reevectl restart web\n"
+     "  reevectl restart --rolling web   one instance after the other\n"
      "  reevectl restart --all\n",
      kWaitNotes},
+    {"reload", Verb::reload, "", "have programs read their configuration again",
+     "  reevectl reload web\n"
+     "  reevectl reload --all\n",
+     "Sends reload_signal, or runs reload_command and waits for its end, as the program's table "
+     "says."},
     {"signal", Verb::signal, "", "send a signal to main processes (also: kill -s)",
      "  reevectl signal HUP web\n"
      "  reevectl kill -s USR1 web\n",
@@ -126,6 +132,29 @@ constexpr std::array<VerbInfo, 20> kVerbs{{
      "  reevectl reset web\n"
      "  reevectl reset --all\n",
      kTargetNotes},
+    {"scale", Verb::scale, "", "run more or fewer instances of a program",
+     "  reevectl scale worker=4\n"
+     "  reevectl scale worker=4 mailer=1\n",
+     "The others go on: new instances are started, and those with the highest numbers stopped and\n"
+     "removed. Of a program that is stopped the new ones stay stopped. It holds until the\n"
+     "configuration file names another number of instances and is applied, or reeve ends. With\n"
+     "several the first is called worker@1, alone it is worker; nothing is restarted for that."},
+    {"diff", Verb::diff, "", "what apply would do now",
+     "  reevectl diff\n"
+     "  reevectl diff --json | jq .programs\n",
+     "Reads the configuration again and compares what it comes to with what runs. Exits 0 whether\n"
+     "there is a difference or not, 1 when the configuration is not valid."},
+    {"apply", Verb::apply, "", "make the configuration file's what runs (also: update)",
+     "  reevectl diff && reevectl apply\n"
+     "  reevectl apply --timeout 1m\n"
+     "  reevectl apply --no-wait\n",
+     "The files are read and checked first: if anything is wrong with them all of it is said, the\n"
+     "exit code is 1, and nothing changes. Then programs that are new are started, those that are\n"
+     "gone are stopped, and of the others those are restarted that could not go on with what was\n"
+     "changed; all else changes in place. What was stopped by hand stays stopped. Waits until all\n"
+     "of it is done; exits 1, with the last lines of output, if a program did not come up.\n"
+     "SIGHUP to reeve does the same."},
+    {"update", Verb::apply, "apply", "", "", ""},
     {"shutdown", Verb::shutdown, "", "stop all programs and end reeve (also: down)",
      "  reevectl shutdown\n"
      "  reevectl shutdown --no-wait\n",
@@ -136,9 +165,9 @@ constexpr std::array<VerbInfo, 20> kVerbs{{
 }};
 
 // Promised for later; saying so is better than taking them for a slip.
-constexpr std::array<std::string_view, 15> kLaterVerbs{
-    "run",  "top",   "history", "explain", "why",     "reload",  "scale",     "wait",
-    "diff", "apply", "update",  "health",  "metrics", "upgrade", "completion"};
+constexpr std::array<std::string_view, 10> kLaterVerbs{
+    "run", "top", "history", "explain", "why", "wait", "health", "metrics", "upgrade",
+    "completion"};
 
 constexpr std::int64_t kDefaultLines = 100;
 
@@ -225,6 +254,17 @@ Words unknown_verb(const std::string& word) {
     return usage_error(message);
 }
 
+// "-9" and "-HUP" of kill(1) are "-s 9" and "-s HUP".
+void separate_signal(std::vector<std::string>& words) {
+    for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+        if (words[i].size() < 2 || words[i][0] != '-' || words[i][1] == '-') continue;
+        if (!conf::parse_signal(words[i].substr(1))) continue;
+        words[i].erase(0, 1);
+        words.insert(words.begin() + static_cast<std::ptrdiff_t>(i), "-s");
+        return;
+    }
+}
+
 // The command line with its verb taken out.
 struct Split {
     std::string verb;
@@ -306,9 +346,17 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
         case Verb::show:
         case Verb::start:
         case Verb::stop:
-        case Verb::restart:
         case Verb::reset:
+        case Verb::reload:
             add_targets(app, options, raw, true);
+            break;
+        case Verb::restart:
+            add_targets(app, options, raw, true);
+            app.add_flag("--rolling", options.rolling,
+                         "one after the other, each when the last is up");
+            break;
+        case Verb::scale:
+            app.add_option("TARGET", options.targets, "")->type_name("")->group("");
             break;
         case Verb::signal:
             if (info.name == "kill") {
@@ -358,6 +406,8 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
             app.add_option("--since", options.since_event, "first those after number SEQ")
                 ->type_name("SEQ");
             break;
+        case Verb::diff:
+        case Verb::apply:
         case Verb::doctor:
         case Verb::shutdown:
         case Verb::version:
@@ -378,12 +428,17 @@ std::string usage_line(const VerbInfo& info) {
         case Verb::stop:
         case Verb::restart:
         case Verb::reset:
+        case Verb::reload:
             return line + " TARGET... | --all";
+        case Verb::scale:
+            return line + " NAME=N...";
         case Verb::attach:
             return line + " NAME";
         case Verb::signal:
             return line + (info.name == "kill" ? " -s SIGNAL" : " SIGNAL") + " TARGET... | --all";
         case Verb::events:
+        case Verb::diff:
+        case Verb::apply:
         case Verb::doctor:
         case Verb::shutdown:
         case Verb::version:
@@ -435,8 +490,12 @@ bool needs_target(Verb verb) {
         case Verb::restart:
         case Verb::signal:
         case Verb::reset:
+        case Verb::reload:
         case Verb::attach:
             return true;
+        case Verb::scale:  // says so itself
+        case Verb::diff:
+        case Verb::apply:
         case Verb::status:
         case Verb::logs:
         case Verb::tree:
@@ -459,6 +518,30 @@ std::optional<char> parse_control_key(std::string_view text) {
     if (key >= 'a' && key <= 'z') key = static_cast<char>(key - 'a' + 'A');
     if (key < '@' || key > '_') return std::nullopt;
     return static_cast<char>(key - '@');
+}
+
+// "web=3"; what is wrong with one of them, or nothing.
+std::string read_scales(Options& options) {
+    constexpr int kMost = 1000;
+    if (options.targets.empty()) return "'scale' needs NAME=N: 'reevectl scale worker=4'";
+    for (const std::string& target : options.targets) {
+        const std::size_t equals = target.find('=');
+        const std::string number = equals == std::string::npos ? "" : target.substr(equals + 1);
+        const bool digits = !number.empty() && number.size() <= 4 &&
+                            number.find_first_not_of("0123456789") == std::string::npos;
+        if (equals == 0 || !digits) {
+            return "'scale' takes NAME=N, such as worker=4, not " + join_quoted(target);
+        }
+        const int instances = std::stoi(number);
+        const std::string name = target.substr(0, equals);
+        if (instances < 1 || instances > kMost) {
+            return "a program has 1 to " + std::to_string(kMost) + " instances, not " + number +
+                   (instances < 1 ? "; to have none of them run: 'reevectl stop " + name + "'"
+                                  : "");
+        }
+        options.scales.push_back({name, instances});
+    }
+    return {};
 }
 
 // What is wrong with values that CLI11 takes as text; empty when nothing is.
@@ -532,6 +615,10 @@ std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
         }
     }
 
+    if (info.verb == Verb::scale) {
+        if (const std::string wrong = read_scales(options); !wrong.empty()) return wrong;
+    }
+
     if (raw.all && !options.targets.empty()) return "--all and names exclude each other";
     for (const std::string& target : options.targets) {
         if (target.empty()) return "a name is empty";
@@ -584,6 +671,8 @@ Expected<Options, Words> parse_command_line(const std::vector<std::string>& argu
 
     const VerbInfo* info = find_verb(command.verb);
     if (info == nullptr) return Unexpected<Words>{unknown_verb(command.verb)};
+
+    if (info->name == "kill") separate_signal(command.rest);
 
     Options options;
     options.verb = info->verb;

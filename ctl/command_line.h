@@ -27,6 +27,10 @@ enum class Verb {
     restart,
     signal,
     reset,
+    reload,
+    scale,
+    diff,
+    apply,
     shutdown,
     version,
 };
@@ -64,6 +68,14 @@ struct Options {
         std::optional<char> detach_key = '\x1d';  // nullopt: none
         std::string detach_key_name = "Ctrl-]";
     } attach;
+
+    bool rolling = false;  // for Verb::restart
+    // For Verb::scale: programs, and how many instances of each.
+    struct Scale {
+        std::string program;
+        int instances = 0;
+    };
+    std::vector<Scale> scales;
 
     std::string signal;                        // for Verb::signal, never empty there
     std::optional<std::uint64_t> since_event;  // for Verb::events

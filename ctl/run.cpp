@@ -38,7 +38,14 @@ Exit dispatch(const Session& session) {
         case Verb::restart:
         case Verb::signal:
         case Verb::reset:
+        case Verb::reload:
             return action_verb(session);
+        case Verb::scale:
+            return scale_verb(session);
+        case Verb::diff:
+            return diff_verb(session);
+        case Verb::apply:
+            return apply_verb(session);
         case Verb::shutdown:
             return shutdown_verb(session);
         case Verb::version:

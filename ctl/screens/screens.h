@@ -43,6 +43,9 @@ std::string zombies_screen(const api::Zombies& zombies, const Style& style, bool
 // One line a finding, its remedy below.
 std::string doctor_screen(const api::Doctor& doctor, const Style& style, bool with_headers);
 
+// What apply does, or would do, a program a line; those that are kept are counted.
+std::string config_plan_screen(const api::ConfigReply& plan, const Style& style);
+
 std::string event_line(const api::Event& event, const Style& style);
 
 // What became of one instance, as `start` and its like say it; with the last lines of its output

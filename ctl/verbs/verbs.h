@@ -36,16 +36,25 @@ Exit logs_verb(const Session& session);
 Exit tree_verb(const Session& session);
 Exit events_verb(const Session& session);
 Exit attach_verb(const Session& session);
-Exit action_verb(const Session& session);  // start, stop, restart, signal, reset
+Exit action_verb(const Session& session);  // start, stop, restart, reload, signal, reset
+Exit scale_verb(const Session& session);
+Exit diff_verb(const Session& session);
+Exit apply_verb(const Session& session);
 Exit shutdown_verb(const Session& session);
 Exit zombies_verb(const Session& session);
 Exit doctor_verb(const Session& session);
 Exit version_verb(const Session& session);
 
+// One of the actions on one target, as the options want it waited for.
+Call action_call(const Options& options, Verb verb, const std::string& target);
+
 // The instances that the targets name, in reeve's order and each once; without targets all.  A
 // target that names nothing is a failure that says what is near.
 Expected<std::vector<api::ProgramStatus>, Failure> select(const api::Status& status,
                                                           const std::vector<std::string>& targets);
+
+// What one instance came to: to standard output, or to standard error when it is not ok.
+void print_action(const Session& session, const api::ActionResult& result);
 
 // "/v1/programs/TARGET" with the target encoded.
 std::string program_path(std::string_view target);

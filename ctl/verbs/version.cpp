@@ -4,23 +4,22 @@
 namespace reeve::ctl {
 
 Exit version_verb(const Session& session) {
-    // Without a reeve to ask there is still an answer: our own.
+    // Without a reeve to ask there is still half an answer: our own.
     const auto status = session.client.ask<api::Status>(session.question("/v1/status"));
     if (session.options.json) {
         std::string text = "{\"reevectl\":\"" REEVE_VERSION "\",\"reeve\":";
         text += status ? api::to_json_string(status->supervisor.version) : "null";
         session.print_json(text + "}");
-        return Exit::done;
+        return status ? Exit::done : status.error().exit;
     }
     session.print("reevectl " REEVE_VERSION "\n");
     if (status) {
         session.print("reeve " + harmless(status->supervisor.version) + " (pid " +
                       std::to_string(status->supervisor.pid) + ", " + session.client.socket() +
                       ")\n");
-    } else {
-        session.print(status.error().message + "\n");
+        return Exit::done;
     }
-    return Exit::done;
+    return session.fail(status.error());
 }
 
 }  // namespace reeve::ctl

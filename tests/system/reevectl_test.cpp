@@ -170,7 +170,9 @@ TEST_CASE("exit codes tell what is not running, not there, not understood and no
         CHECK(result.code == 7);
         CHECK(contains(result.err, reeve.socket()));
     }
-    CHECK(reeve.ctl({"version"}).code == 0);
+    const auto version = reeve.ctl({"version"});
+    CHECK(version.code == 7);
+    CHECK(version.out == "reevectl 0.1.0\n");
 }
 
 TEST_CASE("signal reaches the main process, by either name of the verb") {
@@ -300,6 +302,7 @@ TEST_CASE("status --json is what the API answers, and a pipe gets whole lines wi
     Directory directory;
     Reeve reeve{directory, kToml};
     reeve.wait_for_state("web", "running");
+    reeve.wait_for_state("db", "running");
     const auto printed = reeve.ctl({"status", "--json"});
     const auto status = reeve::api::from_json<reeve::api::Status>(printed.out);
     REQUIRE(status);

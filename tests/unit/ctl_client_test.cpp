@@ -215,19 +215,20 @@ TEST_CASE("--json prints what reeve answered, -q nothing") {
 TEST_CASE("an action is one request a target, encoded, with what was asked for") {
     FakeServer server{usual};
     const Outcome outcome =
-        reevectl({"restart", "web@2", "a*", "--timeout", "90s", "--no-wait"}, server.path());
+        reevectl({"restart", "web@1", "m*", "--timeout", "90s", "--no-wait"}, server.path());
     CHECK(outcome.code == 0);
     CHECK(outcome.out == "web: running (pid 4121)\nweb: running (pid 4121)\n");
     CHECK(
         server.seen() ==
         std::vector<std::string>{
-            R"(POST /v1/programs/web%402/restart {"wait":false,"timeout":"1m30s","signal":null,"scope":null})",
-            R"(POST /v1/programs/a%2A/restart {"wait":false,"timeout":"1m30s","signal":null,"scope":null})"});
+            "GET /v1/status",
+            R"(POST /v1/programs/web%401/restart {"wait":false,"timeout":"1m30s","signal":null,"scope":null,"rolling":null,"instances":null})",
+            R"(POST /v1/programs/m%2A/restart {"wait":false,"timeout":"1m30s","signal":null,"scope":null,"rolling":null,"instances":null})"});
 
     reevectl({"kill", "-s", "HUP", "--all"}, server.path());
     CHECK(
         server.seen().back() ==
-        R"(POST /v1/programs/%2A/signal {"wait":true,"timeout":null,"signal":"HUP","scope":null})");
+        R"(POST /v1/programs/%2A/signal {"wait":true,"timeout":null,"signal":"HUP","scope":null,"rolling":null,"instances":null})");
     CHECK(reevectl({"stop", "web", "--json"}, server.path()).out == action_reply(true) + "\n");
     CHECK(reevectl({"stop", "web", "-q"}, server.path()).out == "");
 }
