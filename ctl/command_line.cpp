@@ -29,7 +29,7 @@ constexpr std::string_view kWaitNotes =
     "the one that was asked for. A TARGET is a program (web), one of its instances (web@2), a\n"
     "group, or a glob ('web*').";
 
-constexpr std::array<VerbInfo, 25> kVerbs{{
+constexpr std::array<VerbInfo, 26> kVerbs{{
     {"status", Verb::status, "", "what runs, since when, and what is wrong (also: ps, ls, list)",
      "  reevectl                      all programs, one a line\n"
      "  reevectl status web           all about one: why, processes, last lines\n"
@@ -160,14 +160,22 @@ constexpr std::array<VerbInfo, 25> kVerbs{{
      "  reevectl shutdown --no-wait\n",
      "Waits until reeve has ended."},
     {"down", Verb::shutdown, "shutdown", "", "", ""},
+    {"metrics", Verb::metrics, "", "counters and gauges for Prometheus",
+     "  reevectl metrics\n"
+     "  reevectl metrics | promtool check metrics\n"
+     "  reevectl metrics > reeve.prom.new && mv reeve.prom.new reeve.prom   for node_exporter\n"
+     "  reevectl metrics --json | jq '.[] | select(.name == \"reeve_program_up\")'\n",
+     "What GET /metrics answers: Prometheus' text format, or OpenMetrics. Each instance goes by "
+     "the\n"
+     "labels program, number (1 of web or web@1) and group, if it is in any. Dashboard and alert\n"
+     "rules are in packaging/grafana and packaging/prometheus."},
     {"version", Verb::version, "", "of reevectl, and of the reeve it talks to",
      "  reevectl version\n", ""},
 }};
 
 // Promised for later; saying so is better than taking them for a slip.
-constexpr std::array<std::string_view, 10> kLaterVerbs{
-    "run", "top", "history", "explain", "why", "wait", "health", "metrics", "upgrade",
-    "completion"};
+constexpr std::array<std::string_view, 9> kLaterVerbs{
+    "run", "top", "history", "explain", "why", "wait", "health", "upgrade", "completion"};
 
 constexpr std::int64_t kDefaultLines = 100;
 
@@ -406,6 +414,9 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
             app.add_option("--since", options.since_event, "first those after number SEQ")
                 ->type_name("SEQ");
             break;
+        case Verb::metrics:
+            app.add_flag("--openmetrics", options.openmetrics, "as OpenMetrics 1.0");
+            break;
         case Verb::diff:
         case Verb::apply:
         case Verb::doctor:
@@ -442,6 +453,7 @@ std::string usage_line(const VerbInfo& info) {
         case Verb::doctor:
         case Verb::shutdown:
         case Verb::version:
+        case Verb::metrics:
             return line;
     }
     return line;
@@ -504,6 +516,7 @@ bool needs_target(Verb verb) {
         case Verb::doctor:
         case Verb::shutdown:
         case Verb::version:
+        case Verb::metrics:
             return false;
     }
     return false;

@@ -33,6 +33,7 @@ enum class Verb {
     apply,
     shutdown,
     version,
+    metrics,
 };
 
 struct Options {
@@ -79,6 +80,7 @@ struct Options {
 
     std::string signal;                        // for Verb::signal, never empty there
     std::optional<std::uint64_t> since_event;  // for Verb::events
+    bool openmetrics = false;                  // for Verb::metrics
 };
 
 // Nothing to do but to print: help (exit 0, for standard output) or what is wrong with the command

@@ -50,6 +50,8 @@ Exit dispatch(const Session& session) {
             return shutdown_verb(session);
         case Verb::version:
             return version_verb(session);
+        case Verb::metrics:
+            return metrics_verb(session);
     }
     return Exit::failed;
 }

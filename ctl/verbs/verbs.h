@@ -44,6 +44,7 @@ Exit shutdown_verb(const Session& session);
 Exit zombies_verb(const Session& session);
 Exit doctor_verb(const Session& session);
 Exit version_verb(const Session& session);
+Exit metrics_verb(const Session& session);
 
 // One of the actions on one target, as the options want it waited for.
 Call action_call(const Options& options, Verb verb, const std::string& target);

@@ -761,6 +761,10 @@ void LinuxHost::ended(const track::Reaper::Death& death) {
     ++changes_;
     sweeper_.taken(death.pid);
     notify_.reaped(death.pid, death.run);
+    if (const auto slot = death.run ? tracker_.slot_of(*death.run) : std::nullopt;
+        slot && roster_->instance_at(*slot)) {
+        dead_cpu_[*slot] += std::chrono::duration<double>(death.reaped.cpu_time).count();
+    }
     const std::string name = name_of_run(death.run);
     REEVE_PROBE_REAP(death.pid, name.c_str(), death.main);
     if (death.main && SideCommands::is_side(*death.run)) {
@@ -1142,6 +1146,7 @@ void LinuxHost::redefine(const core::Redefinition& definition) {
 
 void LinuxHost::retire(std::uint32_t slot) {
     notify_.remove(slot);
+    dead_cpu_.erase(slot);
     if (with_output_.erase(slot) > 0) parts_.log.close_instance(slot);
 }
 

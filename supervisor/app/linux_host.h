@@ -118,6 +118,9 @@ public:
     const std::string& no_more_cgroups() const { return no_more_cgroups_; }
     std::uint64_t orphans_reaped() const { return orphans_reaped_; }
     std::uint64_t strays_reaped() const { return strays_reaped_; }
+    // Processor time of all that was taken of an instance that is there, by its slot, and of what
+    // those had waited for: with what the living have used, what it has used so far.
+    const std::unordered_map<std::uint32_t, double>& cpu_of_the_dead() const { return dead_cpu_; }
     // Grows with each process that we start or take: what was read of /proc before is old then.
     std::uint64_t changes() const { return changes_; }
 
@@ -241,6 +244,7 @@ private:
     std::uint64_t changes_ = 0;
     std::uint64_t orphans_reaped_ = 0;
     std::uint64_t strays_reaped_ = 0;
+    std::unordered_map<std::uint32_t, double> dead_cpu_;
     // By slot; nullopt: strays.  Not yet told in an event.
     std::map<std::optional<std::uint32_t>, std::uint64_t> untold_orphans_;
     loop::Timer tell_orphans_;

@@ -29,6 +29,8 @@ constexpr milliseconds kLookAgainAfter{100};
 constexpr milliseconds kPatience{30};
 // Where there was none before it is worth waiting for.
 constexpr milliseconds kFirstPatience{300};
+// Who scrapes has seconds of patience, and no use for what was true at the scrape before.
+constexpr milliseconds kLongPatience{1000};
 
 }  // namespace
 
@@ -45,6 +47,8 @@ struct Sampler::Gathered {
     };
     std::vector<Process> processes;  // parents before their children
     std::map<uid_t, std::string> users;
+    std::optional<std::uint64_t> own_memory_bytes;
+    std::optional<std::uint64_t> own_open_files;
 };
 
 Sampler::Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, About about)
@@ -52,6 +56,7 @@ Sampler::Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, 
       roster_{roster},
       about_{std::move(about)},
       started_{host.now()},
+      wall_started_{host.wall_now()},
       work_{loop, loop::Work::Lane::reading},
       patience_{loop,
                 [this] {
@@ -59,7 +64,9 @@ Sampler::Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, 
                     answer();
                     latest_.outdated = false;
                 }},
-      answer_now_{loop, [this] { answer(); }} {}
+      long_patience_{loop, [this] { answer_patient(); }},
+      answer_now_{loop, [this] { answer(); }},
+      answer_patient_now_{loop, [this] { answer_patient(); }} {}
 
 void Sampler::sample(std::function<void(const control::Sample&)> done) {
     asking_.push_back(std::move(done));
@@ -69,6 +76,16 @@ void Sampler::sample(std::function<void(const control::Sample&)> done) {
     }
     if (!work_.busy()) start();
     if (!patience_.active()) patience_.start(have_one_ ? kPatience : kFirstPatience);
+}
+
+void Sampler::recent(std::function<void(const control::Sample&)> done) {
+    asking_patiently_.push_back(std::move(done));
+    if (have_one_ && host_.now() - latest_.at <= kFreshFor) {
+        answer_patient_now_.arm();
+        return;
+    }
+    if (!work_.busy()) start();
+    if (!long_patience_.active()) long_patience_.start(kLongPatience);
 }
 
 bool Sampler::fresh() const {
@@ -83,6 +100,7 @@ bool Sampler::fresh() const {
 void Sampler::start() {
     begun_ = host_.now();
     changes_begun_ = host_.changes();
+    dead_cpu_begun_ = host_.cpu_of_the_dead();
     auto gathered = std::make_shared<Gathered>();
     // Without a thread for it (a pids limit) the patience ends with the sample before.
     (void)work_.start(
@@ -113,6 +131,9 @@ void Sampler::start() {
                 }
                 gathered->processes.push_back(std::move(facts));
             }
+            if (const auto own = os::read_residence(getpid()))
+                gathered->own_memory_bytes = own->bytes;
+            gathered->own_open_files = os::count_open_files();
         },
         [this, gathered] { finished(*gathered); });
 }
@@ -195,7 +216,35 @@ void Sampler::finished(const Gathered& gathered) {
     host_.tracker().remember(seen);
     neglected_ = std::move(neglected);
     users_ = gathered.users;
+    own_memory_bytes_ = gathered.own_memory_bytes;
+    own_open_files_ = gathered.own_open_files;
+    sum_cpu(gathered);
     answer();
+    answer_patient();
+}
+
+// Parents are read before their children: what a child has used is in neither twice, since its
+// parent had not waited for it yet.
+void Sampler::sum_cpu(const Gathered& gathered) {
+    const double tick = 1.0 / static_cast<double>(os::ticks_per_second());
+    std::unordered_map<std::uint32_t, double> now;
+    for (const core::Instance* const instance : roster_.instances()) {
+        const auto dead = dead_cpu_begun_.find(instance->slot());
+        now[instance->slot()] = dead == dead_cpu_begun_.end() ? 0 : dead->second;
+    }
+    for (std::size_t i = 0; i < gathered.processes.size(); ++i) {
+        const auto& slot = latest_.processes[i].slot;
+        const auto found = slot ? now.find(*slot) : now.end();
+        if (found == now.end()) continue;
+        const os::ProcessStat& stat = gathered.processes[i].stat;
+        found->second += static_cast<double>(stat.cpu_ticks + stat.waited_cpu_ticks) * tick;
+    }
+    // What nobody waits for (SIGCHLD ignored) the kernel forgets.
+    for (auto& [slot, seconds] : now) {
+        const auto before = latest_.cpu_seconds.find(slot);
+        if (before != latest_.cpu_seconds.end()) seconds = std::max(seconds, before->second);
+    }
+    latest_.cpu_seconds = std::move(now);
 }
 
 void Sampler::answer() {
@@ -203,10 +252,20 @@ void Sampler::answer() {
     for (const auto& done : std::exchange(asking_, {})) done(latest_);
 }
 
+void Sampler::answer_patient() {
+    long_patience_.stop();
+    for (const auto& done : std::exchange(asking_patiently_, {})) done(latest_);
+}
+
 control::SupervisorFacts Sampler::facts() {
     control::SupervisorFacts facts;
     facts.config = about_.config;
     facts.started = started_;
+    facts.wall_started = wall_started_;
+    facts.own_cpu_seconds = os::own_cpu_seconds();
+    facts.own_memory_bytes = own_memory_bytes_;
+    facts.own_open_files = own_open_files_;
+    facts.own_most_files = os::most_open_files();
     facts.subreaper = about_.subreaper;
     facts.tracking = about_.tracking();
     if (const auto pids = about_.pids()) {

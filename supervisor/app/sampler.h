@@ -32,6 +32,7 @@ public:
     Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, About about);
 
     void sample(std::function<void(const control::Sample&)> done) override;
+    void recent(std::function<void(const control::Sample&)> done) override;
     control::SupervisorFacts facts() override;
     std::vector<control::Finding> examine() override { return about_.examine(); }
     std::string user_name(uid_t uid) override;
@@ -43,11 +44,14 @@ private:
     void start();
     void finished(const Gathered& gathered);
     void answer();
+    void answer_patient();
+    void sum_cpu(const Gathered& gathered);
 
     LinuxHost& host_;
     const core::Roster& roster_;
     About about_;
     model::TimePoint started_;
+    model::WallTime wall_started_;
     control::Sample latest_;
     // Since when we have seen a process as a zombie that its parent neglects; nobody else knows.
     struct Neglected {
@@ -62,9 +66,17 @@ private:
     model::TimePoint begun_{};
     model::Duration cost_{0};  // how long the latest one took
     std::vector<std::function<void(const control::Sample&)>> asking_;
+    std::vector<std::function<void(const control::Sample&)>> asking_patiently_;
+    // LinuxHost::cpu_of_the_dead() when the latest one was begun: who is taken meanwhile counts
+    // among the living if it was seen, and else is missing until the next.
+    std::unordered_map<std::uint32_t, double> dead_cpu_begun_;
+    std::optional<std::uint64_t> own_memory_bytes_;
+    std::optional<std::uint64_t> own_open_files_;
     loop::Work work_;
     loop::Timer patience_;
+    loop::Timer long_patience_;
     loop::Deferred answer_now_;
+    loop::Deferred answer_patient_now_;
 };
 
 }  // namespace reeve::app

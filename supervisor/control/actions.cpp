@@ -261,6 +261,7 @@ private:
             case Call::shutdown:
             case Call::livez:
             case Call::readyz:
+            case Call::metrics:
                 break;  // no verbs
         }
         if (!accepted) {

@@ -43,6 +43,10 @@ void LogSource::dropped_of(std::vector<log::RunKey> runs,
     answer(std::vector<std::uint64_t>(runs.size(), 0));
 }
 
+void LogSource::counters(std::function<void(std::vector<log::InstanceCounters>)> answer) {
+    answer({});
+}
+
 std::unique_ptr<LogSource::Follower> LogSource::look(
     log::LookRequest request, std::function<void(log::Look)> answer,
     std::function<void(std::vector<log::Line>)> on_lines) {
@@ -142,6 +146,10 @@ void ThreadLogSource::query(log::Query query, std::function<void(std::vector<log
 void ThreadLogSource::dropped_of(std::vector<log::RunKey> runs,
                                  std::function<void(std::vector<std::uint64_t>)> answer) {
     thread_.dropped_of(std::move(runs), std::move(answer));
+}
+
+void ThreadLogSource::counters(std::function<void(std::vector<log::InstanceCounters>)> answer) {
+    thread_.counters(std::move(answer));
 }
 
 std::unique_ptr<LogSource::Follower> ThreadLogSource::follow(

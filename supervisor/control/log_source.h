@@ -36,6 +36,9 @@ public:
     virtual void dropped_of(std::vector<log::RunKey> runs,
                             std::function<void(std::vector<std::uint64_t>)> answer);
 
+    // As LogThread::counters().  A source that counts nothing may answer from inside the call.
+    virtual void counters(std::function<void(std::vector<log::InstanceCounters>)> answer);
+
     // As LogThread::Follower: while it hasn't heard took() of what it gave, it may leave out lines
     // and say `missed`.  No callback after its end.
     class Follower {
@@ -83,6 +86,7 @@ public:
     void query(log::Query query, std::function<void(std::vector<log::Line>)> answer) override;
     void dropped_of(std::vector<log::RunKey> runs,
                     std::function<void(std::vector<std::uint64_t>)> answer) override;
+    void counters(std::function<void(std::vector<log::InstanceCounters>)> answer) override;
     std::unique_ptr<Follower> follow(log::Query query,
                                      std::function<void(std::vector<log::Line>)> on_lines) override;
     std::unique_ptr<Follower> look(log::LookRequest request, std::function<void(log::Look)> answer,

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "supervisor/model/state.h"
@@ -36,6 +37,8 @@ struct Sample {
     model::TimePoint begun{};  // what came after this may be in it, or not
     bool outdated = false;     // something was started or ended since; a newer one is on its way
     std::vector<ProcessInfo> processes;  // in no particular order
+    // By the slot: processor time of all runs so far, of the dead and the living; it never shrinks.
+    std::unordered_map<std::uint32_t, double> cpu_seconds{};
 };
 
 // What only the machine can tell of reeve itself.
@@ -43,6 +46,7 @@ struct SupervisorFacts {
     std::string config;           // the main file as it was named
     bool config_changed = false;  // on disk, since it was read
     model::TimePoint started{};
+    model::WallTime wall_started{};
     bool subreaper = false;
     std::string tracking;  // "cgroup", "tag", "lineage"
     std::optional<std::int64_t> pids_current;
@@ -50,6 +54,11 @@ struct SupervisorFacts {
     std::string pids_which;  // whose limit it is; empty: there is none
     std::int64_t orphans_reaped = 0;
     std::int64_t strays_reaped = 0;
+    // Of reeve's own process; nullopt: not known (yet).
+    std::optional<double> own_cpu_seconds{};
+    std::optional<std::uint64_t> own_memory_bytes{};
+    std::optional<std::uint64_t> own_open_files{};
+    std::optional<std::uint64_t> own_most_files{};  // RLIMIT_NOFILE
 };
 
 // One thing that `reevectl doctor` has looked at.
@@ -70,6 +79,10 @@ public:
     // a second old where that can be had, else with the latest there is.  One that saw a zombie for
     // the first time is old after 100 ms: the next tells whether its parent has waited for it.
     virtual void sample(std::function<void(const Sample&)> done) = 0;
+
+    // The same for who comes again and again by itself: with one that is at most a second old,
+    // whatever has happened since, or a new one; only after a second with the latest there is.
+    virtual void recent(std::function<void(const Sample&)> done) { sample(std::move(done)); }
 
     virtual SupervisorFacts facts() = 0;
 

@@ -38,7 +38,7 @@ constexpr Row kRows[] = {
     {"/v1/upgrade", false, std::nullopt, Role::admin},
     {"/livez", true, Call::livez, Role::viewer},
     {"/readyz", true, Call::readyz, Role::viewer},
-    {"/metrics", true, std::nullopt, Role::viewer},
+    {"/metrics", true, Call::metrics, Role::viewer},
     {"/", true, std::nullopt, Role::viewer},
 };
 

@@ -34,6 +34,7 @@ enum class Call {
     shutdown,
     livez,
     readyz,
+    metrics,
 };
 
 struct Route {

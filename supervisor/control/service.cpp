@@ -9,6 +9,7 @@
 #include "supervisor/control/config_calls.h"
 #include "supervisor/control/event_stream.h"
 #include "supervisor/control/log_stream.h"
+#include "supervisor/control/metrics.h"
 #include "supervisor/control/own_log_stream.h"
 #include "supervisor/control/parameters.h"
 #include "supervisor/loop/timer.h"
@@ -143,6 +144,44 @@ std::unique_ptr<Job> zombies(World& world, Exchange& exchange) {
         Effort::thorough);
 }
 
+// First what the processes are at, then what they have written: the one takes a walk on another
+// thread now and then, the other a turn of the log thread.
+class MetricsJob final : public Job {
+public:
+    MetricsJob(World& world, Exchange& exchange) : world_{world}, exchange_{exchange} {}
+
+    void ask() {
+        world_.processes.recent(lifeline_.tie([this](const Sample& sample) {
+            totals_ = totals_of(sample);
+            cpu_seconds_ = sample.cpu_seconds;
+            world_.logs.counters(lifeline_.tie(
+                [this](const std::vector<log::InstanceCounters>& counters) { answer(counters); }));
+        }));
+    }
+
+private:
+    void answer(const std::vector<log::InstanceCounters>& counters) {
+        const auto format =
+            api::exposition_format(exchange_.request().header("accept").value_or(""));
+        const std::string text =
+            compose_metrics(format, {world_.roster, totals_, cpu_seconds_, world_.processes.facts(),
+                                     counters, world_.config.last_apply()});
+        exchange_.reply(200, api::content_type(format), text);
+    }
+
+    World& world_;
+    Exchange& exchange_;
+    TotalsOf totals_;
+    std::unordered_map<std::uint32_t, double> cpu_seconds_;
+    Lifeline lifeline_;
+};
+
+std::unique_ptr<Job> metrics(World& world, Exchange& exchange) {
+    auto job = std::make_unique<MetricsJob>(world, exchange);
+    job->ask();
+    return job;
+}
+
 std::unique_ptr<Job> program(World& world, Exchange& exchange, const std::string& target) {
     auto instances = select(world, target);
     if (!instances) {
@@ -266,6 +305,9 @@ std::unique_ptr<Job> call(World& world, Exchange& exchange, const Route& route) 
         case Call::config_apply:
             if (refuse_parameters(exchange)) return nullptr;
             return config_apply(world, exchange);
+        case Call::metrics:
+            if (refuse_parameters(exchange)) return nullptr;
+            return metrics(world, exchange);
         case Call::shutdown:
             if (!refuse_parameters(exchange)) shut_down(world, exchange);
             return nullptr;

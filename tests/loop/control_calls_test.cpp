@@ -1131,3 +1131,34 @@ TEST_CASE("the status says whether the configuration on disk is another one") {
     CHECK(changed());
 }
 
+TEST_CASE("metrics come in the format that was asked for") {
+    World world{{service("web")}};
+    world.processes.latest.cpu_seconds[0] = 2.5;
+    Client client{world};
+    client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    const Answer text = client.answer();
+    CHECK(text.status == 200);
+    CHECK(text.header("content-type") == "text/plain; version=0.0.4; charset=utf-8");
+    CHECK(text.body.find("\nreeve_program_cpu_seconds_total{program=\"web\",number=\"1\"} 2.5\n") !=
+          std::string::npos);
+    client.send(
+        "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text;version=1.0.0,"
+        "text/plain;q=0.5\r\n\r\n");
+    const Answer open = client.answer();
+    CHECK(open.header("content-type") ==
+          "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    CHECK(open.body.ends_with("# EOF\n"));
+}
+
+TEST_CASE("a client that goes while its metrics are gathered harms nobody") {
+    World world{{service("web")}};
+    world.processes.later = true;
+    {
+        Client client{world};
+        client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+        REQUIRE(world.until([&] { return world.processes.waiting.size() == 1; }));
+    }
+    REQUIRE(world.until([&] { return world.server->connections() == 0; }));
+    world.processes.answer();
+    CHECK(Client{world}.get("/livez").status == 200);
+}
