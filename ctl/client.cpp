@@ -288,6 +288,10 @@ Failure Client::unreadable(const std::string& why) const {
 
 Failure refusal(const Reply& reply) {
     const auto error = api::from_json<api::ErrorBody>(reply.body);
+    if (!error && reply.status == 503 && !reply.body.empty() &&
+        api::find_header(reply.headers, "content-type").value_or("").starts_with("text/plain")) {
+        return {Exit::failed, reply.body.substr(0, reply.body.find('\n')), ""};
+    }
     if (!error) {
         return {Exit::failed,
                 "reeve answered " + std::to_string(reply.status) + " " +

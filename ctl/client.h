@@ -22,6 +22,7 @@ enum class Exit {
     no_such_name = 4,
     not_permitted = 4,
     unreachable = 7,
+    timed_out = 124,  // of wait alone; as timeout(1) has it
 };
 
 // Why there is no answer, or not the one that was asked for: sentences for the user, the first says

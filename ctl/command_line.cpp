@@ -29,7 +29,7 @@ constexpr std::string_view kWaitNotes =
     "the one that was asked for. A TARGET is a program (web), one of its instances (web@2), a\n"
     "group, or a glob ('web*').";
 
-constexpr std::array<VerbInfo, 26> kVerbs{{
+constexpr std::array<VerbInfo, 28> kVerbs{{
     {"status", Verb::status, "", "what runs, since when, and what is wrong (also: ps, ls, list)",
      "  reevectl                      all programs, one a line\n"
      "  reevectl status web           all about one: why, processes, last lines\n"
@@ -160,6 +160,21 @@ constexpr std::array<VerbInfo, 26> kVerbs{{
      "  reevectl shutdown --no-wait\n",
      "Waits until reeve has ended."},
     {"down", Verb::shutdown, "shutdown", "", "", ""},
+    {"wait", Verb::wait, "", "wait until programs are ready, or in another state",
+     "  reevectl wait db && ./migrate\n"
+     "  reevectl wait web --for stopped --timeout 30s\n"
+     "  reevectl wait --all           until all are ready\n",
+     "--for is ready (of a task: done, and well), healthy, done (it runs no more, whatever the\n"
+     "reason), or a state: stopped waiting starting running backoff stopping exited failed. Exits "
+     "1\n"
+     "at once when a program has failed for good and will not come there, 124 when --timeout is\n"
+     "over, which is never unless it is given."},
+    {"health", Verb::health, "", "whether all is well: 0 or 1, for scripts and HEALTHCHECK",
+     "  reevectl health               0 when every program that starts by itself is ready or done\n"
+     "  reevectl health web\n"
+     "  HEALTHCHECK CMD [\"reevectl\", \"health\", \"--timeout\", \"3s\"]\n",
+     "Exits 0 or 1 and with nothing else, also when there is no reeve to ask. With names: whether\n"
+     "they are ready and not unhealthy; a task, that it has not failed."},
     {"metrics", Verb::metrics, "", "counters and gauges for Prometheus",
      "  reevectl metrics\n"
      "  reevectl metrics | promtool check metrics\n"
@@ -174,8 +189,8 @@ constexpr std::array<VerbInfo, 26> kVerbs{{
 }};
 
 // Promised for later; saying so is better than taking them for a slip.
-constexpr std::array<std::string_view, 9> kLaterVerbs{
-    "run", "top", "history", "explain", "why", "wait", "health", "upgrade", "completion"};
+constexpr std::array<std::string_view, 7> kLaterVerbs{
+    "run", "top", "history", "explain", "why", "upgrade", "completion"};
 
 constexpr std::int64_t kDefaultLines = 100;
 
@@ -349,7 +364,14 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
         case Verb::status:
         case Verb::tree:
         case Verb::zombies:
+        case Verb::health:
             add_targets(app, options, raw, true);
+            break;
+        case Verb::wait:
+            add_targets(app, options, raw, true);
+            app.add_option("--for", options.wait_for, "ready, healthy, done or a state [ready]")
+                ->type_name("STATE")
+                ->take_last();
             break;
         case Verb::show:
         case Verb::start:
@@ -433,6 +455,7 @@ std::string usage_line(const VerbInfo& info) {
         case Verb::logs:
         case Verb::tree:
         case Verb::zombies:
+        case Verb::health:
             return line + " [TARGET...]";
         case Verb::show:
         case Verb::start:
@@ -440,6 +463,7 @@ std::string usage_line(const VerbInfo& info) {
         case Verb::restart:
         case Verb::reset:
         case Verb::reload:
+        case Verb::wait:
             return line + " TARGET... | --all";
         case Verb::scale:
             return line + " NAME=N...";
@@ -504,7 +528,9 @@ bool needs_target(Verb verb) {
         case Verb::reset:
         case Verb::reload:
         case Verb::attach:
+        case Verb::wait:
             return true;
+        case Verb::health:
         case Verb::scale:  // says so itself
         case Verb::diff:
         case Verb::apply:
@@ -628,6 +654,13 @@ std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
         }
     }
 
+    if (info.verb == Verb::wait &&
+        std::ranges::find(conditions(), options.wait_for) == conditions().end()) {
+        conf::Nearest nearest{options.wait_for};
+        for (const std::string& condition : conditions()) nearest.offer(condition);
+        return "--for is ready, healthy, done or a state, not " + join_quoted(options.wait_for) +
+               (nearest.found() ? "; did you mean " + join_quoted(*nearest.found()) + "?" : "");
+    }
     if (info.verb == Verb::scale) {
         if (const std::string wrong = read_scales(options); !wrong.empty()) return wrong;
     }
@@ -660,6 +693,13 @@ Words unknown_option(const CLI::App& app, const VerbInfo& info) {
 }
 
 }  // namespace
+
+const std::vector<std::string>& conditions() {
+    static const std::vector<std::string> all{"ready",    "healthy",  "done",    "stopped",
+                                              "waiting",  "starting", "running", "backoff",
+                                              "stopping", "exited",   "failed"};
+    return all;
+}
 
 Expected<Options, Words> parse_command_line(const std::vector<std::string>& arguments) {
     Split command = split(arguments);

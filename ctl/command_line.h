@@ -33,6 +33,8 @@ enum class Verb {
     apply,
     shutdown,
     version,
+    wait,
+    health,
     metrics,
 };
 
@@ -78,9 +80,21 @@ struct Options {
     };
     std::vector<Scale> scales;
 
+    std::string wait_for = "ready";            // for Verb::wait: one of conditions()
     std::string signal;                        // for Verb::signal, never empty there
     std::optional<std::uint64_t> since_event;  // for Verb::events
     bool openmetrics = false;                  // for Verb::metrics
+};
+
+// What `wait --for` takes: the states, and what people ask for.
+const std::vector<std::string>& conditions();
+
+// For completion: each verb with its aliases, and its options, "--lines" and "-n".
+struct VerbWords {
+    std::string name;
+    std::string summary;
+    bool takes_names = false;
+    std::vector<std::string> options;
 };
 
 // Nothing to do but to print: help (exit 0, for standard output) or what is wrong with the command

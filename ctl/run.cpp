@@ -50,6 +50,10 @@ Exit dispatch(const Session& session) {
             return shutdown_verb(session);
         case Verb::version:
             return version_verb(session);
+        case Verb::wait:
+            return wait_verb(session);
+        case Verb::health:
+            return health_verb(session);
         case Verb::metrics:
             return metrics_verb(session);
     }

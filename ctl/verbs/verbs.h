@@ -44,6 +44,8 @@ Exit shutdown_verb(const Session& session);
 Exit zombies_verb(const Session& session);
 Exit doctor_verb(const Session& session);
 Exit version_verb(const Session& session);
+Exit wait_verb(const Session& session);
+Exit health_verb(const Session& session);  // 0 or 1, whatever is wrong
 Exit metrics_verb(const Session& session);
 
 // One of the actions on one target, as the options want it waited for.
