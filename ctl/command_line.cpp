@@ -29,7 +29,7 @@ constexpr std::string_view kWaitNotes =
     "the one that was asked for. A TARGET is a program (web), one of its instances (web@2), a\n"
     "group, or a glob ('web*').";
 
-constexpr std::array<VerbInfo, 28> kVerbs{{
+constexpr std::array<VerbInfo, 31> kVerbs{{
     {"status", Verb::status, "", "what runs, since when, and what is wrong (also: ps, ls, list)",
      "  reevectl                      all programs, one a line\n"
      "  reevectl status web           all about one: why, processes, last lines\n"
@@ -43,6 +43,15 @@ constexpr std::array<VerbInfo, 28> kVerbs{{
     {"ps", Verb::status, "status", "", "", ""},
     {"ls", Verb::status, "status", "", "", ""},
     {"list", Verb::status, "status", "", "", ""},
+    {"explain", Verb::explain, "",
+     "why a program is as it is, and what would change it (also: why)",
+     "  reevectl explain web          what it waits for, how its last runs ended\n"
+     "  reevectl why --all\n"
+     "  reevectl explain web --json\n",
+     "Its state and the reason, the chain of what it waits for, its last five runs with their "
+     "last\n"
+     "lines of output, and the keys that decide, each with the place where it was set."},
+    {"why", Verb::explain, "explain", "", "", ""},
     {"show", Verb::show, "", "the configuration in effect, and where each key was set",
      "  reevectl show web\n"
      "  reevectl show web --json      with its status and its last runs\n",
@@ -175,6 +184,13 @@ constexpr std::array<VerbInfo, 28> kVerbs{{
      "  HEALTHCHECK CMD [\"reevectl\", \"health\", \"--timeout\", \"3s\"]\n",
      "Exits 0 or 1 and with nothing else, also when there is no reeve to ask. With names: whether\n"
      "they are ready and not unhealthy; a task, that it has not failed."},
+    {"history", Verb::history, "",
+     "the last runs: when they began, how long they lasted, how they ended",
+     "  reevectl history web\n"
+     "  reevectl history              of all programs\n"
+     "  reevectl history web --json | jq '.[].exit.reason'\n",
+     "The last runs of each instance, and the one that is under way. 'logs --run N' has what one\n"
+     "of them wrote."},
     {"metrics", Verb::metrics, "", "counters and gauges for Prometheus",
      "  reevectl metrics\n"
      "  reevectl metrics | promtool check metrics\n"
@@ -189,8 +205,7 @@ constexpr std::array<VerbInfo, 28> kVerbs{{
 }};
 
 // Promised for later; saying so is better than taking them for a slip.
-constexpr std::array<std::string_view, 7> kLaterVerbs{
-    "run", "top", "history", "explain", "why", "upgrade", "completion"};
+constexpr std::array<std::string_view, 4> kLaterVerbs{"run", "top", "upgrade", "completion"};
 
 constexpr std::int64_t kDefaultLines = 100;
 
@@ -362,9 +377,11 @@ void add_targets(CLI::App& app, Options& options, Raw& raw, bool with_all) {
 void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
     switch (info.verb) {
         case Verb::status:
+        case Verb::explain:
         case Verb::tree:
         case Verb::zombies:
         case Verb::health:
+        case Verb::history:
             add_targets(app, options, raw, true);
             break;
         case Verb::wait:
@@ -456,7 +473,9 @@ std::string usage_line(const VerbInfo& info) {
         case Verb::tree:
         case Verb::zombies:
         case Verb::health:
+        case Verb::history:
             return line + " [TARGET...]";
+        case Verb::explain:
         case Verb::show:
         case Verb::start:
         case Verb::stop:
@@ -520,6 +539,7 @@ std::optional<ColourChoice> parse_colour(std::string_view text) {
 
 bool needs_target(Verb verb) {
     switch (verb) {
+        case Verb::explain:
         case Verb::show:
         case Verb::start:
         case Verb::stop:
@@ -531,6 +551,7 @@ bool needs_target(Verb verb) {
         case Verb::wait:
             return true;
         case Verb::health:
+        case Verb::history:
         case Verb::scale:  // says so itself
         case Verb::diff:
         case Verb::apply:

@@ -20,6 +20,7 @@ enum class Verb {
     tree,
     zombies,
     events,
+    explain,
     attach,
     doctor,
     start,
@@ -35,6 +36,7 @@ enum class Verb {
     version,
     wait,
     health,
+    history,
     metrics,
 };
 

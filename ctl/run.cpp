@@ -31,6 +31,8 @@ Exit dispatch(const Session& session) {
             return doctor_verb(session);
         case Verb::events:
             return events_verb(session);
+        case Verb::explain:
+            return explain_verb(session);
         case Verb::attach:
             return attach_verb(session);
         case Verb::start:
@@ -54,6 +56,8 @@ Exit dispatch(const Session& session) {
             return wait_verb(session);
         case Verb::health:
             return health_verb(session);
+        case Verb::history:
+            return history_verb(session);
         case Verb::metrics:
             return metrics_verb(session);
     }

@@ -28,6 +28,28 @@ struct Card {
 };
 std::string card_screen(const Card& card, api::Timestamp now, const Style& style);
 
+// Why an instance is as it is, and what would change it.
+struct Explanation {
+    const api::ProgramStatus& status;
+    api::ProgramCard program;
+    struct Link {
+        const api::ProgramStatus& status;
+        std::size_t depth = 0;  // 0: the instance itself waits for it
+    };
+    std::vector<Link> waits_for;
+    struct Run {
+        api::RunRecord record;
+        std::vector<std::string> last_lines;
+    };
+    std::vector<Run> runs;  // the youngest first
+    std::vector<api::Process> processes;
+};
+std::string explain_screen(const Explanation& told, api::Timestamp now, const Style& style);
+
+// Runs, one a line, in the order given.
+std::string history_screen(const std::vector<api::RunRecord>& runs, api::Timestamp now,
+                           const Style& style, bool with_headers);
+
 // The effective configuration as TOML, with the place of each key in a comment.
 std::string config_screen(const api::ProgramCard& card, const Style& style);
 

@@ -35,6 +35,7 @@ Exit show_verb(const Session& session);
 Exit logs_verb(const Session& session);
 Exit tree_verb(const Session& session);
 Exit events_verb(const Session& session);
+Exit explain_verb(const Session& session);
 Exit attach_verb(const Session& session);
 Exit action_verb(const Session& session);  // start, stop, restart, reload, signal, reset
 Exit scale_verb(const Session& session);
@@ -46,7 +47,11 @@ Exit doctor_verb(const Session& session);
 Exit version_verb(const Session& session);
 Exit wait_verb(const Session& session);
 Exit health_verb(const Session& session);  // 0 or 1, whatever is wrong
+Exit history_verb(const Session& session);
 Exit metrics_verb(const Session& session);
+
+// The screens of `explain NAME` and `status NAME`, without colours.
+Expected<std::string, Failure> explain_text(const Session& session, const std::string& name);
 
 // One of the actions on one target, as the options want it waited for.
 Call action_call(const Options& options, Verb verb, const std::string& target);

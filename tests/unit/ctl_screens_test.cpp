@@ -456,6 +456,20 @@ TEST_CASE("a program's colours end with its line, and its other escapes never re
     CHECK(pipe.line({kNow, "a", "a", 1, 1, 1, "stdout", "\033[2Jraw"}) == "\033[2Jraw\n");
 }
 
+TEST_CASE("history is a run a line, and what runs is not over") {
+    const std::vector<api::RunRecord> runs{
+        {"web@1", 3, std::nullopt, ago(3700),
+         api::LastExit{3, std::nullopt, ago(3600), 100, "exit 3"}},
+        {"job", 12, std::nullopt, ago(90), api::LastExit{0, std::nullopt, ago(89), 0.4, "exit 0"}},
+        {"web@1", 4, 4121, ago(61), std::nullopt}};
+    CHECK(history_screen(runs, kNow, kPipe, true) ==
+          "NAME   RUN  STARTED (UTC)        LASTED  END\n"
+          "web@1    3  2026-11-22 09:15:20   1m40s  exit 3\n"
+          "job     12  2026-11-22 10:15:30      0s  exit 0\n"
+          "web@1    4  2026-11-22 10:15:59    1m1s  runs\n");
+    CHECK(history_screen({}, kNow, kPipe, false) == "");
+}
+
 TEST_CASE("durations and sizes are short") {
     CHECK(human_duration(0.9) == "0s");
     CHECK(human_duration(59) == "59s");

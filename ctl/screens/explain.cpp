@@ -1,0 +1,156 @@
+#include <algorithm>
+#include <array>
+
+#include "ctl/screens/screens.h"
+
+namespace reeve::ctl {
+
+namespace {
+
+// The keys that decide what becomes of an instance in that state, with the defaults that hold where
+// nobody wrote them.
+struct Rule {
+    std::string_view key;  // all keys below it, where it ends in a point
+    std::string_view fallback;
+};
+
+std::vector<Rule> rules_of(const api::ProgramStatus& status) {
+    const bool task = status.type == "task";
+    const std::string_view restart = task ? "\"never\"" : "\"on-failure\"";
+    if (status.state == "failed")
+        return {{"restart", restart},         {"max_failures", "10"}, {"success_exit_codes", "[0]"},
+                {"healthy_after", "\"10s\""}, {"start_timeout", ""},  {"health.", ""}};
+    if (status.state == "backoff")
+        return {{"restart", restart},
+                {"restart_delay", "\"200ms\""},
+                {"restart_delay_max", "\"30s\""},
+                {"max_failures", "10"},
+                {"health.", ""}};
+    if (status.state == "exited") return {{"restart", restart}, {"success_exit_codes", "[0]"}};
+    if (status.state == "waiting") return {{"depends_on", ""}, {"schedule", ""}, {"overlap", ""}};
+    if (status.state == "starting") return {{"ready.", ""}, {"start_timeout", "\"90s\""}};
+    if (status.state == "running") return {{"health.", ""}, {"guard.", ""}};
+    if (status.state == "stopping")
+        return {{"stop_signal", "\"TERM\""}, {"stop_timeout", "\"10s\""}, {"leftovers", ""}};
+    return {{"autostart", "true"}};
+}
+
+// The words of one that failed only for what it depends on begin with that one's name.
+bool failed_for_another(const Explanation& told) {
+    const std::string other = told.status.note.substr(0, told.status.note.find(" failed: "));
+    const std::string program = other.substr(0, other.find('@'));
+    return other.size() != told.status.note.size() &&
+           std::ranges::any_of(told.program.config, [&](const api::ConfigEntry& entry) {
+               return entry.key == "depends_on" &&
+                      entry.value.find('"' + program + '"') != std::string::npos;
+           });
+}
+
+std::string remedy(const Explanation& told) {
+    const api::ProgramStatus& status = told.status;
+    const std::string name = harmless(status.name);
+    if (status.state == "failed" && failed_for_another(told))
+        return "It is tried again by itself when that is there; `reevectl start " + name +
+               "` starts both.";
+    if (status.state == "failed")
+        return "It is not tried again by itself. `reevectl start " + name +
+               "` tries it, and counts its failures from 0.";
+    if (status.state == "backoff")
+        return "It is tried again by itself; `reevectl start " + name +
+               "` does it now, `reevectl stop " + name + "` ends the tries.";
+    if (status.state == "exited")
+        return "It has ended well and is not restarted; `reevectl start " + name +
+               "` runs it again.";
+    if (status.state == "waiting")
+        return status.waiting_for.empty()
+                   ? "It starts when its time has come; `reevectl start " + name + "` does it now."
+                   : "It starts as soon as what it waits for is there; `reevectl stop " + name +
+                         "` ends the wait.";
+    if (status.state == "starting")
+        return "It must become ready by start_timeout, or it has failed.";
+    if (status.state == "stopping")
+        return "It is killed when its time is up; it is stopped when nothing of it is left.";
+    if (status.state == "stopped") return "`reevectl start " + name + "` starts it.";
+    return {};
+}
+
+std::string place_of(const api::ConfigEntry& entry) {
+    if (!entry.file) return "default";
+    return harmless(*entry.file) + (entry.line ? ":" + std::to_string(*entry.line) : "");
+}
+
+std::string rule_lines(const Explanation& told) {
+    std::vector<std::pair<std::string, std::string>> lines;
+    for (const Rule& rule : rules_of(told.status)) {
+        const bool is_table = rule.key.ends_with('.');
+        bool found = false;
+        for (const api::ConfigEntry& entry : told.program.config) {
+            const bool meant = is_table ? entry.key.starts_with(rule.key) : entry.key == rule.key;
+            if (!meant) continue;
+            found = true;
+            lines.emplace_back(entry.key + " = " + harmless(entry.value), place_of(entry));
+        }
+        if (!found && !rule.fallback.empty()) {
+            lines.emplace_back(std::string{rule.key} + " = " + std::string{rule.fallback},
+                               "default");
+        }
+    }
+    std::size_t width = 0;
+    for (const auto& [rule, place] : lines) width = std::max(width, display_width(rule));
+    std::string out;
+    for (const auto& [rule, place] : lines)
+        out += "  " + padded(rule, std::min<std::size_t>(width, 48)) + "  " + place + "\n";
+    return out;
+}
+
+std::string heading(const Style& style, std::string_view text) {
+    return "\n" + coloured(style, Colour::bold, text) + "\n";
+}
+
+}  // namespace
+
+std::string explain_screen(const Explanation& told, api::Timestamp now, const Style& style) {
+    const api::ProgramStatus& status = told.status;
+    std::string out = coloured(style, Colour::bold, harmless(status.name)) + " is " +
+                      coloured(style, state_colour(status.state), harmless(status.state));
+    if (status.health) out += ", " + harmless(*status.health);
+    if (status.since) out += " for " + human_duration(seconds_between(*status.since, now));
+    if (!status.note.empty()) out += ": " + harmless(status.note);
+    out += "\n";
+    if (const std::string what = remedy(told); !what.empty()) out += what + "\n";
+
+    if (!told.waits_for.empty()) {
+        out += heading(style, "It waits for");
+        for (const Explanation::Link& link : told.waits_for) {
+            const api::ProgramStatus& other = link.status;
+            out += std::string(2 * link.depth + 2, ' ') + harmless(other.name) + ", which is " +
+                   coloured(style, state_colour(other.state), harmless(other.state));
+            if (!other.note.empty()) out += ": " + harmless(other.note);
+            out += "\n";
+        }
+    }
+
+    if (!told.runs.empty()) {
+        out += heading(style, "Its last runs, the youngest first");
+        for (const Explanation::Run& run : told.runs) {
+            out += "  run " + std::to_string(run.record.run) + "  " +
+                   short_duration(seconds_between(run.record.started, now)) + " ago";
+            if (run.record.pid) out += ", pid " + std::to_string(*run.record.pid);
+            out += run.record.exit ? ": " + harmless(run.record.exit->reason) + ", after " +
+                                         human_duration(run.record.exit->lasted_seconds)
+                                   : std::string{", is not over"};
+            out += "\n";
+            for (const std::string& line : run.last_lines)
+                out += coloured(style, Colour::dim, "         | ") + harmless_output(line) + "\n";
+        }
+    }
+
+    if (const std::string rules = rule_lines(told); !rules.empty())
+        out += heading(style, "What decides") + rules;
+
+    if (!told.processes.empty())
+        out += heading(style, "Its processes") + process_lines(told.processes, style, true, 2);
+    return out;
+}
+
+}  // namespace reeve::ctl
