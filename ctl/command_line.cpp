@@ -29,7 +29,7 @@ constexpr std::string_view kWaitNotes =
     "the one that was asked for. A TARGET is a program (web), one of its instances (web@2), a\n"
     "group, or a glob ('web*').";
 
-constexpr std::array<VerbInfo, 31> kVerbs{{
+constexpr std::array<VerbInfo, 32> kVerbs{{
     {"status", Verb::status, "", "what runs, since when, and what is wrong (also: ps, ls, list)",
      "  reevectl                      all programs, one a line\n"
      "  reevectl status web           all about one: why, processes, last lines\n"
@@ -78,6 +78,11 @@ constexpr std::array<VerbInfo, 31> kVerbs{{
      "zombies; a neglected one is of a parent that does not wait for it. Strays are processes "
      "that\n"
      "came home to reeve and belong to no program."},
+    {"top", Verb::top, "", "the table, alive: choose, start, stop, restart, explain",
+     "  reevectl top\n"
+     "  reevectl top --interval 5s\n",
+     "Full screen, drawn anew every second; ? shows the keys. What ends something is asked twice.\n"
+     "CPU is that of the last seconds, 100% being one core."},
     {"zombies", Verb::zombies, "", "dead processes that their parents don't wait for",
      "  reevectl zombies              who neglects how many, and since when\n"
      "  reevectl zombies web\n"
@@ -205,7 +210,7 @@ constexpr std::array<VerbInfo, 31> kVerbs{{
 }};
 
 // Promised for later; saying so is better than taking them for a slip.
-constexpr std::array<std::string_view, 4> kLaterVerbs{"run", "top", "upgrade", "completion"};
+constexpr std::array<std::string_view, 3> kLaterVerbs{"run", "upgrade", "completion"};
 
 constexpr std::int64_t kDefaultLines = 100;
 
@@ -344,6 +349,7 @@ struct Raw {
     std::string colour = "auto";
     std::string lines;  // empty: 100, or all since a time
     std::string detach_key;
+    std::string interval;
 };
 
 void add_common(CLI::App& app, Options& options, Raw& raw, bool s_is_socket) {
@@ -388,6 +394,11 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
             add_targets(app, options, raw, true);
             app.add_option("--for", options.wait_for, "ready, healthy, done or a state [ready]")
                 ->type_name("STATE")
+                ->take_last();
+            break;
+        case Verb::top:
+            app.add_option("-d,--interval", raw.interval, "how often it looks [1s]")
+                ->type_name("DUR")
                 ->take_last();
             break;
         case Verb::show:
@@ -495,6 +506,7 @@ std::string usage_line(const VerbInfo& info) {
         case Verb::apply:
         case Verb::doctor:
         case Verb::shutdown:
+        case Verb::top:
         case Verb::version:
         case Verb::metrics:
             return line;
@@ -552,6 +564,7 @@ bool needs_target(Verb verb) {
             return true;
         case Verb::health:
         case Verb::history:
+        case Verb::top:
         case Verb::scale:  // says so itself
         case Verb::diff:
         case Verb::apply:
@@ -617,6 +630,13 @@ std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
         if (!timeout) return "--timeout: " + timeout.error();
         if (timeout->count() == 0) return "--timeout is longer than 0s";
         options.timeout = *timeout;
+    }
+
+    if (!raw.interval.empty()) {
+        const auto interval = conf::parse_duration(raw.interval);
+        if (!interval) return "--interval: " + interval.error();
+        if (interval->count() < 100) return "--interval is at least 100ms";
+        options.interval = *interval;
     }
 
     if (raw.lines.empty()) {

@@ -37,6 +37,7 @@ enum class Verb {
     wait,
     health,
     history,
+    top,
     metrics,
 };
 
@@ -82,6 +83,7 @@ struct Options {
     };
     std::vector<Scale> scales;
 
+    std::chrono::milliseconds interval{1000};  // for Verb::top
     std::string wait_for = "ready";            // for Verb::wait: one of conditions()
     std::string signal;                        // for Verb::signal, never empty there
     std::optional<std::uint64_t> since_event;  // for Verb::events

@@ -58,6 +58,8 @@ Exit dispatch(const Session& session) {
             return health_verb(session);
         case Verb::history:
             return history_verb(session);
+        case Verb::top:
+            return top_verb(session);
         case Verb::metrics:
             return metrics_verb(session);
     }

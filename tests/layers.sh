@@ -49,6 +49,7 @@ library() {
     toml++/*) homes='conf/load*.cpp conf/toml*.cpp' reason='only the loader sees toml++' ;;
     spdlog/* | fmt/*) homes='supervisor/log/*.cpp' reason='only supervisor/log sees spdlog' ;;
     sys/capability.h) homes='conf/capabilities.cpp' reason='only conf/capabilities.cpp sees libcap' ;;
+    ncursesw/* | curses.h | ncurses.h) homes='ctl/full_screen.cpp' reason='only ctl/full_screen.cpp sees ncurses' ;;
     CLI/*) homes='ctl/*.cpp supervisor/app/*.cpp' reason='only the two programs read arguments' ;;
     nlohmann/json_fwd.hpp) ;;
     nlohmann/* | http_parser.h | llhttp.h) homes='*.cpp' reason='a heavy header stays in a .cpp' ;;

@@ -7,7 +7,7 @@ namespace {
 
 // The parts of the card that status does not hold.  Status alone decides what to say about a
 // program; where one of these can't be had the card is printed without it.
-std::string card(const Session& session, const api::ProgramStatus& status) {
+std::string card(const Session& session, const api::ProgramStatus& status, const Style& style) {
     api::ProgramCard program;
     if (auto reply =
             session.client.ask<api::ProgramCard>(session.question(program_path(status.name)))) {
@@ -33,10 +33,20 @@ std::string card(const Session& session, const api::ProgramStatus& status) {
         }
     }
     return card_screen({status, program, std::move(processes), std::move(lines)},
-                       session.world.now(), session.style);
+                       session.world.now(), style);
 }
 
 }  // namespace
+
+Expected<std::string, Failure> card_text(const Session& session, const std::string& name) {
+    const auto status = session.client.ask<api::Status>(session.question("/v1/status"));
+    if (!status) return Unexpected<Failure>{status.error()};
+    const auto selected = select(*status, {name});
+    if (!selected) return Unexpected<Failure>{selected.error()};
+    Style plain = session.style;
+    plain.colour = false;
+    return card(session, selected->front(), plain);
+}
 
 Exit status_verb(const Session& session) {
     const auto reply = session.client.call(session.question("/v1/status"));
@@ -54,7 +64,7 @@ Exit status_verb(const Session& session) {
         session.print_json(targets.empty() ? reply->body : api::to_json(*status));
     } else if (!session.options.quiet) {
         const bool one = targets.size() == 1 && status->programs.size() == 1 && targets[0] != "*";
-        session.print(one ? card(session, status->programs.front())
+        session.print(one ? card(session, status->programs.front(), session.style)
                           : status_screen(*status, session.world.now(), session.style,
                                           !session.options.no_headers));
     }

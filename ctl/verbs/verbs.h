@@ -49,9 +49,11 @@ Exit wait_verb(const Session& session);
 Exit health_verb(const Session& session);  // 0 or 1, whatever is wrong
 Exit history_verb(const Session& session);
 Exit metrics_verb(const Session& session);
+Exit top_verb(const Session& session);
 
 // The screens of `explain NAME` and `status NAME`, without colours.
 Expected<std::string, Failure> explain_text(const Session& session, const std::string& name);
+Expected<std::string, Failure> card_text(const Session& session, const std::string& name);
 
 // One of the actions on one target, as the options want it waited for.
 Call action_call(const Options& options, Verb verb, const std::string& target);

@@ -325,3 +325,35 @@ environment = { PS1 = "ready> ", ENV = "" }
     user.type("\x03");
     CHECK(user.ends() == 0);
 }
+
+TEST_CASE("top draws the table anew, stops what is confirmed, and gives the terminal back") {
+    Directory directory;
+    Reeve reeve{directory,
+                "[program.web]\ncommand = 'sleep 1000'\n[program.db]\ncommand = 'sleep 1000'\n"};
+    ::setenv("TERM", "vt100", 1);
+    ::setenv("REEVE_SOCKET", reeve.socket().c_str(), 1);
+    AtTerminal user{{REEVECTL_PROGRAM, "top", "--interval", "100ms"}};
+    reeve.wait_for_state("web", "running");
+    reeve.wait_for_state("db", "running");
+    user.sees("2 of 2");
+    user.type("jx");
+    user.sees("stop db? y or n");
+    user.type("y");
+    reeve.wait_for_state("db", "stopped");
+    CHECK(reeve.program("web").state == "running");
+    user.type("s");
+    reeve.wait_for_state("db", "running");
+    user.resize(10, 60);
+    user.type("e");
+    user.sees("Its last runs, the youngest first");
+    user.type("q");
+    CHECK(reeve.stop() == 0);
+    user.sees("reeve is not running");
+    user.type("q");
+    CHECK(user.ends() == 0);
+    ::unsetenv("REEVE_SOCKET");
+    const auto piped = run({REEVECTL_PROGRAM, "top"});
+    CHECK(piped.code == 1);
+    CHECK(piped.err ==
+          "reevectl: 'top' needs a terminal\nreevectl: 'reevectl status' prints the table once\n");
+}
