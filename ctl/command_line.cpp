@@ -29,7 +29,7 @@ constexpr std::string_view kWaitNotes =
     "the one that was asked for. A TARGET is a program (web), one of its instances (web@2), a\n"
     "group, or a glob ('web*').";
 
-constexpr std::array<VerbInfo, 32> kVerbs{{
+constexpr std::array<VerbInfo, 33> kVerbs{{
     {"status", Verb::status, "", "what runs, since when, and what is wrong (also: ps, ls, list)",
      "  reevectl                      all programs, one a line\n"
      "  reevectl status web           all about one: why, processes, last lines\n"
@@ -205,12 +205,18 @@ constexpr std::array<VerbInfo, 32> kVerbs{{
      "the\n"
      "labels program, number (1 of web or web@1) and group, if it is in any. Dashboard and alert\n"
      "rules are in packaging/grafana and packaging/prometheus."},
+    {"completion", Verb::completion, "", "a script that completes verbs, options and live names",
+     "  reevectl completion bash > /etc/bash_completion.d/reevectl\n"
+     "  . <(reevectl completion bash)\n"
+     "  reevectl completion zsh > /usr/share/zsh/vendor-completions/_reevectl\n"
+     "  reevectl completion fish > ~/.config/fish/completions/reevectl.fish\n",
+     "Names are those of the reeve that --socket, $REEVE_SOCKET or the default leads to."},
     {"version", Verb::version, "", "of reevectl, and of the reeve it talks to",
      "  reevectl version\n", ""},
 }};
 
 // Promised for later; saying so is better than taking them for a slip.
-constexpr std::array<std::string_view, 3> kLaterVerbs{"run", "upgrade", "completion"};
+constexpr std::array<std::string_view, 2> kLaterVerbs{"run", "upgrade"};
 
 constexpr std::int64_t kDefaultLines = 100;
 
@@ -401,6 +407,9 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
                 ->type_name("DUR")
                 ->take_last();
             break;
+        case Verb::completion:
+            app.add_option("SHELL", options.shell, "")->type_name("")->group("");
+            break;
         case Verb::show:
         case Verb::start:
         case Verb::stop:
@@ -486,6 +495,8 @@ std::string usage_line(const VerbInfo& info) {
         case Verb::health:
         case Verb::history:
             return line + " [TARGET...]";
+        case Verb::completion:
+            return line + " bash | zsh | fish";
         case Verb::explain:
         case Verb::show:
         case Verb::start:
@@ -562,6 +573,7 @@ bool needs_target(Verb verb) {
         case Verb::attach:
         case Verb::wait:
             return true;
+        case Verb::completion:
         case Verb::health:
         case Verb::history:
         case Verb::top:
@@ -702,6 +714,11 @@ std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
         return "--for is ready, healthy, done or a state, not " + join_quoted(options.wait_for) +
                (nearest.found() ? "; did you mean " + join_quoted(*nearest.found()) + "?" : "");
     }
+    if (info.verb == Verb::completion && options.shell != "bash" && options.shell != "zsh" &&
+        options.shell != "fish" && options.shell != "names") {
+        return "'completion' needs a shell: bash, zsh or fish";
+    }
+
     if (info.verb == Verb::scale) {
         if (const std::string wrong = read_scales(options); !wrong.empty()) return wrong;
     }
@@ -740,6 +757,29 @@ const std::vector<std::string>& conditions() {
                                               "waiting",  "starting", "running", "backoff",
                                               "stopping", "exited",   "failed"};
     return all;
+}
+
+std::vector<VerbWords> all_verbs() {
+    std::vector<VerbWords> verbs;
+    for (const VerbInfo& info : kVerbs) {
+        Options options;
+        Raw raw;
+        CLI::App app;
+        add_verb(app, info, options, raw);
+        add_common(app, options, raw, info.name != "kill");
+        VerbWords words{std::string{info.name}, std::string{words_of(info).summary}, false, {}};
+        for (const CLI::Option* option : app.get_options()) {
+            words.takes_names |= option->check_name("TARGET");
+            if (option->get_group().empty()) continue;
+            for (const std::string& name : option->get_snames())
+                words.options.push_back("-" + name);
+            for (const std::string& name : option->get_lnames())
+                words.options.push_back("--" + name);
+        }
+        verbs.push_back(std::move(words));
+    }
+    verbs.push_back({"help", "of a verb", false, {}});
+    return verbs;
 }
 
 Expected<Options, Words> parse_command_line(const std::vector<std::string>& arguments) {

@@ -37,6 +37,7 @@ enum class Verb {
     wait,
     health,
     history,
+    completion,
     top,
     metrics,
 };
@@ -85,6 +86,8 @@ struct Options {
 
     std::chrono::milliseconds interval{1000};  // for Verb::top
     std::string wait_for = "ready";            // for Verb::wait: one of conditions()
+    std::string shell;  // for Verb::completion: "bash", "zsh", "fish" or "names"
+
     std::string signal;                        // for Verb::signal, never empty there
     std::optional<std::uint64_t> since_event;  // for Verb::events
     bool openmetrics = false;                  // for Verb::metrics
@@ -100,6 +103,7 @@ struct VerbWords {
     bool takes_names = false;
     std::vector<std::string> options;
 };
+std::vector<VerbWords> all_verbs();
 
 // Nothing to do but to print: help (exit 0, for standard output) or what is wrong with the command
 // line (exit 2, for standard error).

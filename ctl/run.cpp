@@ -62,6 +62,8 @@ Exit dispatch(const Session& session) {
             return top_verb(session);
         case Verb::metrics:
             return metrics_verb(session);
+        case Verb::completion:
+            return completion_verb(session);
     }
     return Exit::failed;
 }

@@ -49,6 +49,7 @@ Exit wait_verb(const Session& session);
 Exit health_verb(const Session& session);  // 0 or 1, whatever is wrong
 Exit history_verb(const Session& session);
 Exit metrics_verb(const Session& session);
+Exit completion_verb(const Session& session);
 Exit top_verb(const Session& session);
 
 // The screens of `explain NAME` and `status NAME`, without colours.

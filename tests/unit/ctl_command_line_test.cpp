@@ -138,9 +138,7 @@ TEST_CASE("attach takes one name, and a key to leave by") {
 }
 
 TEST_CASE("what is promised for later says so") {
-    for (const char* verb :
-         {"top", "explain", "why", "apply", "update", "run", "history", "reload", "scale", "wait",
-          "diff", "health", "metrics", "upgrade", "completion"}) {
+    for (const char* verb : {"run", "upgrade"}) {
         CHECK(refused({verb, "x", "--flag"}) ==
               "reevectl: '" + std::string{verb} + "' is not in this version");
     }
@@ -176,4 +174,29 @@ TEST_CASE("help begins with examples, as a whole and for each verb") {
         CHECK(help({"help", verb}) == text);
     }
     CHECK(help({"--version"}) == "reevectl " REEVE_VERSION "\n");
+}
+
+TEST_CASE("wait takes names and what to wait for, which is ready unless it is said") {
+    CHECK(parsed({"wait", "web"}).wait_for == "ready");
+    CHECK(parsed({"wait", "--all", "--for=stopped"}).wait_for == "stopped");
+    CHECK(parsed({"wait", "web", "--for", "done"}).targets == Names{"web"});
+    CHECK(refused({"wait"}) == "reevectl: 'wait' needs a name, a group, a glob or --all");
+    CHECK(refused({"wait", "web", "--for", "runing"}) ==
+          "reevectl: --for is ready, healthy, done or a state, not 'runing'; did you mean "
+          "'running'?");
+}
+
+TEST_CASE("kill takes its signal as kill(1) does") {
+    CHECK(parsed({"kill", "-9", "web"}).signal == "9");
+    CHECK(parsed({"kill", "-HUP", "web"}).targets == Names{"web"});
+    CHECK(parsed({"kill", "web", "-SIGUSR1"}).signal == "SIGUSR1");
+    CHECK(parsed({"kill", "-s", "KILL", "-q", "web"}).quiet);
+    CHECK(refused({"kill", "-NOSIG", "web"}) == "reevectl: 'kill' has no option '-NOSIG'");
+}
+
+TEST_CASE("completion knows three shells") {
+    CHECK(parsed({"completion", "zsh"}).shell == "zsh");
+    CHECK(refused({"completion"}) == "reevectl: 'completion' needs a shell: bash, zsh or fish");
+    CHECK(refused({"completion", "csh"}) ==
+          "reevectl: 'completion' needs a shell: bash, zsh or fish");
 }
