@@ -1,19 +1,10 @@
 #include "supervisor/control/router.h"
 
 #include <algorithm>
-#include <span>
 
 namespace reeve::control {
 
 namespace {
-
-// One row a call.  "*" in a path is the target.
-struct Row {
-    std::string_view path;
-    bool get;                  // else POST
-    std::optional<Call> call;  // nullopt: of the API, but not in this version
-    Role needed;
-};
 
 constexpr Row kRows[] = {
     {"/v1/status", true, Call::status, Role::viewer},
@@ -66,6 +57,10 @@ std::string joined(const std::vector<std::string>& segments) {
 }
 
 }  // namespace
+
+std::span<const Row> rows() {
+    return kRows;
+}
 
 Expected<Route, Refusal> route(std::string_view method, const std::vector<std::string>& segments) {
     const bool get = method == "GET" || method == "HEAD";

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,7 +10,8 @@
 #include "supervisor/base/expected.h"
 #include "supervisor/control/access.h"
 
-// Which call a request is.  Knows no program and no connection.
+// Which call a request is; the OpenAPI file in packaging/ tells the world.  Knows no program and no
+// connection.
 namespace reeve::control {
 
 enum class Call {
@@ -50,6 +52,15 @@ struct Refusal {
     std::optional<std::string> hint;
     std::string allow;  // for "method not allowed": the methods that are, "GET, HEAD"
 };
+
+// Each call of the API.  "*" in a path is the target.
+struct Row {
+    std::string_view path;
+    bool get;                  // else POST
+    std::optional<Call> call;  // nullopt: of the API, but not in this version
+    Role needed;
+};
+std::span<const Row> rows();
 
 // HEAD is GET without the body.
 Expected<Route, Refusal> route(std::string_view method, const std::vector<std::string>& segments);
