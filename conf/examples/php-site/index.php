@@ -1,0 +1,3 @@
+<?php
+header("Content-Type: text/plain");
+echo "It works, by PHP ", PHP_MAJOR_VERSION, "\n";
