@@ -83,7 +83,7 @@ struct Desk {
         std::unique_lock lock{shared->mutex};
         // Not every change is told: what the compressor does, say.
         while (!done() && std::chrono::steady_clock::now() < limit) {
-            if (pool->waiting()) pool->relieve();
+            if (pool && pool->waiting()) pool->relieve();
             shared->changed.wait_for(lock, 1ms);
         }
         REQUIRE(done());
@@ -772,7 +772,8 @@ TEST_CASE("files: the end does not wait for the compressor, and leaves nothing h
     }
     desk.pool.reset();
     CHECK(std::chrono::steady_clock::now() - begin < 1s);
-    CHECK(desk.names() == "web.log " + kFirst + " ");
+    // The thread has the lowest priority: on a busy machine it outlives the pool for a while.
+    desk.until([&] { return desk.names() == "web.log " + kFirst + " "; });
 }
 
 TEST_CASE("files: rotated ones are listed in order, each once") {

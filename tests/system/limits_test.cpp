@@ -144,7 +144,7 @@ command = """sh -c '
   exec sleep 1000'
 """
 directory = "/"
-ready.exec = "test -e '${MINE}'"
+ready.exec = "test -e '${MINE}' -a -e '${DATA}/log'"
 security = { private_tmp = true, read_only = ["/"], writable = ["${DATA}"] }
 [program.wrong]
 command = "sleep 1000"

@@ -493,6 +493,8 @@ max_failures = 1
         Reeve second{directory, toml, {.name = "first"}};
         CHECK(report(directory, "web") == "fds=1 names=web\nmine\n3\n");
         CHECK(connect_to(directory / "web.sock"));
+        // What the first left was ended by the second, and is ours to wait for.
+        reap_strangers();
     }
     SECTION("live") {
         Reeve first{directory, toml, {.name = "first"}};
@@ -628,7 +630,8 @@ TEST_CASE("sockets that an apply brings are open before its programs start, and 
                         "[control]\nsocket = \"" + reeve.socket() + "\"\n");
     const auto failed = reeve.ctl({"apply", "--timeout", "300ms"});
     CHECK(failed.code == 1);
-    CHECK(contains(reeve.program("new").note, "socket new: "));
+    wait_until("the program says what it lacks",
+               [&] { return contains(reeve.program("new").note, "socket new: "); });
     CHECK(contains(reeve.ctl({"doctor"}).out, "socket new: "));
     CHECK(reeve.stop() == 0);
 }

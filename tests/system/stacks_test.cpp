@@ -45,9 +45,14 @@ TEST_CASE("the example php-site.toml starts in order from nothing, works, and st
     reeve.wait_for_state("worker@2", "running");
     if (!before.empty()) reeve.wait_for_state("cron", "running");
     CHECK(reeve.program("prepare").state == "exited");
-    const auto up = reeve.err();
-    CHECK(tells_in_order(up, {"prepare: exited", "php-fpm: running", "nginx: running"}));
-    CHECK(tells_in_order(up, {"prepare: exited", "redis: running", "worker@1: running"}));
+    wait_until("its log tells of the site in this order", [&] {
+        return tells_in_order(reeve.err(),
+                              {"prepare: exited", "php-fpm: running", "nginx: running"});
+    });
+    wait_until("its log tells of the workers in this order", [&] {
+        return tells_in_order(reeve.err(),
+                              {"prepare: exited", "redis: running", "worker@1: running"});
+    });
 
     const auto page =
         run({"curl", "-s", "--unix-socket", stack + "/web.sock", "http://localhost/"});
@@ -108,8 +113,10 @@ TEST_CASE("the example postgres.toml brings up a database, its schema and then t
     {
         Reeve reeve{directory, files, options};
         reeve.wait_for_state("app", "running");
-        CHECK(tells_in_order(reeve.err(), {"cluster: exited", "postgres: running",
-                                           "migrate: exited", "app: running"}));
+        wait_until("its log tells of them in this order", [&] {
+            return tells_in_order(reeve.err(), {"cluster: exited", "postgres: running",
+                                                "migrate: exited", "app: running"});
+        });
         wait_until("it serves", [&] { return contains(reeve.out(), "serving, visit 1"); });
         const auto again = reeve.ctl({"start", "migrate"});
         CHECK(again.code == 0);
