@@ -1,8 +1,14 @@
 #include "ctl/api/messages.h"
 
+#include <rapidjson/document.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
-#include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 #include <utility>
@@ -331,6 +337,41 @@ void walk(V& visit, T& value) {
 
 // ---- out -------------------------------------------------------------------------------------
 
+// Appends what to_text() gives.
+void append_text(std::string& out, Timestamp time) {
+    using namespace std::chrono;
+    const auto day = floor<days>(time);
+    const year_month_day date{day};
+    const hh_mm_ss clock{time - day};
+    const int year = static_cast<int>(date.year());
+    if (year < 0 || year > 9999) {
+        // Nobody's clock, but to_text() is total.
+        char text[64];
+        std::snprintf(text, sizeof text, "%04d", year);
+        out += text;
+    }
+    const auto put = [&out](auto value, int digits) {
+        char text[8];
+        auto rest = static_cast<unsigned>(value);
+        for (int at = digits; at-- > 0; rest /= 10) text[at] = static_cast<char>('0' + rest % 10);
+        out.append(text, static_cast<std::size_t>(digits));
+    };
+    if (year >= 0 && year <= 9999) put(year, 4);
+    out += '-';
+    put(static_cast<unsigned>(date.month()), 2);
+    out += '-';
+    put(static_cast<unsigned>(date.day()), 2);
+    out += 'T';
+    put(clock.hours().count(), 2);
+    out += ':';
+    put(clock.minutes().count(), 2);
+    out += ':';
+    put(clock.seconds().count(), 2);
+    out += '.';
+    put(clock.subseconds().count(), 3);
+    out += 'Z';
+}
+
 // Nothing in it that JSON escapes, and nothing that may be no UTF-8: nearly all we ever write.
 bool is_plain(std::string_view text) {
     return std::all_of(text.begin(), text.end(),
@@ -342,11 +383,11 @@ class Encoder {
 public:
     explicit Encoder(std::string& out) : out_{out} {}
 
-    template <typename T>
-    void operator()(std::string_view name, const T& value) {
+    template <std::size_t N, typename T>
+    void operator()(const char (&name)[N], const T& value) {
         out_ += first_ ? "\"" : ",\"";
         first_ = false;
-        out_ += name;
+        out_.append(name, N - 1);
         out_ += "\":";
         write(out_, value);
     }
@@ -361,13 +402,22 @@ public:
         out += '"';
     }
     static void write(std::string& out, bool value) { out += value ? "true" : "false"; }
-    static void write(std::string& out, double value) { out += dump(Json(value)); }
-    static void write(std::string& out, int value) { out += std::to_string(value); }
-    static void write(std::string& out, std::int64_t value) { out += std::to_string(value); }
-    static void write(std::string& out, std::uint64_t value) { out += std::to_string(value); }
+    static void write(std::string& out, double value) {
+        // JSON has neither infinities nor what is no number.
+        if (!std::isfinite(value)) {
+            out += "null";
+            return;
+        }
+        const std::size_t before = out.size();
+        write_number(out, value);
+        if (out.find_first_of(".e", before) == std::string::npos) out += ".0";
+    }
+    static void write(std::string& out, int value) { write_number(out, value); }
+    static void write(std::string& out, std::int64_t value) { write_number(out, value); }
+    static void write(std::string& out, std::uint64_t value) { write_number(out, value); }
     static void write(std::string& out, Timestamp value) {
         out += '"';
-        out += to_text(value);
+        append_text(out, value);
         out += '"';
     }
     static void write(std::string& out, const ConstRaw& value) { out += value.text; }
@@ -402,6 +452,12 @@ public:
     }
 
 private:
+    template <typename T>
+    static void write_number(std::string& out, T value) {
+        char digits[32];
+        out.append(digits, std::to_chars(digits, std::end(digits), value).ptr);
+    }
+
     std::string& out_;
     bool first_ = true;
 };
@@ -420,125 +476,184 @@ enum class Missing {
     is_default,   // requests: what is not said is not wanted
 };
 
+using Value = rapidjson::Value;
+
+// A text that has been read: the values lie in the text, which is therefore its own.
+class Parsed {
+public:
+    static Expected<Parsed, DecodeError> object(std::string_view text) {
+        Parsed parsed{text};
+        // Not by recursion: requests may be as deep as they are long.
+        constexpr unsigned kFlags = rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
+                                    rapidjson::kParseValidateEncodingFlag |
+                                    rapidjson::kParseFullPrecisionFlag;
+        // A zero byte, which JSON never has, would be taken for the end.
+        if (text.find('\0') != std::string_view::npos ||
+            parsed.document_.ParseInsitu<kFlags>(parsed.text_.get()).HasParseError()) {
+            return Unexpected<DecodeError>{{"not JSON"}};
+        }
+        if (!parsed.document_.IsObject()) return Unexpected<DecodeError>{{"not a JSON object"}};
+        return parsed;
+    }
+
+    const Value& value() const { return document_; }
+    // Null: there is none of that name.
+    const Value* member(const char* name) const {
+        const auto found = document_.FindMember(name);
+        return found == document_.MemberEnd() ? nullptr : &found->value;
+    }
+
+private:
+    explicit Parsed(std::string_view text)
+        : text_{std::make_unique_for_overwrite<char[]>(text.size() + 1)} {
+        std::copy(text.begin(), text.end(), text_.get());
+        text_[text.size()] = '\0';
+    }
+
+    std::unique_ptr<char[]> text_;
+    rapidjson::Document document_;
+};
+
+std::string_view view(const Value& string) {
+    return {string.GetString(), string.GetStringLength()};
+}
+
+std::string dump(const Value& value) {
+    rapidjson::StringBuffer text;
+    rapidjson::Writer<rapidjson::StringBuffer> writer{text};
+    value.Accept(writer);
+    return {text.GetString(), text.GetSize()};
+}
+
+// Where in the message: only when something is wrong is it written out, "programs[3].pid".
+struct Place {
+    const Place* above = nullptr;
+    std::string_view name{};
+    std::size_t index = 0;  // where there is no name
+
+    std::string text() const {
+        const std::string before = above ? above->text() : "";
+        if (name.empty()) return above ? before + "[" + std::to_string(index) + "]" : "";
+        return before.empty() ? std::string{name} : before + "." + std::string{name};
+    }
+};
+
 // The first thing that is wrong ends it; later fields are left as they are.
 class Decoder {
 public:
-    Decoder(const Json& object, std::string path, std::string& error, Missing missing)
-        : object_{object}, path_{std::move(path)}, error_{error}, missing_{missing} {}
+    Decoder(const Value& object, const Place& place, std::string& error, Missing missing)
+        : object_{object},
+          next_{object.MemberBegin()},
+          place_{place},
+          error_{error},
+          missing_{missing} {}
 
     template <typename T>
     void operator()(const char* name, T& value) {
         if (!error_.empty()) return;
-        const std::string path = path_.empty() ? name : path_ + "." + name;
-        const auto found = object_.find(name);
-        if (found == object_.end()) {
-            if (missing_ == Missing::is_an_error) error_ = path + " is missing";
+        const Place place{&place_, name};
+        const auto found = find(name);
+        if (found == object_.MemberEnd()) {
+            if (missing_ == Missing::is_an_error) error_ = place.text() + " is missing";
             return;
         }
-        read(*found, path, value);
+        next_ = found + 1;
+        read(found->value, place, value);
     }
 
     template <typename T>
     requires std::is_class_v<T>
-    void read(const Json& json, const std::string& path, T& value) {
-        if (!json.is_object()) return wrong(path, "an object");
-        Decoder inner{json, path, error_, missing_};
+    void read(const Value& json, const Place& place, T& value) {
+        if (!json.IsObject()) return wrong(place, "an object");
+        Decoder inner{json, place, error_, missing_};
         walk(inner, value);
     }
 
-    void read(const Json& json, const std::string& path, std::string& value) {
-        if (!json.is_string()) return wrong(path, "a string");
-        value = json.get_ref<const std::string&>();
+    void read(const Value& json, const Place& place, std::string& value) {
+        if (!json.IsString()) return wrong(place, "a string");
+        value = view(json);
     }
 
-    void read(const Json& json, const std::string& path, bool& value) {
-        if (!json.is_boolean()) return wrong(path, "true or false");
-        value = json.get<bool>();
+    void read(const Value& json, const Place& place, bool& value) {
+        if (!json.IsBool()) return wrong(place, "true or false");
+        value = json.GetBool();
     }
 
-    void read(const Json& json, const std::string& path, double& value) {
-        if (!json.is_number()) return wrong(path, "a number");
-        value = json.get<double>();
+    void read(const Value& json, const Place& place, double& value) {
+        if (!json.IsNumber()) return wrong(place, "a number");
+        value = json.GetDouble();
     }
 
-    void read(const Json& json, const std::string& path, std::int64_t& value) {
-        const bool too_big =
-            json.is_number_unsigned() &&
-            json.get<std::uint64_t>() >
-                static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-        if (!json.is_number_integer() || too_big) return wrong(path, "a whole number");
-        value = json.get<std::int64_t>();
+    void read(const Value& json, const Place& place, std::int64_t& value) {
+        if (!json.IsInt64()) return wrong(place, "a whole number");
+        value = json.GetInt64();
     }
 
-    void read(const Json& json, const std::string& path, int& value) {
-        std::int64_t wide = 0;
-        read(json, path, wide);
-        if (!error_.empty()) return;
-        if (wide < std::numeric_limits<int>::min() || wide > std::numeric_limits<int>::max()) {
-            return wrong(path, "a smaller number");
-        }
-        value = static_cast<int>(wide);
+    void read(const Value& json, const Place& place, int& value) {
+        if (!json.IsInt64()) return wrong(place, "a whole number");
+        if (!json.IsInt()) return wrong(place, "a smaller number");
+        value = json.GetInt();
     }
 
-    void read(const Json& json, const std::string& path, std::uint64_t& value) {
-        if (!json.is_number_unsigned()) return wrong(path, "a whole number from 0 on");
-        value = json.get<std::uint64_t>();
+    void read(const Value& json, const Place& place, std::uint64_t& value) {
+        if (!json.IsUint64()) return wrong(place, "a whole number from 0 on");
+        value = json.GetUint64();
     }
 
-    void read(const Json& json, const std::string& path, Timestamp& value) {
-        const auto time =
-            json.is_string() ? parse_timestamp(json.get_ref<const std::string&>()) : std::nullopt;
-        if (!time) return wrong(path, "a time such as \"2026-11-22T10:17:00.120Z\"");
+    void read(const Value& json, const Place& place, Timestamp& value) {
+        const auto time = json.IsString() ? parse_timestamp(view(json)) : std::nullopt;
+        if (!time) return wrong(place, "a time such as \"2026-11-22T10:17:00.120Z\"");
         value = *time;
     }
 
-    void read(const Json& json, const std::string& path, Raw& value) {
-        if (!json.is_object()) return wrong(path, "an object");
+    void read(const Value& json, const Place& place, Raw& value) {
+        if (!json.IsObject()) return wrong(place, "an object");
         value.text = dump(json);
     }
 
     template <typename T>
-    void read(const Json& json, const std::string& path, std::optional<T>& value) {
+    void read(const Value& json, const Place& place, std::optional<T>& value) {
         value.reset();
-        if (json.is_null()) return;
-        read(json, path, value.emplace());
+        if (json.IsNull()) return;
+        read(json, place, value.emplace());
     }
 
     template <typename T>
-    void read(const Json& json, const std::string& path, std::vector<T>& values) {
-        if (!json.is_array()) return wrong(path, "an array");
+    void read(const Value& json, const Place& place, std::vector<T>& values) {
+        if (!json.IsArray()) return wrong(place, "an array");
         values.clear();
-        values.reserve(json.size());
-        for (const Json& element : json) {
+        values.reserve(json.Size());
+        for (const Value& element : json.GetArray()) {
             if (!error_.empty()) return;
-            const std::string place = path + "[" + std::to_string(values.size()) + "]";
-            read(element, place, values.emplace_back());
+            const Place here{&place, {}, values.size()};
+            read(element, here, values.emplace_back());
         }
     }
 
 private:
-    void wrong(const std::string& path, std::string_view expected) {
-        if (error_.empty()) error_ = path + " is not " + std::string{expected};
+    // Whoever wrote it wrote the fields in our order, as a rule.
+    Value::ConstMemberIterator find(std::string_view name) const {
+        if (next_ != object_.MemberEnd() && view(next_->name) == name) return next_;
+        return object_.FindMember(Value{
+            rapidjson::StringRef(name.data(), static_cast<rapidjson::SizeType>(name.size()))});
     }
 
-    const Json& object_;
-    std::string path_;
+    void wrong(const Place& place, std::string_view expected) {
+        if (error_.empty()) error_ = place.text() + " is not " + std::string{expected};
+    }
+
+    const Value& object_;
+    Value::ConstMemberIterator next_;
+    const Place& place_;
     std::string& error_;
     Missing missing_;
 };
 
-Expected<Json, DecodeError> parse_object(std::string_view text) {
-    Json json = Json::parse(text, nullptr, false);
-    if (json.is_discarded()) return Unexpected<DecodeError>{{"not JSON"}};
-    if (!json.is_object()) return Unexpected<DecodeError>{{"not a JSON object"}};
-    return json;
-}
-
 template <typename T>
-Expected<T, DecodeError> decode(const Json& object, std::string path, Missing missing) {
+Expected<T, DecodeError> decode(const Value& object, const Place& place, Missing missing) {
     T value;
     std::string error;
-    Decoder decoder{object, std::move(path), error, missing};
+    Decoder decoder{object, place, error, missing};
     walk(decoder, value);
     if (!error.empty()) return Unexpected<DecodeError>{{std::move(error)}};
     return value;
@@ -546,9 +661,9 @@ Expected<T, DecodeError> decode(const Json& object, std::string path, Missing mi
 
 template <typename T>
 Expected<T, DecodeError> decode_reply(std::string_view text) {
-    const auto json = parse_object(text);
-    if (!json) return Unexpected<DecodeError>{json.error()};
-    return decode<T>(*json, "", Missing::is_an_error);
+    const auto parsed = Parsed::object(text);
+    if (!parsed) return Unexpected<DecodeError>{parsed.error()};
+    return decode<T>(parsed->value(), {}, Missing::is_an_error);
 }
 
 // Notes which fields a message has.
@@ -564,17 +679,17 @@ struct NameList {
 template <typename T>
 Expected<T, DecodeError> decode_request(std::string_view text) {
     if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return T{};
-    const auto json = parse_object(text);
-    if (!json) return Unexpected<DecodeError>{json.error()};
+    const auto parsed = Parsed::object(text);
+    if (!parsed) return Unexpected<DecodeError>{parsed.error()};
     NameList known;
     const T sample;
     walk(known, sample);
-    for (const auto& [name, value] : json->items()) {
-        bool is_known = false;
-        for (const std::string_view candidate : known.names) is_known |= candidate == name;
-        if (!is_known) return Unexpected<DecodeError>{{"unknown field " + dump(Json(name))}};
+    for (const auto& member : parsed->value().GetObject()) {
+        const bool is_known =
+            std::ranges::find(known.names, view(member.name)) != known.names.end();
+        if (!is_known) return Unexpected<DecodeError>{{"unknown field " + dump(member.name)}};
     }
-    return decode<T>(*json, "", Missing::is_default);
+    return decode<T>(parsed->value(), {}, Missing::is_default);
 }
 
 // Digits at `at`, all of them or nothing.
@@ -591,16 +706,8 @@ std::optional<int> digits(std::string_view text, std::size_t at, std::size_t cou
 }  // namespace
 
 std::string to_text(Timestamp time) {
-    using namespace std::chrono;
-    const auto day = floor<days>(time);
-    const year_month_day date{day};
-    const hh_mm_ss clock{time - day};
-    char text[64];
-    std::snprintf(
-        text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-        static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-        static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+    std::string text;
+    append_text(text, time);
     return text;
 }
 
@@ -695,7 +802,11 @@ bool to_latin1(std::string& text) {
 }  // namespace
 
 std::string to_json(const Status& value) {
-    return encode(value);
+    constexpr std::size_t kUsual = 512;  // of one program: grown to once, not by doubling
+    std::string out;
+    out.reserve((value.programs.size() + 2) * kUsual);
+    Encoder::write(out, value);
+    return out;
 }
 std::string to_json(const ProgramStatus& value) {
     return encode(value);
@@ -799,14 +910,15 @@ Expected<LogLine, DecodeError> from_json<LogLine>(std::string_view text) {
     };
     if (!may_have("\"partial\"") && !may_have("\"encoding\"") && !may_have("\"event\""))
         return line;
-    const auto json = parse_object(text);
-    const auto flag = json->find("partial");
-    line->partial = flag != json->end() && flag->is_boolean() && flag->get<bool>();
-    const auto event = json->find("event");
-    if (event != json->end() && event->is_string()) line->event = event->get<std::string>();
-    const auto encoding = json->find("encoding");
-    if (encoding == json->end()) return line;
-    if (*encoding != "latin-1") return Unexpected<DecodeError>{{"encoding is not \"latin-1\""}};
+    const auto parsed = Parsed::object(text);
+    const Value* const flag = parsed->member("partial");
+    line->partial = flag && flag->IsTrue();
+    const Value* const event = parsed->member("event");
+    if (event && event->IsString()) line->event = view(*event);
+    const Value* const encoding = parsed->member("encoding");
+    if (!encoding) return line;
+    if (!encoding->IsString() || view(*encoding) != "latin-1")
+        return Unexpected<DecodeError>{{"encoding is not \"latin-1\""}};
     if (!to_latin1(line->line))
         return Unexpected<DecodeError>{{"line has characters that are not of its encoding"}};
     return line;
@@ -822,12 +934,12 @@ Expected<Event, DecodeError> from_json<Event>(std::string_view text) {
 
 template <>
 Expected<ErrorBody, DecodeError> from_json<ErrorBody>(std::string_view text) {
-    const auto json = parse_object(text);
-    if (!json) return Unexpected<DecodeError>{json.error()};
-    const auto error = json->find("error");
-    if (error == json->end()) return Unexpected<DecodeError>{{"error is missing"}};
-    if (!error->is_object()) return Unexpected<DecodeError>{{"error is not an object"}};
-    return decode<ErrorBody>(*error, "error", Missing::is_an_error);
+    const auto parsed = Parsed::object(text);
+    if (!parsed) return Unexpected<DecodeError>{parsed.error()};
+    const Value* const error = parsed->member("error");
+    if (!error) return Unexpected<DecodeError>{{"error is missing"}};
+    if (!error->IsObject()) return Unexpected<DecodeError>{{"error is not an object"}};
+    return decode<ErrorBody>(*error, Place{nullptr, "error"}, Missing::is_an_error);
 }
 
 template <>

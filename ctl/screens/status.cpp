@@ -86,6 +86,7 @@ std::string status_screen(const api::Status& status, api::Timestamp now, const S
     for (const api::ProgramStatus& program : status.programs) {
         const Colour colour = state_colour(program.state);
         std::vector<Table::Cell> row;
+        row.reserve(10);
         if (style.glyphs) row.push_back({state_glyph(program.state, style), colour});
         row.push_back({harmless(program.name), Colour::none});
         row.push_back({harmless(program.state), colour});

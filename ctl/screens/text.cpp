@@ -107,6 +107,8 @@ std::string coloured(const Style& style, Colour colour, std::string_view text) {
 }
 
 std::size_t display_width(std::string_view utf8) {
+    // Nearly all that is ever shown.
+    if (std::ranges::all_of(utf8, [](char c) { return c >= ' ' && c <= '~'; })) return utf8.size();
     std::size_t columns = 0;
     while (!utf8.empty()) {
         const Character character = first_character(utf8);
