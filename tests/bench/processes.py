@@ -23,9 +23,10 @@ def become_subreaper():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a pidfd for each process of `stop`
 
 
-def spawn(argv, stdout=None, stderr=None):
-    """Starts argv[0], a path; stdout and stderr are paths or descriptors. Answers with its pid."""
-    actions = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
+def spawn(argv, stdout=None, stderr=None, stdin="/dev/null"):
+    """Starts argv[0], a path; stdout and stderr are paths or descriptors, stdin a path. Answers with
+    its pid."""
+    actions = [(os.POSIX_SPAWN_OPEN, 0, stdin, os.O_RDONLY, 0)]
     for number, target in ((1, stdout or "/dev/null"), (2, stderr or "/dev/null")):
         if isinstance(target, int):
             actions.append((os.POSIX_SPAWN_DUP2, target, number))
@@ -51,6 +52,13 @@ def end(pid):
             os.kill(stray, signal.SIGKILL)
         for stray in strays:
             os.waitpid(stray, 0)
+
+
+def wait(pid):
+    """Until a child of ours ends by itself; answers with its exit code, negative for a signal."""
+    status = os.waitpid(pid, 0)[1]
+    _ours.discard(pid)
+    return os.waitstatus_to_exitcode(status)
 
 
 def end_all():

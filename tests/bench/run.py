@@ -39,7 +39,7 @@ class Workshop:
         return home
 
     def is_job(self, executable):
-        return executable in (self.tool("note"), self.tool("orphans"), self.tool("emit"))
+        return executable in map(self.tool, ("note", "orphans", "emit", "crash"))
 
 
 class Run:
@@ -114,6 +114,11 @@ class Run:
         self.wait_for(lambda: not missing(), f"{len(indices)} programs started", seconds,
                       step=0.002 if len(indices) < 100 else 0.01)
         return max(self.notes[index][lives - 1].ns for index in indices)
+
+    def lives(self):
+        """How many of its programs' starts there have been."""
+        self.read_notes()
+        return sum(len(self.notes[index]) for index in range(self.count))
 
     def launched_ns(self):
         return self.notes[LAUNCH][0].ns

@@ -25,6 +25,14 @@ class Supervisor:
         its command line, the first word a path."""
         raise NotImplementedError
 
+    def status_command(self, run):
+        """What shows the state of all programs, as a command line; or None."""
+        return None
+
+    def status_request(self, run):
+        """The same over one connection: a Unix socket's path, and an HTTP request; or None."""
+        return None
+
     def log_files(self, run, index):
         """Where capture is "rotated": a directory for each program, whose file `current` is the
         newest, and whose others sort by age."""

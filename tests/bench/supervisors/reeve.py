@@ -11,10 +11,11 @@ class Reeve(Supervisor):
     stop_signal = signal.SIGTERM
 
     def __init__(self, path, variant=None, capture=None, tracking=None, log_format="raw",
-                 stall=None):
+                 stall=None, delay="0s"):
         self.path = path
         self.log_format = log_format
         self.stall = stall  # of cells/stalls.py: where the last program's output goes
+        self.delay = delay  # before each restart
         self.tracking = tracking  # "cgroup", "tag" or "lineage": the most that it may use
         self.ctl = os.path.join(os.path.dirname(path), "reevectl")
         self.name = f"reeve-{variant}" if variant else "reeve"
@@ -22,6 +23,12 @@ class Reeve(Supervisor):
 
     def missing(self):
         return first_missing(self.path)
+
+    def status_command(self, run):
+        return [self.ctl, "--socket", self.socket(run), "status"]
+
+    def status_request(self, run):
+        return self.socket(run), "GET /v1/status HTTP/1.1\r\nHost: reeve\r\n\r\n"
 
     def tracking_used(self, run):
         answer = subprocess.run([self.ctl, "--socket", self.socket(run), "status", "--json"],
@@ -46,7 +53,8 @@ socket = {json.dumps(self.socket(run))}
 
 [defaults]
 restart = "always"
-restart_delay = "0s"
+restart_delay = {json.dumps(self.delay)}
+restart_delay_max = {json.dumps(self.delay)}
 max_failures = 0
 healthy_after = "0s"
 {self.output(capture)}

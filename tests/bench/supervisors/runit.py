@@ -12,6 +12,10 @@ class Runit(Supervisor):
     def missing(self):
         return first_missing("/usr/bin/runsvdir", "/usr/bin/runsv", "/usr/bin/svlogd")
 
+    def status_command(self, run):
+        scan = f"{run.home}/scan"
+        return ["/usr/bin/sv", "status", *sorted(f"{scan}/{name}" for name in os.listdir(scan))]
+
     def prepare(self, run, commands, capture):
         def logger(name):
             if capture == "none":

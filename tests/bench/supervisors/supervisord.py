@@ -8,6 +8,18 @@ class Supervisord(Supervisor):
     name = "supervisor"
     stop_signal = signal.SIGTERM
 
+    def __init__(self, commanded=False):
+        self.commanded = commanded  # whether it has a socket, which costs it memory
+
+    def status_command(self, run):
+        return ["/usr/bin/supervisorctl", "-c", f"{run.home}/supervisord.conf", "status"]
+
+    def status_request(self, run):
+        call = "<methodCall><methodName>supervisor.getAllProcessInfo</methodName></methodCall>"
+        return f"{run.home}/supervisor.sock", (
+            "POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\n"
+            f"Content-Length: {len(call)}\r\n\r\n{call}")
+
     def missing(self):
         return first_missing("/usr/bin/supervisord")
 
@@ -41,6 +53,17 @@ redirect_stderr=true
 stdout_logfile={log}
 stdout_logfile_maxbytes={run.rotate_at if capture == "rotated" else 0}
 stdout_logfile_backups={run.keep}
+""")
+            if self.commanded:
+                file.write(f"""
+[unix_http_server]
+file={run.home}/supervisor.sock
+
+[supervisorctl]
+serverurl=unix://{run.home}/supervisor.sock
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """)
         return ["/usr/bin/supervisord", "-c", path]
 
