@@ -35,7 +35,14 @@ while :; do
 done'''
 
 [program.crash]
+shell = false
+command = "false"
+max_failures = 0
+
+[program.parent]
 command = "(true &); exit 1"
+restart_delay = "50ms"
+restart_delay_max = "50ms"
 max_failures = 0
 
 [program.web]
@@ -125,47 +132,63 @@ Terminal open_terminal() {
 
 }  // namespace
 
-TEST_CASE("while nobody reads reeve's output all goes on, and what was dropped is told later") {
-    Directory directory;
-    auto pipe = reeve::base::make_pipe();
-    REQUIRE(pipe);
-    Reeve reeve{
-        directory, kToml, {.command = {.out = pipe->write.get(), .err = pipe->write.get()}}};
-    pipe->write.reset();
-    check_that_life_goes_on(reeve, directory);
+namespace {
 
-    SECTION("read again, it says how many lines of its own are missing, and the writer goes on") {
-        const auto before = counter(directory);
-        const auto text = read_until(pipe->read.get(), "dropped");
-        CAPTURE(text.substr(text.size() > 2000 ? text.size() - 2000 : 0));
-        CHECK(contains(text, "dropped"));
-        // What was read until then may not have been enough for the writer's next line.
-        REQUIRE(::fcntl(pipe->read.get(), F_SETFL, O_NONBLOCK) == 0);
-        wait_until("the writer moves", [&] {
-            char more[4096];
-            (void)!::read(pipe->read.get(), more, sizeof more);
-            return counter(directory) > before;
-        });
-        // The rest has to be taken, or the end would wait its time for it.
-        pipe->read.reset();
-        CHECK(reeve.stop() == 0);
+// A reeve whose output nobody reads, and a writer that therefore waits.
+struct Unread {
+    Unread() : pipe{std::move(*reeve::base::make_pipe())} {
+        reeve.emplace(directory, kToml,
+                      ReeveOptions{.command = {.out = pipe.write.get(), .err = pipe.write.get()}});
+        pipe.write.reset();
+        check_that_life_goes_on(*reeve, directory);
     }
-    SECTION("a stop of the waiting writer does not hang") {
-        const auto began = Clock::now();
-        CHECK(reeve.ctl({"stop", "writer"}).code == 0);
-        CHECK(Clock::now() - began < 10s);
-        CHECK(reeve.program("writer").state == "stopped");
-    }
-    SECTION("the shutdown keeps its time") {
-        const auto began = Clock::now();
-        CHECK(reeve.stop() == 0);
-        // The budget, the last words, and what a busy machine adds.
-        CHECK(Clock::now() - began < (sanitized() ? 30s : 9s));
-    }
-    SECTION("reevectl shutdown keeps its time") {
-        CHECK(reeve.ctl({"shutdown"}).code == 0);
-        CHECK(reeve.wait_for_end() == 0);
-    }
+
+    Directory directory;
+    reeve::base::Pipe pipe;
+    std::optional<Reeve> reeve;
+};
+
+}  // namespace
+
+TEST_CASE("once its output is read again reeve says how many lines of its own are missing") {
+    Unread unread;
+    Reeve& reeve = *unread.reeve;
+    const auto before = counter(unread.directory);
+    const auto text = read_until(unread.pipe.read.get(), "dropped");
+    CAPTURE(text.substr(text.size() > 2000 ? text.size() - 2000 : 0));
+    CHECK(contains(text, "dropped"));
+    // What was read until then may not have been enough for the writer's next line.
+    REQUIRE(::fcntl(unread.pipe.read.get(), F_SETFL, O_NONBLOCK) == 0);
+    wait_until("the writer moves", [&] {
+        char more[4096];
+        (void)!::read(unread.pipe.read.get(), more, sizeof more);
+        return counter(unread.directory) > before;
+    });
+    // The rest has to be taken, or the end would wait its time for it.
+    unread.pipe.read.reset();
+    CHECK(reeve.stop() == 0);
+}
+
+TEST_CASE("a writer that waits for reeve's unread output is stopped in time") {
+    Unread unread;
+    const auto began = Clock::now();
+    CHECK(unread.reeve->ctl({"stop", "writer"}).code == 0);
+    CHECK(Clock::now() - began < 10s);
+    CHECK(unread.reeve->program("writer").state == "stopped");
+}
+
+TEST_CASE("while nobody reads reeve's output the shutdown keeps its time") {
+    Unread unread;
+    const auto began = Clock::now();
+    CHECK(unread.reeve->stop() == 0);
+    // The budget, the last words, and what a busy machine adds.
+    CHECK(Clock::now() - began < (sanitized() ? 30s : 9s));
+}
+
+TEST_CASE("while nobody reads reeve's output reevectl shutdown keeps its time") {
+    Unread unread;
+    CHECK(unread.reeve->ctl({"shutdown"}).code == 0);
+    CHECK(unread.reeve->wait_for_end() == 0);
 }
 
 TEST_CASE("a stopped terminal stops nothing but the output") {
