@@ -54,9 +54,24 @@ base::OsExpected<void> Connection::open(base::Fd fd) {
 }
 
 void Connection::turn_away(const Refusal& refusal) {
-    stream_.write(api::write_error(refusal.code, refusal.message, refusal.hint, false));
+    write(api::write_error(refusal.code, refusal.message, refusal.hint, false));
     begin_linger();
     watch_the_clock();
+}
+
+std::optional<std::chrono::milliseconds> Connection::idle_since() {
+    if (const std::size_t queued = stream_.queued_bytes(); queued > 0) {
+        if (queued < owed_) owed_since_ = loop_.now();
+        owed_ = queued;
+        return owed_since_;
+    }
+    if (busy_) return std::nullopt;
+    // A deadline is set when the waiting for it begins.
+    return deadline_ - patience(awaiting_);
+}
+
+std::uint64_t Connection::answers() const {
+    return endless_ || (busy_ && request().method == "POST") ? 0 : answers_;
 }
 
 void Connection::flush() {
@@ -110,6 +125,13 @@ void Connection::on_deadline() {
     }
 }
 
+void Connection::write(std::string bytes) {
+    const std::size_t before = stream_.queued_bytes();
+    if (before < owed_ || before == 0) owed_since_ = loop_.now();
+    stream_.write(std::move(bytes));
+    owed_ = stream_.queued_bytes();
+}
+
 // ---- one request after the other -----------------------------------------------------------
 
 // Does all that can be done now.
@@ -124,7 +146,7 @@ void Connection::advance() {
                 break;
             case api::RequestParser::Phase::body:
                 if (parser_.request().expect_continue && !std::exchange(continued_, true)) {
-                    stream_.write(std::string{api::kContinue});
+                    write(std::string{api::kContinue});
                 }
                 break;
             case api::RequestParser::Phase::complete:
@@ -193,7 +215,7 @@ void Connection::write_reply(api::ResponseHead head, std::string_view body) {
         bytes += body;
         if (newline) bytes += '\n';
     }
-    stream_.write(std::move(bytes));
+    write(std::move(bytes));
     answered();
 }
 
@@ -204,7 +226,7 @@ void Connection::begin_stream(std::string_view content_type, Length length) {
     unframed_ = head.until_close = !request().takes_chunks;
     head.keep_alive = request().keep_alive && !unframed_;
     head.more.push_back({"Cache-Control", "no-store"});
-    stream_.write(api::write_head(head));
+    write(api::write_head(head));
     streaming_ = true;
     endless_ = length == Length::endless;
     if (request().method == "HEAD") answered();
@@ -218,19 +240,19 @@ void Connection::send(std::string_view bytes) {
         afterwards_.arm();
         return;
     }
-    stream_.write(unframed_ ? std::string{bytes} : api::write_chunk(bytes));
+    write(unframed_ ? std::string{bytes} : api::write_chunk(bytes));
     watch_the_clock();
 }
 
 void Connection::end_stream() {
     if (!streaming_) return;
-    if (!unframed_) stream_.write(std::string{api::kLastChunk});
+    if (!unframed_) write(std::string{api::kLastChunk});
     answered();
 }
 
 void Connection::switch_protocols(std::string_view protocol) {
     if (!busy_ || streaming_) return;
-    stream_.write(api::write_switch(protocol));
+    write(api::write_switch(protocol));
     streaming_ = endless_ = switched_ = unframed_ = true;
 }
 
@@ -238,6 +260,7 @@ void Connection::switch_protocols(std::string_view protocol) {
 void Connection::answered() {
     const bool keep = !std::exchange(unframed_, false) && request().keep_alive;
     switched_ = false;
+    ++answers_;
     busy_ = false;
     streaming_ = false;
     endless_ = false;

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "ctl/api/http.h"
@@ -48,6 +50,17 @@ public:
     // The last chance to send what is due.
     void flush();
 
+    // Since when it has been of no use to anybody, by the loop's clock: it asks for nothing, or not
+    // yet for anything, or takes nothing of what it has asked for.  nullopt: it is at work.
+    std::optional<std::chrono::milliseconds> idle_since();
+
+    // What it has been answered so far, where nothing is lost with it but the answer to a question;
+    // else 0.
+    std::uint64_t answers() const;
+
+    // Hangs up on it.
+    void drop() { close(); }
+
 private:
     // What the timer is for.
     enum class Awaiting {
@@ -74,6 +87,7 @@ private:
     void on_drained();
     void on_deadline();
 
+    void write(std::string bytes);
     void advance();
     void handle_request();
     void write_reply(api::ResponseHead head, std::string_view body);
@@ -100,6 +114,7 @@ private:
     std::unique_ptr<Job> job_;
     std::unique_ptr<Job> answered_job_;
 
+    std::uint64_t answers_ = 0;
     bool busy_ = false;       // a request is under way
     bool streaming_ = false;  // … and its reply has begun
     bool endless_ = false;
@@ -113,8 +128,10 @@ private:
     bool closed_ = false;
 
     Awaiting awaiting_ = Awaiting::nothing;
-    std::chrono::milliseconds deadline_{0};  // of awaiting_, by the loop's clock
-    std::chrono::milliseconds alarm_{0};     // when the timer goes off: not after the deadline
+    std::chrono::milliseconds deadline_{0};    // of awaiting_, by the loop's clock
+    std::chrono::milliseconds alarm_{0};       // when the timer goes off: not after the deadline
+    std::size_t owed_ = 0;                     // queued in the stream, as of the last look
+    std::chrono::milliseconds owed_since_{0};  // when the client took something of it
 };
 
 }  // namespace reeve::control

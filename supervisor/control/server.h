@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -33,12 +34,21 @@ public:
 
 private:
     void accept(base::Fd fd);
+    Connection* admit(base::Fd fd);
+    void turn_away(base::Fd fd);
+    bool make_room();
+    void look_for_room();
 
     World world_;
     std::function<void(const std::string&)> on_trouble_;
     Limits limits_;
     Handler handler_;
     loop::StreamServer listener_;
+    // Where there is no room a newcomer is kept waiting, and all behind it in the kernel's queue.
+    base::Fd waiting_;
+    loop::Timer room_;
+    std::optional<std::chrono::milliseconds> full_since_;
+    std::size_t to_turn_away_ = 0;
     std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
     std::vector<std::unique_ptr<Connection>> closed_;
     loop::Deferred bury_;  // connections that closed inside one of their own callbacks

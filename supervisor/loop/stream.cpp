@@ -134,7 +134,9 @@ int Stream::fd() const {
 }
 
 StreamServer::StreamServer(Loop& loop)
-    : loop_{loop}, watch_{loop}, retry_{loop, [this] { watch_.resume(); }} {}
+    : loop_{loop}, watch_{loop}, retry_{loop, [this] {
+                                            if (!paused_) watch_.resume();
+                                        }} {}
 
 StreamServer::~StreamServer() {
     close();
@@ -151,6 +153,7 @@ base::OsExpected<void> StreamServer::start(base::Fd listening,
     on_connection_ = std::move(on_connection);
     on_trouble_ = std::move(on_trouble);
     in_trouble_ = false;
+    paused_ = false;
     return watch_.start(listening_.get(), {.readable = true},
                         [this](FdWatch::Ready) { accept_some(); });
 }
@@ -162,6 +165,17 @@ void StreamServer::close() {
     listening_.reset();
 }
 
+void StreamServer::pause() {
+    paused_ = true;
+    watch_.pause();
+}
+
+void StreamServer::resume() {
+    if (!std::exchange(paused_, false)) return;
+    // Who waits for descriptors goes on waiting.
+    if (listening_ && !retry_.active()) watch_.resume();
+}
+
 void StreamServer::accept_some() {
     uv_loop_t* const uv = loop_.uv();
     bool closed = false;
@@ -169,7 +183,7 @@ void StreamServer::accept_some() {
     // Held here while they run: they may destroy the server.
     auto on_connection = std::move(on_connection_);
     auto on_trouble = std::move(on_trouble_);
-    for (int count = 0; count < kAcceptsPerTurn && !closed; ++count) {
+    for (int count = 0; count < kAcceptsPerTurn && !closed && !paused_; ++count) {
         base::Fd connection{
             ::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
         if (connection) {

@@ -83,6 +83,10 @@ public:
                                  std::function<void(const base::OsError&)> on_trouble = {});
     void close();
 
+    // Meanwhile connections wait in the kernel's queue.
+    void pause();
+    void resume();
+
 private:
     void accept_some();
 
@@ -93,6 +97,7 @@ private:
     std::function<void(base::Fd)> on_connection_;
     std::function<void(const base::OsError&)> on_trouble_;
     bool in_trouble_ = false;
+    bool paused_ = false;
     bool* closed_ = nullptr;  // set while accept_some() is under way
 };
 

@@ -329,8 +329,10 @@ TEST_CASE("one client too many is told so, and served when another has left") {
     World world{{service("web")}, limits};
     auto first = std::make_unique<Client>(world);
     Client second{world};
-    CHECK(first->get("/livez").status == 200);
-    CHECK(second.get("/livez").status == 200);
+    first->send(api::write_request("GET", "/v1/events", {}, {}));
+    second.send(api::write_request("GET", "/v1/events", {}, {}));
+    REQUIRE(first->until_received("text/event-stream"));
+    REQUIRE(second.until_received("text/event-stream"));
 
     Client third{world};
     const Answer answer = third.answer();
@@ -341,6 +343,92 @@ TEST_CASE("one client too many is told so, and served when another has left") {
     REQUIRE(world.until([&] { return world.server->connections() == 1; }));
     Client fourth{world};
     CHECK(fourth.get("/livez").status == 200);
+}
+
+TEST_CASE("where room is needed, who has been idle for the longest is hung up on") {
+    control::Limits limits;
+    limits.connections = 3;
+    World world{{service("web")}, limits};
+    Client following{world};
+    following.send(api::write_request("GET", "/v1/events", {}, {}));
+    REQUIRE(following.until_received("text/event-stream"));
+    Client idle{world};
+    CHECK(idle.get("/livez").status == 200);
+    const auto asked = world.loop->now();
+    REQUIRE(world.until([&] { return world.loop->now() > asked; }));
+    Client half{world};
+    half.send("GET /v1/sta");
+    world.settle();
+
+    Client first{world};
+    CHECK(first.get("/livez").status == 200);
+    CHECK(idle.until_closed());
+    Client second{world};
+    CHECK(second.get("/livez").status == 200);
+    CHECK(half.until_closed());
+    CHECK(world.server->connections() == 3);
+}
+
+TEST_CASE("where room is needed, who takes nothing of its answer is hung up on") {
+    control::Limits limits;
+    limits.connections = 2;
+    World world{{service("web")}, limits};
+    Client following{world};
+    following.send(api::write_request("GET", "/v1/events", {}, {}));
+    REQUIRE(following.until_received("text/event-stream"));
+    Client deaf{world};
+    for (int i = 0; i < 2'000; ++i) {
+        deaf.try_send(api::write_request("GET", "/v1/status", {}, {}));
+        world.settle();
+    }
+    Client next{world};
+    CHECK(next.get("/livez").status == 200);
+    CHECK(world.server->connections() == 2);
+}
+
+TEST_CASE("where room is needed and all are at work, who has had the most answers is hung up on") {
+    control::Limits limits;
+    limits.connections = 2;
+    World world{{service("web")}, limits};
+    Client following{world}, greedy{world};
+    following.send(api::write_request("GET", "/v1/events", {}, {}));
+    REQUIRE(following.until_received("text/event-stream"));
+    for (int i = 0; i < 100; ++i) REQUIRE(greedy.get("/livez").status == 200);
+    world.processes.later = true;
+    greedy.send(api::write_request("GET", "/v1/status", {}, {}));
+    world.settle();
+
+    Client next{world};
+    CHECK(next.get("/livez").status == 200);
+    CHECK(greedy.until_closed());
+}
+
+TEST_CASE("nobody is hung up on who waits for what it has asked to be done") {
+    control::Limits limits;
+    limits.connections = 1;
+    World world{{service("web")}, limits};
+    Client acting{world};
+    for (int i = 0; i < 100; ++i) REQUIRE(acting.get("/livez").status == 200);
+    acting.begin_post("/v1/programs/web/start");
+    world.settle();
+    Client next{world};
+    CHECK(next.answer().status == 503);
+    world.becomes_ready("web", 1);
+    CHECK(acting.answer().status == 200);
+}
+
+TEST_CASE("who waits at the door is let in as soon as somebody leaves") {
+    control::Limits limits;
+    limits.connections = 1;
+    World world{{service("web")}, limits};
+    auto following = std::make_unique<Client>(world);
+    following->send(api::write_request("GET", "/v1/events", {}, {}));
+    REQUIRE(following->until_received("text/event-stream"));
+    Client next{world};
+    next.send(api::write_request("GET", "/livez", {}, {}));
+    world.settle();
+    following.reset();
+    CHECK(next.answer().status == 200);
 }
 
 TEST_CASE("random bytes harm nobody else") {
