@@ -443,10 +443,22 @@ struct Supervisor {
     double pids_warn = 0.8;
 };
 
+// What somebody may do; each may do what those before it may.
+enum class Role { viewer, operator_, admin };
+
+// Who may, of those that are neither root nor reeve's own user.
+struct AccessRule {
+    std::string user;   // a name or a number, "*" for everybody; empty: it is for a group
+    std::string group;  // the same without "*"
+    Role role = Role::viewer;
+    Place place{};
+};
+
 struct Control {
     std::string socket;  // absolute; empty: the default, see default_socket() in conf/paths.h
-    std::optional<mode_t> mode;  // nullopt: 0600, or 0660 with a group
+    std::optional<mode_t> mode;  // nullopt: 0600, 0660 with a group, 0666 with access alone
     std::string group;           // a name or a number; empty: not touched
+    std::vector<AccessRule> access;
 };
 
 // What is run when something happens.

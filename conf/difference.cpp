@@ -375,12 +375,23 @@ std::vector<Difference> differences(const Supervisor& before, const Supervisor& 
                                });
 }
 
+namespace {
+
+bool same_access(const std::vector<AccessRule>& before, const std::vector<AccessRule>& after) {
+    return std::ranges::equal(before, after, [](const AccessRule& a, const AccessRule& b) {
+        return a.user == b.user && a.group == b.group && a.role == b.role;
+    });
+}
+
+}  // namespace
+
 std::vector<Difference> differences(const Control& before, const Control& after) {
     return section_differences(Table::control, before, after,
                                [](std::string_view key, const Control& a, const Control& b) {
                                    if (key == "socket") return a.socket != b.socket;
                                    if (key == "mode") return a.mode != b.mode;
                                    if (key == "group") return a.group != b.group;
+                                   if (key == "access") return !same_access(a.access, b.access);
                                    return false;
                                });
 }

@@ -130,7 +130,8 @@ constexpr Key kKeys[] = {
      .type = mode,
      .change = Change::new_reeve,
      .fallback = "",
-     .sentence = "The socket's permissions. Default: \"0600\", or \"0660\" with a group.",
+     .sentence = "The socket's permissions. Default: \"0600\"; \"0660\" with a group; with "
+                 "access and no group \"0666\", for then access decides.",
      .example = R"("0660")"},
     {.table = Table::control,
      .name = "group",
@@ -139,6 +140,19 @@ constexpr Key kKeys[] = {
      .fallback = "",
      .sentence = "The group that owns the socket.",
      .example = R"("ops")"},
+    {.table = Table::control,
+     .name = "access",
+     .type = access,
+     .change = Change::in_place,
+     .fallback = "[]",
+     .sentence =
+         "Who may do what, by the credentials of who connects; user = \"*\" is everybody. viewer "
+         "reads; operator also starts, stops, restarts, reloads, signals, resets, scales and "
+         "attaches; admin also applies and shuts down. Of all lines that match, whatever their "
+         "order, the highest role counts. root and reeve's own user are always admin, and without "
+         "a line nobody else is anything. A program that a viewer may read the log of tells him "
+         "all that it logs.",
+     .example = R"([{ user = "alice", role = "admin" }, { group = "dev", role = "operator" }])"},
 
     {.table = Table::program,
      .name = "command",
@@ -1131,9 +1145,6 @@ constexpr std::string_view kOwnLogFile =
 
 constexpr AbsentKey kAbsentKeys[] = {
 
-    {Table::control, "access",
-     "root and reeve's own user may do everything, others what mode and "
-     "group let them"},
     {Table::control, "listen", "use the Unix socket"},
     {Table::control, "token_file", "use the Unix socket"},
 
@@ -1666,6 +1677,8 @@ std::string what_it_takes(const Key& key) {
             return "an array of exit codes and signals, such as " + std::string{key.example};
         case env_files:
             return "a path, or an array of paths and tables such as " + std::string{key.example};
+        case access:
+            return "an array of tables, such as " + std::string{key.example};
         case dependencies:
             return "an array of names and tables, such as " + std::string{key.example};
         case word_or_path:

@@ -54,6 +54,7 @@ enum class KeyType {
     inherit,      // true, false, or an array of names
     signal_or_steps,
     exits,         // an array of exit codes and signals
+    access,        // an array of tables with user or group, and role
     dependencies,  // an array of names, and of tables with name, until and restart
     word_or_path,  // a word of `allowed`, or a path
     output,        // the same, or a table of the keys of Table::output, or an array of all these

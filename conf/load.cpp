@@ -15,6 +15,7 @@
 #include <deque>
 #include <map>
 
+#include "conf/access.h"
 #include "conf/command_table.h"
 #include "conf/dependencies.h"
 #include "conf/event_names.h"
@@ -473,6 +474,8 @@ private:
                 config_.control.mode = reader.mode(setting, 0777);
             } else if (name == "group") {
                 config_.control.group = reader.name_or_number(setting).value_or("");
+            } else if (name == "access") {
+                config_.control.access = read_access(setting, problems_);
             }
         }
     }

@@ -70,6 +70,17 @@ constexpr std::string_view kDefinitions = R"({
       "required": ["path"],
       "additionalProperties": false
     },
+    "access": {
+      "type": "object",
+      "properties": {
+        "user": {"$ref": "#/definitions/name_or_number"},
+        "group": {"$ref": "#/definitions/name_or_number"},
+        "role": {"enum": ["viewer", "operator", "admin"]}
+      },
+      "required": ["role"],
+      "oneOf": [{"required": ["user"]}, {"required": ["group"]}],
+      "additionalProperties": false
+    },
     "dependency": {
       "type": "object",
       "properties": {
@@ -190,6 +201,8 @@ std::string shape(const Key& key) {
                                array_of(R"({"anyOf": [{"type": "string", "minLength": 1}, )" +
                                         reference("env_file") + "]}") +
                                "}"});
+        case KeyType::access:
+            return array_of(reference("access"));
         case KeyType::dependencies:
             return array_of(R"({"anyOf": [{"type": "string", "minLength": 1}, )" +
                             reference("dependency") + "]}");

@@ -2,6 +2,7 @@
 
 #include <linux/capability.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -255,13 +256,37 @@ std::vector<Finding> sockets_of(const ListenSockets& sockets) {
     return findings;
 }
 
+// Who could connect, and who may do anything then.
+std::vector<Finding> access_of(const Machine& machine, const control::AccessList& access) {
+    std::vector<Finding> findings;
+    for (const std::string& unknown : access.unknown) {
+        findings.push_back({"access", Verdict::warn, unknown + ": its line counts for nobody",
+                            "correct [control] access, or make the account and `reevectl apply`"});
+    }
+    struct stat file {};
+    if (::stat(machine.socket.c_str(), &file) != 0) return findings;
+    const bool others_connect = (file.st_mode & 0022) != 0;
+    if (others_connect && access.rules.empty()) {
+        findings.push_back(
+            {"access", Verdict::warn,
+             "others may connect to " + machine.socket + ", and none of them may do anything",
+             "say in [control] access who may what"});
+    } else if (!others_connect && !access.rules.empty()) {
+        findings.push_back({"access", Verdict::warn,
+                            "nobody else may connect to " + machine.socket +
+                                ": what [control] access gives can't be used",
+                            "remove [control] mode, or widen it"});
+    }
+    return findings;
+}
+
 }  // namespace
 
 std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
                              const std::string& no_more_cgroups, const core::Roster& roster,
                              const std::optional<os::PidUse>& pids, double pids_warn,
                              const std::optional<model::OutputTrouble>& own_log_trouble,
-                             const ListenSockets& sockets) {
+                             const ListenSockets& sockets, const control::AccessList& access) {
     std::vector<Finding> all{kernel(),
                              position(machine),
                              tracking_of(tracking, no_more_cgroups),
@@ -271,6 +296,7 @@ std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
                              leftovers(machine, tracking),
                              limits(roster)};
     for (Finding& finding : sockets_of(sockets)) all.push_back(std::move(finding));
+    for (Finding& finding : access_of(machine, access)) all.push_back(std::move(finding));
     all.push_back(own_log(own_log_trouble));
     for (Finding& finding : outputs(roster)) all.push_back(std::move(finding));
     return all;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "conf/listen_address.h"
+#include "supervisor/app/within.h"
 #include "supervisor/log/worker.h"
 #include "supervisor/loop/work.h"
 #include "supervisor/os/listen_socket.h"
@@ -28,26 +29,6 @@ std::string who(pid_t pid) {
     const auto stat = os::read_stat(pid);
     if (!stat) return {};
     return "held by " + std::string{stat->comm()} + ", pid " + std::to_string(pid);
-}
-
-// On a thread of its own, because a path may lie on a disk that hangs: it goes on by itself then.
-void within(std::chrono::milliseconds patience, const std::function<void()>& work) {
-    struct Progress {
-        std::mutex mutex;
-        std::condition_variable changed;
-        bool done = false;
-    };
-    const auto progress = std::make_shared<Progress>();
-    auto worker = log::start_worker("sockets", [progress, work] {
-        work();
-        const std::lock_guard lock{progress->mutex};
-        progress->done = true;
-        progress->changed.notify_all();
-    });
-    if (!worker) return work();
-    worker->detach();
-    std::unique_lock lock{progress->mutex};
-    progress->changed.wait_for(lock, patience, [&] { return progress->done; });
 }
 
 std::string with_remark(std::string text, const std::string& remark) {

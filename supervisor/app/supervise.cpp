@@ -17,6 +17,7 @@
 
 #include "conf/local_zone.h"
 #include "conf/paths.h"
+#include "supervisor/app/access_rules.h"
 #include "supervisor/app/configurer.h"
 #include "supervisor/app/doctor.h"
 #include "supervisor/app/event_handlers.h"
@@ -163,7 +164,8 @@ Expected<os::ListeningSocket, std::string> listen(const conf::Control& control) 
                                        " is not a directory of ours alone (set [control] socket, "
                                        "or XDG_RUNTIME_DIR)"};
     }
-    request.mode = control.mode.value_or(control.group.empty() ? 0600 : 0660);
+    const mode_t usual = !control.group.empty() ? 0660 : control.access.empty() ? 0600 : 0666;
+    request.mode = control.mode.value_or(usual);
     if (!control.group.empty()) {
         const auto group = os::resolve_group(control.group);
         if (!group) return Unexpected<std::string>{group.error().text()};
@@ -408,6 +410,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
     Machine machine;
     machine.pid1 = pid1;
     machine.parent_shell = pid1 ? std::string{} : parent_shell();
+    machine.socket = socket->path;
     machine.state_file = state_file_of(socket->path);
     const auto former = end_former(machine.state_file);
     if (!former) {
@@ -505,6 +508,8 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                              {.run = report.run, .lines = report.dropped_of_run});
         });
 
+        AccessRules access{**loop, config.control,
+                           [&](const std::string& text) { own_log.warn(text); }};
         PidWatch pids{**loop, host, events, config.supervisor.pids_warn};
         Sampler sampler{
             **loop,
@@ -517,7 +522,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
              .examine =
                  [&] {
                      return examine(machine, *tracking, host.no_more_cgroups(), roster, pids.ask(),
-                                    pids.warn(), own_log.trouble(), sockets);
+                                    pids.warn(), own_log.trouble(), sockets, access.list());
                  }}};
         host.on_unexamined([&] { sampler.sample([](const control::Sample&) {}); });
         GuardWatch guards{**loop, host, roster, sampler};
@@ -547,6 +552,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                      guards.configure();
                      watched_files.follow_roster();
                      set_handlers(now);
+                     access.set(now.control);
                  }},
             config,
             std::move(sources)};
@@ -557,7 +563,8 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                                 .processes = sampler,
                                 .logs = logs,
                                 .config = configurer,
-                                .own_uid = getuid()},
+                                .own_uid = getuid(),
+                                .access = access.list()},
                                [&](const std::string& trouble) { own_log.warn(trouble); }};
         if (const auto listening = server.start(std::move(socket->fd)); !listening) {
             return refused(listening.error().text());

@@ -15,6 +15,12 @@ bool has_hung_up(int fd) {
     return ::poll(&poll, 1, 0) == 1 && (poll.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+// Bytes that have come and that we have not come to.
+bool has_input(int fd) {
+    pollfd poll{.fd = fd, .events = POLLIN, .revents = 0};
+    return ::poll(&poll, 1, 0) == 1 && (poll.revents & (POLLHUP | POLLERR)) == 0;
+}
+
 api::ResponseHead head_of(int status, std::string_view content_type) {
     api::ResponseHead head;
     head.status = status;
@@ -65,7 +71,7 @@ std::optional<std::chrono::milliseconds> Connection::idle_since() {
         owed_ = queued;
         return owed_since_;
     }
-    if (busy_) return std::nullopt;
+    if (busy_ || has_input(stream_.fd())) return std::nullopt;
     // A deadline is set when the waiting for it begins.
     return deadline_ - patience(awaiting_);
 }

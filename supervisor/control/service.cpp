@@ -318,14 +318,15 @@ std::unique_ptr<Job> call(World& world, Exchange& exchange, const Route& route) 
 }  // namespace
 
 std::unique_ptr<Job> serve(World& world, Exchange& exchange) {
-    const Role role = role_of(exchange.peer(), world.own_uid);
+    const Role role = role_of(exchange.peer(), world.own_uid, world.access);
     const auto found = route(exchange.request().method, exchange.request().segments);
     const Role needed = found ? found->needed : Role::viewer;
     if (role < needed) {
         exchange.refuse({api::kNotPermitted,
                          "uid " + std::to_string(exchange.peer().uid) + " lacks the role " +
-                             std::string{name_of(needed)},
-                         "ask as root or as the user that reeve runs as",
+                             std::string{name_of(needed)} +
+                             (role == Role::none ? "" : ", being " + std::string{name_of(role)}),
+                         "[control] access gives it; root and the user that reeve runs as have all",
                          {}});
         return nullptr;
     }

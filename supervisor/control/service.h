@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/control/access.h"
 #include "supervisor/control/config_source.h"
 #include "supervisor/control/exchange.h"
 #include "supervisor/control/log_source.h"
@@ -28,6 +29,7 @@ struct World {
     LogSource& logs;
     ConfigSource& config;
     uid_t own_uid = 0;
+    const AccessList& access;  // as of now
     // Who types at which instance, by its slot; one at a time.
     std::shared_ptr<std::map<std::uint32_t, core::Actor>> attached =
         std::make_shared<std::map<std::uint32_t, core::Actor>>();

@@ -200,7 +200,15 @@ OsExpected<PeerCredentials> peer_credentials(int fd) {
     if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
         return base::os_error("getsockopt", "SO_PEERCRED");
     }
-    return PeerCredentials{credentials.pid, credentials.uid, credentials.gid};
+    PeerCredentials peer{credentials.pid, credentials.uid, credentials.gid};
+    // unix(7): as of connect(2), as SO_PEERCRED is; ERANGE says how much room they need.
+    size = 0;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, nullptr, &size) != 0 && errno == ERANGE) {
+        peer.groups.resize(size / sizeof(gid_t));
+        if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &size) != 0)
+            peer.groups.clear();
+    }
+    return peer;
 }
 
 }  // namespace reeve::os

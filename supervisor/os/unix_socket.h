@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "supervisor/base/fd.h"
 
@@ -62,6 +63,7 @@ struct PeerCredentials {
     pid_t pid = 0;  // 0: outside of our PID namespace
     uid_t uid = 0;
     gid_t gid = 0;
+    std::vector<gid_t> groups{};  // the supplementary ones; empty before Linux 4.13
 };
 base::OsExpected<PeerCredentials> peer_credentials(int fd);
 

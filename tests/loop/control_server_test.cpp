@@ -147,6 +147,27 @@ TEST_CASE("another user is told which role is lacking") {
     CHECK(world.events.last_seq() == 0);
 }
 
+TEST_CASE("a role is that of now, also on a connection that was there before") {
+    const uid_t own = getuid();
+    World world{{service("web")}, {}, {}, own + 1};
+    const uid_t other = own == 0 ? 65534 : own;
+    const bool dropped = own == 0 && ::seteuid(other) == 0;
+    Client client{world};
+    if (dropped) REQUIRE(::seteuid(0) == 0);
+
+    world.access.rules = {{.user = other, .group = {}, .role = control::Role::operator_}};
+    CHECK(client.get("/v1/status").status == 200);
+    CHECK(client.post("/v1/programs/web/reset").status == 200);
+    const Answer refused = client.post("/v1/shutdown");
+    CHECK(refused.status == 403);
+    CHECK(refused.message() ==
+          "uid " + std::to_string(other) + " lacks the role admin, being operator");
+    world.access.rules[0].role = control::Role::viewer;
+    CHECK(client.post("/v1/programs/web/reset").status == 403);
+    world.access.rules.clear();
+    CHECK(client.get("/v1/status").status == 403);
+}
+
 // ---- one after the other ---------------------------------------------------------------------
 
 TEST_CASE("requests sent at once are answered in their order") {

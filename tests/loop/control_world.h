@@ -262,7 +262,7 @@ public:
         roster = std::make_unique<core::Roster>(
             host, events, config, core::Roster::Settings{.exit_on = {}, .stop_timeout = 25s});
         server = std::make_unique<control::Server>(
-            control::World{*loop, *roster, host, processes, logs, configs, own_uid},
+            control::World{*loop, *roster, host, processes, logs, configs, own_uid, access},
             [this](const std::string& text) { troubles.push_back(text); }, limits);
 
         char pattern[] = "/tmp/reeve-control-XXXXXX";
@@ -325,6 +325,7 @@ public:
         host.deliver(*roster);
     }
 
+    control::AccessList access;
     std::unique_ptr<loop::Loop> loop;
     FakeHost host;
     core::EventLog events;

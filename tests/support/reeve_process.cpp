@@ -124,11 +124,18 @@ Answer ask(const std::string& socket, const Question& question) {
     return answer;
 }
 
+std::string with_socket(std::string toml, const std::string& path) {
+    constexpr std::string_view kTable = "[control]\n";
+    const std::string line = "socket = \"" + path + "\"\n";
+    const std::size_t table = toml.find(kTable);
+    if (table == std::string::npos) return toml + "\n" + std::string{kTable} + line;
+    return toml.insert(table + kTable.size(), line);
+}
+
 std::vector<std::string> words_of_reeve(const Directory& directory, const std::string& toml,
                                         const ReeveOptions& options) {
     const auto file = directory.write(
-        options.name + ".toml",
-        toml + "\n[control]\nsocket = \"" + directory.path() + "/" + options.name + ".sock\"\n");
+        options.name + ".toml", with_socket(toml, directory.path() + "/" + options.name + ".sock"));
     std::vector<std::string> words = options.before;
     words.insert(words.end(), {options.program, "--config", file});
     return words;

@@ -233,6 +233,7 @@ start_pre = "sh -c 'echo unknown directive in line 2; echo test failed; exit 1'"
 )"};
     const auto started = reeve.ctl({"start", "web"});
     CHECK(started.code == 1);
+    CAPTURE(started.err);
     CHECK(contains(started.err, "exit 1: test failed\n"));
     CHECK(contains(started.err, "  | unknown directive in line 2\n  | test failed\n"));
     CHECK(reeve.stop() == 0);

@@ -114,7 +114,7 @@ command = "sleep 0.2"
 
 TEST_CASE("tasks of the same second start together") {
     Directory directory;
-    std::string toml = "[defaults]\ntype = \"task\"\ncommand = \"sleep 0.5\"\n";
+    std::string toml = "[defaults]\ntype = \"task\"\ncommand = \"sleep 4\"\n";
     constexpr int kTasks = 50;
     for (int i = 0; i < kTasks; ++i)
         toml += "[program.p" + std::to_string(i) + "]\nschedule = \"every 2s\"\n";

@@ -112,7 +112,8 @@ TEST_CASE("a table or key that isn't ours is refused, with the one that was mean
         {"includes = []", "1:1: unknown key \"includes\" (did you mean \"include\"?)"},
         {"colour = 1", "1:1: unknown key \"colour\" (the only key outside of tables is include)"},
         {"[control]\ncolour = 1",
-         "2:1: unknown key \"colour\" in [control] (the keys here are socket, mode, group)"},
+         "2:1: unknown key \"colour\" in [control] (the keys here are socket, mode, group, "
+         "access)"},
         {"[defaults]\nnumprocs = 3",
          "2:1: unknown key \"numprocs\" in [defaults] (did you mean \"instances\"?)"},
         {"[program.a]\ncommand='x'\ncolour = 1",

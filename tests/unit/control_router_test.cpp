@@ -92,8 +92,30 @@ TEST_CASE("what this version lacks is refused as such, not as unknown") {
 }
 
 TEST_CASE("root and reeve's own user may do everything, others nothing") {
-    CHECK(control::role_of({.pid = 7, .uid = 0, .gid = 0}, 1000) == Role::admin);
-    CHECK(control::role_of({.pid = 7, .uid = 1000, .gid = 0}, 1000) == Role::admin);
-    CHECK(control::role_of({.pid = 7, .uid = 1001, .gid = 0}, 1000) == Role::none);
-    CHECK(control::role_of({.pid = 7, .uid = 1001, .gid = 0}, 0) == Role::none);
+    CHECK(control::role_of({.pid = 7, .uid = 0, .gid = 0}, 1000, {}) == Role::admin);
+    CHECK(control::role_of({.pid = 7, .uid = 1000, .gid = 0}, 1000, {}) == Role::admin);
+    CHECK(control::role_of({.pid = 7, .uid = 1001, .gid = 0}, 1000, {}) == Role::none);
+    CHECK(control::role_of({.pid = 7, .uid = 1001, .gid = 0}, 0, {}) == Role::none);
+}
+
+TEST_CASE("others have the highest role of all rules that are theirs") {
+    control::AccessList access;
+    access.rules = {{.user = {}, .group = {}, .role = Role::viewer},
+                    {.user = 1001, .group = {}, .role = Role::admin},
+                    {.user = {}, .group = 50, .role = Role::operator_},
+                    {.user = 1001, .group = {}, .role = Role::viewer}};
+    const auto role = [&](uid_t uid, gid_t gid, std::vector<gid_t> groups = {}) {
+        return control::role_of({.pid = 7, .uid = uid, .gid = gid, .groups = std::move(groups)},
+                                1000, access);
+    };
+    CHECK(role(1001, 1001) == Role::admin);
+    CHECK(role(1002, 1002) == Role::viewer);
+    CHECK(role(1002, 50) == Role::operator_);
+    CHECK(role(1002, 1002, {4, 50}) == Role::operator_);
+    CHECK(role(1002, 1002, {4, 51}) == Role::viewer);
+    CHECK(role(50, 1002) == Role::viewer);
+    CHECK(role(1000, 1000) == Role::admin);
+    CHECK(role(0, 0) == Role::admin);
+    access.rules.erase(access.rules.begin());
+    CHECK(role(1002, 1002) == Role::none);
 }
