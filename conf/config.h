@@ -314,6 +314,8 @@ struct Socket {
 struct Program {
     std::string name;
     Place place;  // of its table
+    // No file has it: `reevectl run` brought it.  Its place has no line, and stands for who did.
+    bool transient = false;
     std::string description;
     ProgramType type = ProgramType::service;
 
@@ -471,7 +473,8 @@ struct EventHandler {
 
 struct Config {
     std::vector<std::string>
-        files;  // as they were named; [0] is the main one, "-" for standard input
+        files;  // as they were named; [0] is the main one, "-" for standard input; after them
+                // Transient::origin for each transient program
     Supervisor supervisor;
     Control control;
     std::vector<Program> programs;  // enabled ones, in the order of the files

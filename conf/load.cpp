@@ -13,7 +13,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <limits>
 #include <map>
+#include <set>
 
 #include "conf/access.h"
 #include "conf/command_table.h"
@@ -21,6 +23,7 @@
 #include "conf/event_names.h"
 #include "conf/foreign_path.h"
 #include "conf/listen_address.h"
+#include "conf/names.h"
 #include "conf/nearest.h"
 #include "conf/output_table.h"
 #include "conf/probe_tables.h"
@@ -38,7 +41,6 @@ namespace {
 
 constexpr std::size_t kMostFiles = 10000;
 constexpr std::size_t kDeepestInclude = 32;
-constexpr std::size_t kLongestName = 64;
 constexpr std::size_t kLongestSocket = 107;  // sockaddr_un::sun_path less its NUL
 
 constexpr std::string_view kTopTables[] = {"supervisor", "control", "defaults",
@@ -47,15 +49,6 @@ constexpr std::string_view kTopTables[] = {"supervisor", "control", "defaults",
 // [program.NAME] and its like.
 bool has_names(std::string_view table) {
     return table == "program" || table == "group" || table == "socket";
-}
-
-bool is_name(std::string_view name) {
-    constexpr std::string_view kStart = "abcdefghijklmnopqrstuvwxyz0123456789";
-    if (name.empty() || name.size() > kLongestName) return false;
-    if (kStart.find(name.front()) == std::string_view::npos) return false;
-    return std::all_of(name.begin(), name.end(), [&](char c) {
-        return kStart.find(c) != std::string_view::npos || c == '_' || c == '.' || c == '-';
-    });
 }
 
 // So that glob(3) takes the directory of the including file as it is.
@@ -89,10 +82,12 @@ public:
     Expected<Config, std::vector<ConfigError>> load() {
         read_file(request_.path, nullptr);
         for (const Value& document : documents_) read_document(document);
+        add_transients();
         read_programs();
         read_groups();
         read_sockets();
         check_names();
+        refuse_transients_in_files();
         settle_dependencies(config_, written_, problems_);
         validate(config_, written_, problems_);
         if (request_.look) {
@@ -142,6 +137,7 @@ private:
 
     std::string shown(std::uint32_t file) const { return config_.files[file]; }
     std::string shown(Place place) const {
+        if (place.line == 0) return shown(place.file);
         return shown(place.file) + ":" + std::to_string(place.line) + ":" +
                std::to_string(place.column);
     }
@@ -184,7 +180,13 @@ private:
 
     Expected<std::string, std::string> read(const std::string& path) const {
         auto text = request_.read ? request_.read(path) : read_config_file(path);
-        if (request_.sources) request_.sources->files.insert_or_assign(path, text);
+        if (Sources* const sources = request_.sources) {
+            if (!reading_transient_) {
+                sources->files.insert_or_assign(path, text);
+            } else if (!sources->files.contains(path)) {
+                sources->transient_files.insert_or_assign(path, text);
+            }
+        }
         return text;
     }
 
@@ -614,6 +616,57 @@ private:
         }
     }
 
+    // Each is a document of its own, with nothing but its table.
+    void add_transients() {
+        std::set<std::string> in_files;
+        for (const NamedTable& table : program_tables_) in_files.insert(table.name);
+        for (const auto& transient : request_.transients) {
+            if (in_files.contains(transient->name)) continue;
+            // The main file could not be read: there is an error already.
+            if (directories_.empty()) return;
+            const auto index = static_cast<std::uint32_t>(config_.files.size());
+            config_.files.push_back(transient->origin);
+            documents_.push_back(transient->table);
+            set_file(documents_.back(), index);
+            directories_.push_back(directory_of_transient(documents_.back()));
+            first_transient_ = std::min(first_transient_, index);
+            program_tables_.push_back(
+                {transient->name, documents_.back().place, &documents_.back()});
+        }
+    }
+
+    // Its paths begin where it runs, or else where the main file lies.
+    std::string directory_of_transient(const Value& table) const {
+        const Value::Entry* const entry = table.find("directory");
+        if (!entry || !entry->value.is(Value::Type::string)) return directories_.front();
+        const auto directory = expanded(entry->value.text, 0);
+        return directory ? join_path(directories_.front(), *directory) : directories_.front();
+    }
+
+    bool is_transient(Place place) const { return place.file >= first_transient_; }
+
+    // What `reeve check` would not find can't be needed by what stands in a file.
+    void refuse_transients_in_files() {
+        const auto is_one = [this](const std::string& name) {
+            const auto place = program_places_.find(name);
+            return place != program_places_.end() && is_transient(place->second);
+        };
+        const auto refuse = [this](const std::string& name, Place place) {
+            problems_.add(place, "program " + quoted(name) + " comes from " +
+                                     shown(program_places_.at(name)) +
+                                     " and is in no file (add [program." + print_key(name) +
+                                     "], or remove it here)");
+        };
+        for (const AsWritten::Member& member : written_.members)
+            if (is_one(member.program)) refuse(member.program, member.place);
+        for (const Program& program : config_.programs) {
+            for (const Dependency& dependency : program.depends_on) {
+                if (!is_transient(dependency.place) && is_one(dependency.program))
+                    refuse(dependency.program, dependency.place);
+            }
+        }
+    }
+
     void read_programs() {
         surroundings_.own = &request_.environment;
         surroundings_.read = [this](const std::string& path) { return read(path); };
@@ -642,16 +695,37 @@ private:
                 check_environment(*setting->value);
             }
             FaultyKeys faulty;
+            reading_transient_ = is_transient(table.place);
             auto program =
                 read_program(table.name, table.place, own, surroundings_, problems_, faulty);
             if (!added) continue;
             if (!faulty.empty()) written_.faulty.emplace(table.name, std::move(faulty));
+            if (reading_transient_) settle_transient(table, program);
             if (program) {
                 config_.programs.push_back(std::move(*program));
             } else {
                 config_.disabled.push_back(table.name);
             }
         }
+    }
+
+    // It was asked for in order to run.
+    void settle_transient(const NamedTable& table, std::optional<Program>& program) {
+        const Value::Entry* const own = table.value->find("autostart");
+        if (own && own->value.is(Value::Type::boolean) && own->value.integer == 0) {
+            problems_.add(own->place,
+                          "\"autostart\" is false, and what is run is started at once (remove it)");
+        }
+        if (program) {
+            program->transient = true;
+            program->autostart = true;
+            return;
+        }
+        const Value::Entry* const enabled = table.value->find("enabled");
+        problems_.add(enabled ? enabled->place : table.place,
+                      enabled ? "\"enabled\" is false, so that nothing would run (remove it)"
+                              : "\"enabled\" in [defaults] is false, so that nothing would run "
+                                "(set enabled = true)");
     }
 
     // [program.NAME.guard] without anything to watch, of its own or of [defaults].
@@ -921,6 +995,9 @@ private:
     std::map<std::string, Place> socket_places_;
     std::map<std::string, Place> addresses_;  // of all sockets
     ProgramSurroundings surroundings_;
+
+    std::uint32_t first_transient_ = std::numeric_limits<std::uint32_t>::max();  // of the files
+    bool reading_transient_ = false;
 };
 
 }  // namespace
@@ -934,8 +1011,10 @@ LoadRequest load_again(std::string path, EnvironmentMap environment, const Sourc
     request.path = std::move(path);
     request.environment = std::move(environment);
     request.read = [&sources](const std::string& file) -> Expected<std::string, std::string> {
-        const auto found = sources.files.find(file);
-        if (found != sources.files.end()) return found->second;
+        for (const auto* files : {&sources.files, &sources.transient_files}) {
+            const auto found = files->find(file);
+            if (found != files->end()) return found->second;
+        }
         return Unexpected<std::string>{std::string{"it was not there when reeve read the others"}};
     };
     request.glob = [&sources](const std::string& pattern) {
@@ -946,6 +1025,7 @@ LoadRequest load_again(std::string path, EnvironmentMap environment, const Sourc
 }
 
 std::string format_error(const ConfigError& error) {
+    if (error.file.empty()) return error.text;
     std::string text = one_line(error.file);
     if (error.line != 0) {
         text += ":" + std::to_string(error.line) + ":" + std::to_string(error.column);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "conf/config.h"
 #include "conf/disk.h"
 #include "conf/paths.h"
+#include "conf/transient.h"
 #include "supervisor/base/expected.h"
 
 namespace reeve::conf {
@@ -24,6 +26,8 @@ struct Sources {
     // By their paths, those of environment_file too; or why they could not be read.
     std::map<std::string, Expected<std::string, std::string>> files;
     std::map<std::string, std::vector<std::string>> globs;  // of include, by their patterns
+    // The same that transient programs alone have asked for: no part of the configuration on disk.
+    std::map<std::string, Expected<std::string, std::string>> transient_files;
 };
 
 // Another number of instances than the file's, for as long as the file says `written`.
@@ -48,6 +52,9 @@ struct LoadRequest {
 
     // Programs by their names.
     std::map<std::string, Scaled> scaled{};
+    // Programs beside those of the files, in the order in which they came.  One whose name a file
+    // has by now is left out: the file's counts.
+    std::vector<std::shared_ptr<const Transient>> transients{};
     // Where to note what was read; null: nowhere.
     Sources* sources = nullptr;
 };
@@ -56,8 +63,8 @@ struct LoadRequest {
 LoadRequest load_again(std::string path, EnvironmentMap environment, const Sources& sources);
 
 struct ConfigError {
-    std::string file;
-    std::uint32_t line = 0;  // 0: the file as a whole, which could not be read
+    std::string file;        // empty: there is none to look into
+    std::uint32_t line = 0;  // 0: the file as a whole, which could not be read; or it is none
     std::uint32_t column = 0;
     std::string text;  // "what is wrong (what would be right)"
 };

@@ -323,6 +323,7 @@ private:
     }
 
     std::string shown(Place place) const {
+        if (place.line == 0) return config_.files[place.file];
         return config_.files[place.file] + ":" + std::to_string(place.line) + ":" +
                std::to_string(place.column);
     }
