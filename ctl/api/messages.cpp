@@ -76,6 +76,7 @@ void walk(V& visit, T& value) {
     visit("instance", value.instance);
     visit("groups", value.groups);
     visit("type", value.type);
+    visit("transient", value.transient);
     visit("state", value.state);
     visit("desired", value.desired);
     visit("ready", value.ready);
@@ -167,6 +168,13 @@ void walk(V& visit, T& value) {
 template <typename V, typename T>
 requires std::is_same_v<std::remove_const_t<T>, DiffRequest>
 void walk(V&, T&) {}
+
+template <typename V, typename T>
+requires std::is_same_v<std::remove_const_t<T>, RemoveRequest>
+void walk(V& visit, T& value) {
+    visit("wait", value.wait);
+    visit("timeout", value.timeout);
+}
 
 template <typename V, typename T>
 requires std::is_same_v<std::remove_const_t<T>, ConfigRequest>
@@ -325,6 +333,24 @@ void walk(V& visit, const Event& value) {
     visit("program", value.program);
     const ConstRaw data{value.data};
     visit("data", data);
+}
+
+template <typename V>
+void walk(V& visit, RunRequest& value) {
+    visit("name", value.name);
+    Raw program{value.program};
+    visit("program", program);
+    visit("wait", value.wait);
+    visit("timeout", value.timeout);
+}
+
+template <typename V>
+void walk(V& visit, const RunRequest& value) {
+    visit("name", value.name);
+    const ConstRaw program{value.program};
+    visit("program", program);
+    visit("wait", value.wait);
+    visit("timeout", value.timeout);
 }
 
 template <typename V, typename T>
@@ -692,6 +718,26 @@ Expected<T, DecodeError> decode_request(std::string_view text) {
     return decode<T>(parsed->value(), {}, Missing::is_default);
 }
 
+// How many brackets and braces are open at once, at the most.
+std::size_t deepest(std::string_view json) {
+    std::size_t depth = 0;
+    std::size_t most = 0;
+    bool in_string = false;
+    for (std::size_t at = 0; at < json.size(); ++at) {
+        const char c = json[at];
+        if (in_string && c == '\\') {
+            ++at;
+        } else if (c == '"') {
+            in_string = !in_string;
+        } else if (!in_string && (c == '{' || c == '[')) {
+            most = std::max(most, ++depth);
+        } else if (!in_string && (c == '}' || c == ']') && depth > 0) {
+            --depth;
+        }
+    }
+    return most;
+}
+
 // Digits at `at`, all of them or nothing.
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t count) {
     if (at + count > text.size()) return std::nullopt;
@@ -745,29 +791,6 @@ int http_status_of(std::string_view word) {
 
 namespace {
 
-// Unicode, table 3-7.
-bool is_utf8(std::string_view text) {
-    const auto byte = [text](std::size_t at) -> unsigned {
-        return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
-    };
-    for (std::size_t at = 0; at < text.size();) {
-        const unsigned first = byte(at);
-        const unsigned second = byte(at + 1);
-        std::size_t size = 1;
-        if (first >= 0x80) {
-            if (first < 0xc2 || first > 0xf4) return false;
-            size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-            const unsigned from = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-            const unsigned to = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-            if (second < from || second > to) return false;
-            for (std::size_t more = 2; more < size; ++more)
-                if ((byte(at + more) & 0xc0) != 0x80) return false;
-        }
-        at += size;
-    }
-    return true;
-}
-
 // Each byte as the character of its number, in UTF-8.
 std::string from_latin1(std::string_view bytes) {
     std::string text;
@@ -801,6 +824,29 @@ bool to_latin1(std::string& text) {
 
 }  // namespace
 
+// Unicode, table 3-7.
+bool is_utf8(std::string_view text) {
+    const auto byte = [text](std::size_t at) -> unsigned {
+        return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
+    };
+    for (std::size_t at = 0; at < text.size();) {
+        const unsigned first = byte(at);
+        const unsigned second = byte(at + 1);
+        std::size_t size = 1;
+        if (first >= 0x80) {
+            if (first < 0xc2 || first > 0xf4) return false;
+            size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+            const unsigned from = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+            const unsigned to = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+            if (second < from || second > to) return false;
+            for (std::size_t more = 2; more < size; ++more)
+                if ((byte(at + more) & 0xc0) != 0x80) return false;
+        }
+        at += size;
+    }
+    return true;
+}
+
 std::string to_json(const Status& value) {
     constexpr std::size_t kUsual = 512;  // of one program: grown to once, not by doubling
     std::string out;
@@ -821,6 +867,12 @@ std::string to_json(const ActionRequest& value) {
     return encode(value);
 }
 std::string to_json(const ActionReply& value) {
+    return encode(value);
+}
+std::string to_json(const RunRequest& value) {
+    return encode(value);
+}
+std::string to_json(const RemoveRequest& value) {
     return encode(value);
 }
 std::string to_json(const ConfigRequest& value) {
@@ -945,6 +997,19 @@ Expected<ErrorBody, DecodeError> from_json<ErrorBody>(std::string_view text) {
 template <>
 Expected<ActionRequest, DecodeError> from_json<ActionRequest>(std::string_view text) {
     return decode_request<ActionRequest>(text);
+}
+template <>
+Expected<RunRequest, DecodeError> from_json<RunRequest>(std::string_view text) {
+    // What is written out again is gone through level by level.
+    constexpr std::size_t kDeepest = 100;
+    if (deepest(text) > kDeepest) {
+        return Unexpected<DecodeError>{{"nested more than " + std::to_string(kDeepest) + " deep"}};
+    }
+    return decode_request<RunRequest>(text);
+}
+template <>
+Expected<RemoveRequest, DecodeError> from_json<RemoveRequest>(std::string_view text) {
+    return decode_request<RemoveRequest>(text);
 }
 template <>
 Expected<DiffRequest, DecodeError> from_json<DiffRequest>(std::string_view text) {

@@ -67,6 +67,7 @@ struct ProgramStatus {
     int instance = 1;
     std::vector<std::string> groups;
     std::string type;           // "service", "task", "forking"
+    bool transient = false;     // `run` brought it, and no file has it
     std::string state;          // one of the contract's eight
     std::string desired;        // "up", "down"
     std::optional<bool> ready;  // null: the question makes no sense now
@@ -100,9 +101,11 @@ struct Status {
 // ---- GET /v1/programs/NAME -----------------------------------------------------------------
 
 struct ConfigEntry {
-    std::string key;                  // "command", "environment.PORT"
-    std::string value;                // as TOML writes it, secrets redacted
-    std::optional<std::string> file;  // null, as is line: a default, nobody wrote it
+    std::string key;    // "command", "environment.PORT"
+    std::string value;  // as TOML writes it, secrets redacted
+    // Null, as is line: a default, nobody wrote it.  Of a transient program it says where that
+    // comes from, "`reevectl run`, uid 0", and there is no line.
+    std::optional<std::string> file;
     std::optional<std::int64_t> line;
     bool operator==(const ConfigEntry&) const = default;
 };
@@ -160,6 +163,26 @@ struct ActionReply {
     bool ok = false;  // all of them are
     std::vector<ActionResult> results;
     bool operator==(const ActionReply&) const = default;
+};
+
+// ---- POST /v1/programs, POST /v1/programs/NAME/remove ----------------------------------------
+
+// Starts a program that no file defines, and answers with an ActionReply once it is clear what came
+// of it: of a service whether it came up, of a task how it ended.
+struct RunRequest {
+    std::optional<std::string> name;  // null: after the command's file, "-2" behind it if taken
+    // The keys of [program.*] as a JSON object: {"command": ["sleep", "60"]}.
+    std::string program = "{}";
+    bool wait = true;
+    std::optional<std::string> timeout;  // as above
+    bool operator==(const RunRequest&) const = default;
+};
+
+// Of a program that came by the call above: stops and forgets it.
+struct RemoveRequest {
+    bool wait = true;
+    std::optional<std::string> timeout;  // as above
+    bool operator==(const RemoveRequest&) const = default;
 };
 
 // ---- POST /v1/config/diff, POST /v1/config/apply -------------------------------------------
@@ -402,6 +425,8 @@ std::string to_json(const ProgramCard& value);
 std::string to_json(const RunRecord& value);
 std::string to_json(const ActionRequest& value);
 std::string to_json(const ActionReply& value);
+std::string to_json(const RunRequest& value);
+std::string to_json(const RemoveRequest& value);
 std::string to_json(const ConfigRequest& value);
 std::string to_json(const ConfigReply& value);
 std::string to_json(const ShutdownRequest& value);
@@ -432,6 +457,10 @@ Expected<ActionRequest, DecodeError> from_json<ActionRequest>(std::string_view t
 template <>
 Expected<ActionReply, DecodeError> from_json<ActionReply>(std::string_view text);
 template <>
+Expected<RunRequest, DecodeError> from_json<RunRequest>(std::string_view text);
+template <>
+Expected<RemoveRequest, DecodeError> from_json<RemoveRequest>(std::string_view text);
+template <>
 Expected<DiffRequest, DecodeError> from_json<DiffRequest>(std::string_view text);
 template <>
 Expected<ConfigRequest, DecodeError> from_json<ConfigRequest>(std::string_view text);
@@ -455,6 +484,8 @@ template <>
 Expected<Event, DecodeError> from_json<Event>(std::string_view text);
 template <>
 Expected<ErrorBody, DecodeError> from_json<ErrorBody>(std::string_view text);
+
+bool is_utf8(std::string_view text);
 
 // Text as a JSON string, quotes included.
 std::string to_json_string(std::string_view text);

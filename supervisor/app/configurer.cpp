@@ -4,6 +4,9 @@
 #include <set>
 #include <utility>
 
+#include "conf/names.h"
+#include "conf/quote.h"
+
 namespace reeve::app {
 
 using control::ConfigPlan;
@@ -17,6 +20,9 @@ constexpr std::chrono::seconds kPatience{30};
 // That wait while the disk has nothing to say.
 constexpr std::size_t kMostTasks = 100;
 
+// Of programs that no file defines.
+constexpr std::size_t kMostTransients = 1000;
+
 // The log names so many programs of each kind.
 constexpr std::size_t kNamed = 10;
 
@@ -25,6 +31,25 @@ Refusal shutting_down() {
             "reeve is shutting down: its configuration stays as it is",
             std::nullopt,
             {}};
+}
+
+// The first word of the command; empty where it is none.
+std::string command_of(const conf::Value& table) {
+    using Type = conf::Value::Type;
+    const conf::Value::Entry* const entry = table.find("command");
+    if (!entry) return {};
+    const conf::Value& command = entry->value;
+    if (command.is(Type::string)) {
+        const std::size_t begin = command.text.find_first_not_of(" \t\n");
+        if (begin == std::string::npos) return {};
+        return command.text.substr(begin, command.text.find_first_of(" \t\n", begin) - begin);
+    }
+    const bool words = command.is(Type::array) && !command.items.empty();
+    return words && command.items.front().is(Type::string) ? command.items.front().text : "";
+}
+
+std::string origin_of(const core::Actor& actor) {
+    return "`reevectl run`, uid " + std::to_string(actor.uid);
 }
 
 std::string_view past_of(core::ProgramPlan::Verb verb) {
@@ -59,19 +84,27 @@ Configurer::Configurer(Parts parts, const conf::Config& config,
       patience_{parts_.loop, [this] { gave_up(); }},
       next_{parts_.loop, [this] { next(); }} {
     watch_.set_sources(sources_);
+    note_names(config);
     last_apply_.succeeded = parts_.host.wall_now();
 }
 
+void Configurer::note_names(const conf::Config& config) {
+    names_.clear();
+    for (const conf::Program& program : config.programs) {
+        names_.emplace(program.name,
+                       program.transient ? "a program that somebody has run" : "a program");
+    }
+    for (const std::string& name : config.disabled)
+        names_.emplace(name, "a program, which is not enabled");
+    for (const conf::Group& group : config.groups) names_.emplace(group.name, "a group");
+}
+
 void Configurer::diff(Done done) {
-    Task task;
-    task.only_look = true;
-    task.done = std::move(done);
-    add(std::move(task));
+    add({.kind = Task::Kind::diff, .done = std::move(done)});
 }
 
 void Configurer::apply(const core::Actor& actor, Done done) {
-    Task task;
-    task.actor = actor;
+    Task task{.kind = Task::Kind::apply, .actor = actor};
     task.done = [this, done = std::move(done)](Expected<ConfigPlan, Refusal> outcome) {
         last_apply_.successful = outcome.has_value();
         if (outcome) last_apply_.succeeded = parts_.host.wall_now();
@@ -81,12 +114,25 @@ void Configurer::apply(const core::Actor& actor, Done done) {
 }
 
 void Configurer::scale(std::string program, int instances, const core::Actor& actor, Done done) {
-    Task task;
-    task.to_scale = std::move(program);
-    task.instances = instances;
-    task.actor = actor;
-    task.done = std::move(done);
-    add(std::move(task));
+    add({.kind = Task::Kind::scale,
+         .program = std::move(program),
+         .instances = instances,
+         .actor = actor,
+         .done = std::move(done)});
+}
+
+void Configurer::run(NewProgram program, const core::Actor& actor, Done done) {
+    add({.kind = Task::Kind::run,
+         .to_run = std::move(program),
+         .actor = actor,
+         .done = std::move(done)});
+}
+
+void Configurer::remove(std::string program, const core::Actor& actor, Done done) {
+    add({.kind = Task::Kind::remove,
+         .program = std::move(program),
+         .actor = actor,
+         .done = std::move(done)});
 }
 
 void Configurer::add(Task task) {
@@ -111,7 +157,7 @@ void Configurer::refuse_too_many() {
 
 void Configurer::next() {
     if (work_ || tasks_.empty()) return;
-    const Task& task = tasks_.front();
+    Task& task = tasks_.front();
     const auto refuse = [this](Refusal refusal) {
         const Task refused = std::move(tasks_.front());
         tasks_.pop_front();
@@ -119,7 +165,7 @@ void Configurer::next() {
         refused.done(Unexpected<Refusal>{std::move(refusal)});
     };
     if (parts_.roster.shutdown().under_way()) return refuse(shutting_down());
-    if (!task.to_scale && files_.front() == "-") {
+    if (task.reads_disk() && files_.front() == "-") {
         return refuse({api::kConflict,
                        "the configuration came from standard input, which can't be read again",
                        "start reeve with --config FILE",
@@ -128,7 +174,7 @@ void Configurer::next() {
 
     auto reading = std::make_shared<Reading>();
     reading->sources = std::make_shared<conf::Sources>();
-    if (task.to_scale) {
+    if (!task.reads_disk()) {
         reading->from = sources_;
         reading->request = conf::load_again(files_.front(), parts_.environment, *sources_);
     } else {
@@ -137,17 +183,12 @@ void Configurer::next() {
     }
     reading->request.sources = reading->sources.get();
     reading->request.scaled = scaled_;
-    if (task.to_scale) {
-        const auto instances = parts_.roster.select(*task.to_scale);
-        if (!instances || instances->front()->program().name != *task.to_scale) {
-            return refuse({api::kNoSuchProgram,
-                           "there is no program \"" + *task.to_scale + "\" any more",
-                           "GET /v1/status lists them all",
-                           {}});
-        }
-        reading->request.scaled[*task.to_scale] = {instances->front()->program().instances_written,
-                                                   task.instances};
-    }
+    reading->request.transients = transients_;
+    std::optional<Refusal> refusal;
+    if (task.kind == Task::Kind::scale) refusal = prepare_scale(task, *reading);
+    if (task.kind == Task::Kind::run) refusal = prepare_run(task, *reading);
+    if (task.kind == Task::Kind::remove) refusal = prepare_remove(task, *reading);
+    if (refusal) return refuse(std::move(*refusal));
     work_ = std::make_unique<loop::Work>(parts_.loop, loop::Work::Lane::configuration);
     const bool reads = work_->start([reading] { reading->outcome = conf::load(reading->request); },
                                     [this, reading] { finished(*reading); });
@@ -157,6 +198,86 @@ void Configurer::next() {
             "there is no thread to read the configuration on; nothing was changed",
             "try again; GET /v1/status tells whether pids have run out",
             {}});
+}
+
+std::optional<Refusal> Configurer::prepare_scale(const Task& task, Reading& reading) const {
+    const auto instances = parts_.roster.select(task.program);
+    if (!instances || instances->front()->program().name != task.program) {
+        return Refusal{api::kNoSuchProgram,
+                       "there is no program \"" + task.program + "\" any more",
+                       "GET /v1/status lists them all",
+                       {}};
+    }
+    reading.request.scaled[task.program] = {instances->front()->program().instances_written,
+                                            task.instances};
+    return std::nullopt;
+}
+
+std::optional<Refusal> Configurer::prepare_run(Task& task, Reading& reading) const {
+    if (transients_.size() >= kMostTransients) {
+        return Refusal{api::kConflict,
+                       "there are " + std::to_string(kMostTransients) +
+                           " programs already that no file defines, and no more can be had",
+                       "remove some: POST /v1/programs/NAME/remove",
+                       {}};
+    }
+    NewProgram& wanted = task.to_run;
+    if (wanted.name) {
+        if (const auto taken = names_.find(*wanted.name); taken != names_.end()) {
+            return Refusal{api::kConflict,
+                           conf::quoted(*wanted.name) + " is " + taken->second + " already",
+                           "choose another name, or none: then it gets one that is free",
+                           {}};
+        }
+    }
+    // One that is on its way out still has its name.
+    reading.program =
+        wanted.name ? *wanted.name
+                    : conf::name_for_command(command_of(wanted.table), [this](const auto& name) {
+                          return names_.contains(name) || parts_.roster.select(name).has_value();
+                      });
+    reading.request.transients.push_back(std::make_shared<const conf::Transient>(
+        conf::Transient{reading.program, origin_of(task.actor), std::move(wanted.table)}));
+    // What only the new one asks for has not been read yet.
+    reading.request.read = [known = std::move(reading.request.read),
+                            from = reading.from](const std::string& path) {
+        const bool is_known = from->files.contains(path) || from->transient_files.contains(path);
+        return is_known ? known(path) : conf::read_config_file(path);
+    };
+    return std::nullopt;
+}
+
+std::optional<Refusal> Configurer::prepare_remove(const Task& task, Reading& reading) const {
+    const auto removed = std::ranges::find(reading.request.transients, task.program,
+                                           [](const auto& one) { return one->name; });
+    if (removed != reading.request.transients.end()) {
+        for (const core::Instance* instance : parts_.roster.instances()) {
+            const conf::Program& other = instance->program();
+            const bool needs_it =
+                std::ranges::find(other.depends_on, task.program, &conf::Dependency::program) !=
+                other.depends_on.end();
+            if (!needs_it || !names_.contains(other.name)) continue;
+            return Refusal{api::kConflict,
+                           conf::quoted(other.name) + " depends on " + conf::quoted(task.program),
+                           "remove " + conf::quoted(other.name) + " first",
+                           {}};
+        }
+        reading.request.transients.erase(removed);
+        return std::nullopt;
+    }
+    const auto instances = parts_.roster.select(task.program);
+    if (!instances || !names_.contains(task.program)) {
+        return Refusal{api::kNoSuchProgram,
+                       "there is no program \"" + task.program + "\" any more",
+                       "GET /v1/status lists them all",
+                       {}};
+    }
+    const conf::Place place = instances->front()->program().place;
+    return Refusal{api::kConflict,
+                   conf::quoted(task.program) + " is defined in a file",
+                   "remove it from " + conf::one_line(files_.at(place.file)) + ":" +
+                       std::to_string(place.line) + " and `reevectl apply`",
+                   {}};
 }
 
 void Configurer::gave_up() {
@@ -191,14 +312,24 @@ Expected<ConfigPlan, Refusal> Configurer::carry_out(const Task& task, Reading& r
                                     {}}};
     }
     if (!*reading.outcome) {
+        // There is no file to look into.
+        if (task.kind == Task::Kind::run) {
+            for (conf::ConfigError& error : reading.outcome->error()) {
+                if (error.file == origin_of(task.actor)) error.file.clear();
+            }
+        }
         std::string text = conf::format_errors(reading.outcome->error());
         while (text.ends_with('\n')) text.pop_back();
-        return Unexpected<Refusal>{{api::kBadConfig, std::move(text), "nothing was changed", {}}};
+        return Unexpected<Refusal>{
+            {api::kBadConfig,
+             std::move(text),
+             task.kind == Task::Kind::run ? "nothing was started" : "nothing was changed",
+             {}}};
     }
     const conf::Config& config = **reading.outcome;
     ConfigPlan plan;
-    if (!task.to_scale) plan.reeve = reeve_differences(config);
-    if (task.only_look) {
+    if (task.reads_disk()) plan.reeve = reeve_differences(config);
+    if (task.kind == Task::Kind::diff) {
         for (core::ProgramPlan& program : parts_.roster.plan(config)) {
             plan.programs.push_back({std::move(program), {}});
         }
@@ -214,10 +345,17 @@ Expected<ConfigPlan, Refusal> Configurer::carry_out(const Task& task, Reading& r
                program->instances_written != scaled.second.written ||
                program->instances_written == scaled.second.instances;
     });
-    if (!task.to_scale) {
-        sources_ = reading.sources;
-        watch_.set_sources(sources_);
-    }
+    // Those whose name a file has by now are forgotten.
+    transients_ = std::move(reading.request.transients);
+    std::set<std::string_view> still;
+    for (const conf::Program& program : config.programs)
+        if (program.transient) still.insert(program.name);
+    std::erase_if(transients_,
+                  [&](const auto& transient) { return !still.contains(transient->name); });
+    note_names(config);
+    // The same files as before, but for what a transient program has read or had.
+    sources_ = reading.sources;
+    if (task.reads_disk()) watch_.set_sources(sources_);
     // What only a new reeve can change stays different until there is one.
     supervisor_.exit_on = config.supervisor.exit_on;
     supervisor_.stop_timeout = config.supervisor.stop_timeout;

@@ -50,18 +50,27 @@ public:
     void diff(Done done) override;
     void apply(const core::Actor& actor, Done done) override;
     void scale(std::string program, int instances, const core::Actor& actor, Done done) override;
+    void run(NewProgram program, const core::Actor& actor, Done done) override;
+    void remove(std::string program, const core::Actor& actor, Done done) override;
 
 private:
+    using Refusal = control::Refusal;
     using Outcome = Expected<conf::Config, std::vector<conf::ConfigError>>;
 
     struct Task {
-        bool only_look = false;
-        std::optional<std::string> to_scale;
-        int instances = 0;
-        core::Actor actor;
-        Done done;
+        enum class Kind { diff, apply, scale, run, remove };
+        Kind kind = Kind::diff;
+        std::string program{};  // of scale and remove, and of run once it has a name
+        int instances = 0;      // of scale
+        NewProgram to_run{};
+        core::Actor actor{};
+        Done done{};
+
+        // Else the files as they were read.
+        bool reads_disk() const { return kind == Kind::diff || kind == Kind::apply; }
     };
     struct Reading {
+        std::string program;                        // of run: the name it got
         std::shared_ptr<const conf::Sources> from;  // null: the disk
         conf::LoadRequest request;
         std::shared_ptr<conf::Sources> sources;
@@ -71,9 +80,13 @@ private:
     void add(Task task);
     void refuse_too_many();
     void next();
-    void read(const Reading& reading);
+    // Fill in what is to be loaded; or why not.
+    std::optional<Refusal> prepare_scale(const Task& task, Reading& reading) const;
+    std::optional<Refusal> prepare_run(Task& task, Reading& reading) const;
+    std::optional<Refusal> prepare_remove(const Task& task, Reading& reading) const;
     void finished(Reading& reading);
     void gave_up();
+    void note_names(const conf::Config& config);
     Expected<control::ConfigPlan, control::Refusal> carry_out(const Task& task, Reading& reading);
     void tell(const control::ConfigPlan& plan, const core::Actor& actor);
     std::vector<conf::Difference> reeve_differences(const conf::Config& config) const;
@@ -85,6 +98,8 @@ private:
     std::vector<conf::Socket> sockets_;
     std::shared_ptr<const conf::Sources> sources_;
     std::map<std::string, conf::Scaled> scaled_;
+    std::vector<std::shared_ptr<const conf::Transient>> transients_;
+    std::map<std::string, std::string> names_;  // of all programs and groups, and what each names
     LastApply last_apply_;
     ConfigWatch watch_;
     std::deque<Task> tasks_;

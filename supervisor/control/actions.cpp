@@ -148,8 +148,9 @@ public:
             for (const auto& [instance, goal] : program.awaited) {
                 Item item{.instance = instance};
                 item.goal = goal;
-                // Nobody waits for a task's end, which may take its time.
-                const bool is_task = instance->program().type == conf::ProgramType::task;
+                // Nobody waits for a task's end, which may take its time; nor for a time of day.
+                const bool is_task = instance->program().type == conf::ProgramType::task &&
+                                     (action_.verb != Call::run || instance->program().schedule);
                 if (goal == core::Goal::down) {
                     item.was = is_down(*instance) ? "removed" : "";
                 } else if (is_task || !action_.wait) {
@@ -256,6 +257,8 @@ private:
             case Call::doctor:
             case Call::events:
             case Call::scale:
+            case Call::run:
+            case Call::remove:
             case Call::config_diff:
             case Call::config_apply:
             case Call::shutdown:
@@ -448,11 +451,10 @@ Expected<std::optional<conf::Duration>, Refusal> read_timeout(
     return refusal(api::kBadRequest, "timeout: " + timeout.error(), "\"10s\"");
 }
 
-std::unique_ptr<Job> await_applied(World& world, Exchange& exchange, bool wait,
+std::unique_ptr<Job> await_applied(World& world, Exchange& exchange, Call verb, bool wait,
                                    std::optional<conf::Duration> timeout, conf::Duration waited,
                                    const std::vector<core::Applied>& applied, Finish finish) {
-    const Action action{
-        .verb = Call::config_apply, .wait = wait, .timeout = timeout, .waited = waited};
+    const Action action{.verb = verb, .wait = wait, .timeout = timeout, .waited = waited};
     auto job = std::make_unique<ActionJob>(world, exchange, action, std::move(finish));
     job->follow(applied);
     return job;

@@ -17,9 +17,10 @@ namespace reeve::control {
 std::unique_ptr<Job> act(World& world, Exchange& exchange, Call verb, const std::string& target);
 
 // Waits for what apply() began, and hands over what came of each instance, in the order given.
-// `waited` is what has passed of the timeout.
+// `waited` is what has passed of the timeout; `verb` is whose doing it is: `run` waits for the end
+// of a task, which others don't.
 using Finish = std::function<void(api::ActionReply)>;
-std::unique_ptr<Job> await_applied(World& world, Exchange& exchange, bool wait,
+std::unique_ptr<Job> await_applied(World& world, Exchange& exchange, Call verb, bool wait,
                                    std::optional<conf::Duration> timeout, conf::Duration waited,
                                    const std::vector<core::Applied>& applied, Finish finish);
 

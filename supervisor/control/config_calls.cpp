@@ -4,6 +4,9 @@
 #include <chrono>
 #include <utility>
 
+#include "conf/names.h"
+#include "conf/quote.h"
+#include "conf/transient.h"
 #include "conf/units.h"
 #include "ctl/api/messages.h"
 #include "supervisor/control/actions.h"
@@ -56,7 +59,7 @@ public:
     void apply() {
         world_.config.apply(actor_of(exchange_), tie([this](const ConfigPlan& plan) {
                                 reply_ = compose(plan);
-                                follow(plan, [this](api::ActionReply results) {
+                                follow(Call::config_apply, plan, [this](api::ActionReply results) {
                                     reply_.ok = results.ok;
                                     reply_.results = std::move(results.results);
                                     exchange_.reply(200, api::kJsonType, api::to_json(reply_));
@@ -65,12 +68,15 @@ public:
     }
 
     void scale(const std::string& program, int instances) {
-        world_.config.scale(program, instances, actor_of(exchange_),
-                            tie([this](const ConfigPlan& plan) {
-                                follow(plan, [this](const api::ActionReply& results) {
-                                    exchange_.reply(200, api::kJsonType, api::to_json(results));
-                                });
-                            }));
+        world_.config.scale(program, instances, actor_of(exchange_), answer_for(Call::scale));
+    }
+
+    void run(ConfigSource::NewProgram program) {
+        world_.config.run(std::move(program), actor_of(exchange_), answer_for(Call::run));
+    }
+
+    void remove(const std::string& program) {
+        world_.config.remove(program, actor_of(exchange_), answer_for(Call::remove));
     }
 
 private:
@@ -87,6 +93,15 @@ private:
         });
     }
 
+    // What came of each instance is all there is to say.
+    ConfigSource::Done answer_for(Call verb) {
+        return tie([this, verb](const ConfigPlan& plan) {
+            follow(verb, plan, [this](const api::ActionReply& results) {
+                exchange_.reply(200, api::kJsonType, api::to_json(results));
+            });
+        });
+    }
+
     // What was asked for goes on.
     void give_up() {
         answered_ = true;
@@ -98,11 +113,11 @@ private:
                           {}});
     }
 
-    void follow(const ConfigPlan& plan, Finish finish) {
+    void follow(Call verb, const ConfigPlan& plan, Finish finish) {
         // What there is nothing to wait for is answered at once, and that may be the end of this.
         const auto keep =
             lifeline_.tie([this](std::unique_ptr<Job> job) { waiting_ = std::move(job); });
-        keep(await_applied(world_, exchange_, wait_, timeout_, world_.loop.now() - began_,
+        keep(await_applied(world_, exchange_, verb, wait_, timeout_, world_.loop.now() - began_,
                            plan.programs, std::move(finish)));
     }
 
@@ -119,11 +134,11 @@ private:
 };
 
 template <typename Request>
-Expected<Request, Refusal> read_request(const Exchange& exchange, const char* hint) {
+Expected<Request, Refusal> read_request(const Exchange& exchange, const std::string& hint) {
     const auto request = api::from_json<Request>(exchange.request().body);
     if (request) return *request;
-    return Unexpected<Refusal>{Refusal{
-        api::kBadJson, "the body can't be used: " + request.error().text, std::string{hint}, {}}};
+    return Unexpected<Refusal>{
+        Refusal{api::kBadJson, "the body can't be used: " + request.error().text, hint, {}}};
 }
 
 }  // namespace
@@ -203,6 +218,59 @@ std::unique_ptr<Job> scale(World& world, Exchange& exchange, const std::string& 
     }
     auto job = std::make_unique<ConfigJob>(world, exchange, request->wait, *timeout);
     job->scale(program, wanted);
+    return job;
+}
+
+std::unique_ptr<Job> run_transient(World& world, Exchange& exchange) {
+    constexpr const char* kExample = "{\"program\": {\"command\": [\"sleep\", \"60\"]}}";
+    const auto refuse = [&](const Refusal& refusal) {
+        exchange.refuse(refusal);
+        return nullptr;
+    };
+    const auto request =
+        read_request<api::RunRequest>(exchange, std::string{"it is an object such as "} + kExample);
+    if (!request) return refuse(request.error());
+    const auto timeout = read_timeout(request->timeout);
+    if (!timeout) return refuse(timeout.error());
+    if (request->name && !conf::is_name(*request->name)) {
+        return refuse({api::kBadRequest,
+                       conf::quoted_short(*request->name) + " can't name a program",
+                       "use a-z, 0-9, \"_\", \".\" and \"-\", a letter or digit first, 64 "
+                       "characters at most",
+                       {}});
+    }
+    auto table = conf::read_json_table(request->program);
+    if (!table) return refuse({api::kBadConfig, table.error(), "nothing was started", {}});
+    if (!table->find("command")) {
+        return refuse(
+            {api::kBadRequest, "what is to be run? \"program\" has no command", kExample, {}});
+    }
+    auto job = std::make_unique<ConfigJob>(world, exchange, request->wait, *timeout);
+    job->run({request->name, std::move(*table)});
+    return job;
+}
+
+std::unique_ptr<Job> remove_transient(World& world, Exchange& exchange, const std::string& target) {
+    const auto refuse = [&](const Refusal& refusal) {
+        exchange.refuse(refusal);
+        return nullptr;
+    };
+    const auto request = read_request<api::RemoveRequest>(
+        exchange, "send nothing, or {\"wait\": true, \"timeout\": \"10s\"}");
+    if (!request) return refuse(request.error());
+    const auto timeout = read_timeout(request->timeout);
+    if (!timeout) return refuse(timeout.error());
+    const auto instances = select(world, target);
+    if (!instances) return refuse(instances.error());
+    const std::string& program = instances->front()->program().name;
+    if (program != target) {
+        return refuse({api::kBadRequest,
+                       "\"" + target + "\" is not the name of a program",
+                       "one program is removed at a time, with all its instances: " + program,
+                       {}});
+    }
+    auto job = std::make_unique<ConfigJob>(world, exchange, request->wait, *timeout);
+    job->remove(program);
     return job;
 }
 

@@ -16,4 +16,10 @@ std::unique_ptr<Job> config_apply(World& world, Exchange& exchange);
 // POST /v1/programs/NAME/scale: the same for the number of one program's instances.
 std::unique_ptr<Job> scale(World& world, Exchange& exchange, const std::string& target);
 
+// POST /v1/programs: a program that no file defines.
+std::unique_ptr<Job> run_transient(World& world, Exchange& exchange);
+
+// POST /v1/programs/NAME/remove: of those alone.
+std::unique_ptr<Job> remove_transient(World& world, Exchange& exchange, const std::string& target);
+
 }  // namespace reeve::control

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "conf/difference.h"
+#include "conf/toml_reader.h"
 #include "supervisor/base/expected.h"
 #include "supervisor/control/router.h"
 #include "supervisor/core/roster.h"
@@ -43,6 +45,14 @@ public:
     virtual void apply(const core::Actor& actor, Done done) = 0;
     // From the files as they were read.
     virtual void scale(std::string program, int instances, const core::Actor& actor, Done done) = 0;
+
+    // What no file defines.  The plan has what becomes of that program alone.
+    struct NewProgram {
+        std::optional<std::string> name;  // one that is_name(); nullopt: after its command
+        conf::Value table;                // as of [program.NAME]
+    };
+    virtual void run(NewProgram program, const core::Actor& actor, Done done) = 0;
+    virtual void remove(std::string program, const core::Actor& actor, Done done) = 0;
 };
 
 }  // namespace reeve::control

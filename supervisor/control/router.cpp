@@ -18,6 +18,8 @@ constexpr Row kRows[] = {
     {"/v1/programs/*/reset", false, Call::reset, Role::operator_},
     {"/v1/programs/*/reload", false, Call::reload, Role::operator_},
     {"/v1/programs/*/scale", false, Call::scale, Role::operator_},
+    {"/v1/programs", false, Call::run, Role::admin},
+    {"/v1/programs/*/remove", false, Call::remove, Role::admin},
     {"/v1/logs", true, Call::own_logs, Role::viewer},
     {"/v1/tree", true, Call::tree, Role::viewer},
     {"/v1/zombies", true, Call::zombies, Role::viewer},

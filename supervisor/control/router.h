@@ -24,6 +24,8 @@ enum class Call {
     reset,
     reload,
     scale,
+    run,
+    remove,
     logs,
     own_logs,
     attach,

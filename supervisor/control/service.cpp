@@ -299,6 +299,12 @@ std::unique_ptr<Job> call(World& world, Exchange& exchange, const Route& route) 
         case Call::scale:
             if (refuse_parameters(exchange)) return nullptr;
             return scale(world, exchange, route.target);
+        case Call::run:
+            if (refuse_parameters(exchange)) return nullptr;
+            return run_transient(world, exchange);
+        case Call::remove:
+            if (refuse_parameters(exchange)) return nullptr;
+            return remove_transient(world, exchange, route.target);
         case Call::config_diff:
             if (refuse_parameters(exchange)) return nullptr;
             return config_diff(world, exchange);

@@ -100,6 +100,7 @@ api::ProgramStatus compose(const core::Roster& roster, const core::Instance& ins
     out.instance = instance.number();
     out.groups = instance.groups();
     out.type = control::name_of(program.type);
+    out.transient = program.transient;
     out.state = model::name_of(instance.state());
     out.desired = model::name_of(machine.desired());
     out.ready = ready(instance);
@@ -359,9 +360,10 @@ api::ProgramCard compose_card(const core::Roster& roster,
     }
     for (const conf::Program::Key& key : program.keys) {
         api::ConfigEntry entry{key.name, key.value, std::nullopt, std::nullopt};
-        if (key.place.line != 0 && key.place.file < files.size()) {
+        // Without a line it is a transient one's, whose file is no file.
+        if (key.place.file < files.size() && (key.place.line != 0 || program.transient)) {
             entry.file = files[key.place.file];
-            entry.line = key.place.line;
+            if (key.place.line != 0) entry.line = key.place.line;
         }
         out.config.push_back(std::move(entry));
     }
@@ -392,6 +394,8 @@ std::vector<std::string> not_ready(const core::Roster& roster) {
     std::vector<std::string> names;
     for (const auto& instance : roster.instances()) {
         if (!instance->program().autostart || instance->program().schedule) continue;
+        // It was started by hand.
+        if (instance->program().transient) continue;
         if (instance->machine().ready() || instance->state() == State::exited) continue;
         names.push_back(instance->name() + " (" + std::string{model::name_of(instance->state())} +
                         ")");

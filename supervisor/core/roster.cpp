@@ -1048,7 +1048,8 @@ void Roster::consider_exit(const Instance& instance) {
     const std::string story = instance.name() + ": " + note(instance);
     if (instance.program().essential && exits_on(conf::ExitOn::essential)) {
         begin_shutdown("essential program " + story, exit_code_of(instance), &instance);
-    } else if (instance.state() == State::failed && exits_on(conf::ExitOn::failed)) {
+    } else if (instance.state() == State::failed && exits_on(conf::ExitOn::failed) &&
+               !instance.program().transient) {
         begin_shutdown("program " + story, exit_code_of(instance), &instance);
     } else if (exits_on(conf::ExitOn::all_done)) {
         consider_all_done();
@@ -1056,13 +1057,15 @@ void Roster::consider_exit(const Instance& instance) {
 }
 
 // Every program has ended by itself.  One that was stopped on request has not, and keeps reeve
-// alive for the operator; one that was never started doesn't count.
+// alive for the operator; one that was never started doesn't count.  Nor does the end of a
+// transient one: who tries a command out must not end all the rest.  Before its end it does.
 void Roster::consider_all_done() {
     const Instance* first_failure = nullptr;
     bool any = false;
     for (Instance* const instance : instances_) {
         if (instance->run_number() == 0 && instance->state() == State::stopped) continue;
         if (!ended_for_good(*instance)) return;
+        if (instance->program().transient) continue;
         any = true;
         const bool failed = instance->state() == State::failed;
         if (failed &&

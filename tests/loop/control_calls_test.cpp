@@ -70,13 +70,13 @@ TEST_CASE("the status has every field of every instance, null where it does not 
             R"("config_changed":false,"subreaper":true,"tracking":"tag",)"
             R"("pids":{"current":41,"limit":512,"which":"pid_max"},"reaped":{"runs":0,"orphans":3,"strays":2}},)"
             R"("programs":[{"name":"web","program":"web","instance":1,"groups":[],)"
-            R"("type":"service","state":"running","desired":"up","ready":true,"health":null,)"
+            R"("type":"service","transient":false,"state":"running","desired":"up","ready":true,"health":null,)"
             R"("pid":4121,"run":1,"since":"2026-11-22T10:18:41.000Z","uptime_seconds":1.5,)"
             R"("restarts":0,"failures":0,"last_exit":null,"retry_in_seconds":null,)"
             R"("waiting_for":[],"next_run":null,"skipped_runs":0,"processes":4,"orphans":1,"zombies":1,"cpu_seconds":1.25,)"
             R"("memory_bytes":120,"note":""},)"
             R"({"name":"db","program":"db","instance":1,"groups":[],"type":"service",)"
-            R"("state":"stopped","desired":"down","ready":null,"health":null,"pid":null,)"
+            R"("transient":false,"state":"stopped","desired":"down","ready":null,"health":null,"pid":null,)"
             R"("run":null,"since":"2026-11-22T10:18:40.000Z","uptime_seconds":null,)"
             R"("restarts":0,"failures":0,"last_exit":null,"retry_in_seconds":null,)"
             R"("waiting_for":[],"next_run":null,"skipped_runs":0,"processes":0,"orphans":0,"zombies":0,"cpu_seconds":null,)"
@@ -1116,6 +1116,60 @@ TEST_CASE("scale takes one program by its name, and a number of instances that c
     REQUIRE(reply);
     CHECK(world.roster->instances().size() == 2);
     CHECK(world.roster->instances()[0]->name() == "web@1");
+}
+
+TEST_CASE("run hands the program's table on, and waits for the end of a task") {
+    World world{{service("web")}};
+    Client client{world};
+    const auto run = [&](const std::string& body) { return client.post("/v1/programs", body); };
+    CHECK(run("").message() == "what is to be run? \"program\" has no command");
+    CHECK(run(R"({"program":{"nice":5}})").code() == "bad_request");
+    CHECK(run(R"({"program":{"command":null}})").message() ==
+          "\"command\" is null, which TOML doesn't have (leave the key out for its default)");
+    CHECK(run(R"({"program":{"command":"x"},"name":"A"})").message() ==
+          "\"A\" can't name a program");
+    CHECK(run(R"({"program":{"command":"x"},"timeout":"soon"})").code() == "bad_request");
+    CHECK(run(R"({"command":"x"})").code() == "bad_json");
+    CHECK(world.roster->instances().size() == 1);
+
+    const std::string task = R"({"name":"job","program":{"command":["x"],"type":"task"}})";
+    client.send("POST /v1/programs HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+                std::to_string(task.size()) + "\r\n\r\n" + task);
+    REQUIRE(world.until([&] { return world.roster->instances().size() == 2; }));
+    CHECK(world.configs.ran.name == "job");
+    CHECK(world.configs.ran.table.find("type")->value.text == "task");
+    world.executes("job", 71);
+    world.exits("job", {.code = 4});
+    const auto answer = client.answer();
+    REQUIRE(answer.status == 200);
+    const auto reply = api::from_json<api::ActionReply>(answer.body).value();
+    CHECK_FALSE(reply.ok);
+    REQUIRE(reply.results.size() == 1);
+    CHECK(reply.results[0].name == "job");
+    CHECK(reply.results[0].state == "failed");
+    CHECK(reply.results[0].message == "exit 4");
+}
+
+TEST_CASE("remove takes one program by its name, and tells when nothing of it is left") {
+    conf::Program transient = service("mine");
+    transient.transient = true;
+    World world{{service("web"), transient}, {}, {{"site", {}, {"web"}}}};
+    Client client{world};
+    const auto post = [&](const std::string& target, const std::string& body) {
+        return client.post("/v1/programs/" + target + "/remove", body);
+    };
+    CHECK(post("nosuch", "").code() == "no_such_program");
+    CHECK(post("site", "").message() == "\"site\" is not the name of a program");
+    CHECK(post("mine", R"({"instances":1})").code() == "bad_json");
+    CHECK(post("mine", R"({"timeout":"soon"})").code() == "bad_request");
+    const auto reply = api::from_json<api::ActionReply>(post("mine", "").body);
+    REQUIRE(reply);
+    REQUIRE(reply->results.size() == 1);
+    CHECK(reply->results[0].message == "removed");
+    REQUIRE(world.until([&] { return world.roster->instances().size() == 1; }));
+    // Who asks while the disk hangs is told so.
+    world.configs.hangs = true;
+    CHECK(post("web", R"({"timeout":"20ms"})").status == 503);
 }
 
 TEST_CASE("the status says whether the configuration on disk is another one") {

@@ -232,9 +232,25 @@ public:
         answer(false, actor, std::move(done));
     }
     void scale(std::string program, int instances, const core::Actor& actor, Done done) override;
+    // A service, or with type = "task" one of those.
+    void run(NewProgram program, const core::Actor& actor, Done done) override {
+        const auto* const type = program.table.find("type");
+        const bool is_task = type && type->value.text == "task";
+        const std::string name = program.name.value_or("unnamed");
+        config.programs.push_back(is_task ? task(name) : service(name));
+        config.programs.back().transient = true;
+        ran = std::move(program);
+        answer(false, actor, std::move(done));
+    }
+    void remove(std::string program, const core::Actor& actor, Done done) override {
+        std::erase_if(config.programs,
+                      [&](const conf::Program& one) { return one.name == program; });
+        answer(false, actor, std::move(done));
+    }
 
     conf::Config config;  // on the disk
     LastApply applied;
+    NewProgram ran;  // the last
     bool is_changed = false;
     bool hangs = false;  // the disk
     std::optional<control::Refusal> refusal;

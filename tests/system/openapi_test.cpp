@@ -384,7 +384,7 @@ TEST_CASE("every answer of a real reeve is what the OpenAPI file says, and none 
             CHECK(caller.call(operation, {.target = at(operation, "nobody"), .body = needed})
                       .status == 404);
         }
-        if (operation.id() == "attach") continue;
+        if (operation.id() == "attach" || operation.id() == "remove") continue;
         CHECK(caller.call(operation, {.target = target, .body = needed}).status ==
               (operation.names(200) ? 200 : 501));
         if (!schema || !has_target || operation.id() == "scale") continue;
@@ -421,6 +421,24 @@ TEST_CASE("every answer of a real reeve is what the OpenAPI file says, and none 
     directory.write("reeve.toml", before + "[program.new]\ncomand = 'sleep 86400'\n");
     CHECK(caller.call(diff, {.target = diff.path}).status == 422);
     CHECK(caller.call(apply, {.target = apply.path}).status == 422);
+    const Operation run = operation_of("run");
+    const Operation remove = operation_of("remove");
+    CHECK(caller
+              .call(run, {.target = run.path,
+                          .body = R"({"name":"mine","program":{"command":"sleep 86400"}})"})
+              .status == 200);
+    CHECK(caller
+              .call(run, {.target = run.path,
+                          .body = R"({"name":"mine","program":{"command":"sleep 86400"}})"})
+              .status == 409);
+    CHECK(caller.call(run, {.target = run.path, .body = R"({"program":{"command":1}})"}).status ==
+          422);
+    caller.call(operation_of("getProgram"), {.target = "/v1/programs/mine"});
+    caller.call(operation_of("getStatus"), {.target = "/v1/status"});
+    CHECK(caller.call(remove, {.target = at(remove, "web")}).status == 409);
+    CHECK(caller.call(remove, {.target = at(remove, "web@1")}).status == 400);
+    CHECK(caller.call(remove, {.target = at(remove, "mine"), .body = R"({"timeout":"20s"})"})
+              .status == 200);
     // Beyond what any program can have.
     const Operation scale = operation_of("scale");
     CHECK(caller.call(scale, {.target = at(scale, "web@1"), .body = R"({"instances":2})"}).status !=

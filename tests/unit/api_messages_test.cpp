@@ -16,7 +16,7 @@ constexpr const char* kContractStatus =
     R"({"supervisor":{"version":"1.0.0","pid":1,"state":"running","uptime_seconds":93.2,)"
     R"("config":"/etc/reeve/reeve.toml","config_changed":false,"subreaper":true,"tracking":"cgroup",)"
     R"("pids":{"current":41,"limit":512,"which":"pid_max"},"reaped":{"runs":7,"orphans":3,"strays":0}},)"
-    R"("programs":[{"name":"web@1","program":"web","instance":1,"groups":["site"],"type":"service",)"
+    R"("programs":[{"name":"web@1","program":"web","instance":1,"groups":["site"],"type":"service","transient":false,)"
     R"("state":"running","desired":"up","ready":true,"health":"healthy","pid":4121,"run":3,)"
     R"("since":"2026-11-22T10:17:00.120Z","uptime_seconds":61.0,"restarts":2,"failures":0,)"
     R"("last_exit":{"code":1,"signal":null,"at":"2026-11-22T10:16:59.900Z","lasted_seconds":0.4,)"
@@ -49,6 +49,24 @@ TEST_CASE("the contract's example of a status is read and written back as it sta
     REQUIRE(status);
     CHECK(status->programs.at(0).last_exit->code == 1);
     CHECK(to_json(*status) == kContractStatus);
+}
+
+TEST_CASE("the program of a run request is JSON of its own, of a bounded depth") {
+    const RunRequest request{"jobs", R"({"command":["a","\"]"]})", false, "5s"};
+    CHECK(to_json(request) ==
+          R"({"name":"jobs","program":{"command":["a","\"]"]},"wait":false,"timeout":"5s"})");
+    CHECK(from_json<RunRequest>(to_json(request)).value() == request);
+    CHECK(from_json<RunRequest>("{}").value() == RunRequest{});
+    CHECK(error_of<RunRequest>(R"({"program":[]})") == "program is not an object");
+    CHECK(error_of<RunRequest>(R"({"progam":{}})") == "unknown field \"progam\"");
+    const auto nested = [](std::size_t depth) {
+        return R"({"program":{"a":)" + std::string(depth, '[') + std::string(depth, ']') + "}}";
+    };
+    CHECK(from_json<RunRequest>(nested(98)));
+    CHECK(error_of<RunRequest>(nested(99)) == "nested more than 100 deep");
+    CHECK(error_of<RunRequest>(nested(400'000)) == "nested more than 100 deep");
+    // Brackets in a text are none.
+    CHECK(from_json<RunRequest>(R"({"program":{"a":"\")" + std::string(500, '[') + "\"}}"));
 }
 
 TEST_CASE("what does not apply is null, never absent") {

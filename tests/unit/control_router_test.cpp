@@ -32,6 +32,8 @@ TEST_CASE("each call of the API has its path, its method and the role it takes")
         {"GET", {"v1", "events"}, Call::events, Role::viewer, ""},
         {"POST", {"v1", "shutdown"}, Call::shutdown, Role::admin, ""},
         {"GET", {"livez"}, Call::livez, Role::viewer, ""},
+        {"POST", {"v1", "programs"}, Call::run, Role::admin, ""},
+        {"POST", {"v1", "programs", "web", "remove"}, Call::remove, Role::admin, "web"},
         {"GET", {"readyz"}, Call::readyz, Role::viewer, ""},
         {"GET", {"metrics"}, Call::metrics, Role::viewer, ""},
     };
@@ -46,14 +48,9 @@ TEST_CASE("each call of the API has its path, its method and the role it takes")
 }
 
 TEST_CASE("a path that is none says where to begin") {
-    const std::vector<std::vector<std::string>> paths{{"v2", "status"},
-                                                      {"v1"},
-                                                      {"v1", "programs"},
-                                                      {"v1", "programs", ""},
-                                                      {"status"},
-                                                      {"v1", "status", "x"},
-                                                      {"*"},
-                                                      {"v1", "programs", "a", "b", "c"}};
+    const std::vector<std::vector<std::string>> paths{
+        {"v2", "status"},      {"v1"}, {"v1", "programs", ""},           {"status"},
+        {"v1", "status", "x"}, {"*"},  {"v1", "programs", "a", "b", "c"}};
     for (const auto& segments : paths) {
         CAPTURE(segments);
         const auto found = route("GET", segments);

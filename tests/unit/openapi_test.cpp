@@ -147,6 +147,8 @@ TEST_CASE("the OpenAPI file names the fields of each request, and no others") {
         action.merge(fields_of(schema));
     CHECK(action == fields_of_request(api::ActionRequest{}));
     CHECK(fields_of("ApplyRequest") == fields_of_request(api::ConfigRequest{}));
+    CHECK(fields_of("RunRequest") == fields_of_request(api::RunRequest{}));
+    CHECK(fields_of("RemoveRequest") == fields_of_request(api::RemoveRequest{}));
     CHECK(fields_of("DiffRequest").empty());
     CHECK(fields_of("ShutdownRequest") == fields_of_request(api::ShutdownRequest{}));
 }

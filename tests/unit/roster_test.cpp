@@ -659,6 +659,42 @@ TEST_CASE("all is done when the last has ended, and the first failure gives its 
     CHECK(it.finished == std::vector<int>{5});
 }
 
+TEST_CASE("what somebody tried out does not end reeve, and keeps it while it runs") {
+    using conf::ExitOn;
+    conf::Program tried = a_task("tried");
+    tried.transient = true;
+    SECTION("by failing, or as the last of all") {
+        Rostered it{{tried}, {.exit_on = {ExitOn::failed, ExitOn::all_done}, .stop_timeout = 3s}};
+        it.roster->start_autostart();
+        it.executed(1);
+        it.ends(1, 3);
+        CHECK(it["tried"].state() == model::State::failed);
+        CHECK_FALSE(it.roster->shutdown().under_way());
+    }
+    SECTION("but all is not done before it has ended") {
+        Rostered it{{a_task("a"), tried}, {.exit_on = {ExitOn::all_done}, .stop_timeout = 3s}};
+        it.roster->start_autostart();
+        it.executed(1);
+        it.executed(2);
+        it.ends(1, 0);
+        CHECK_FALSE(it.roster->shutdown().under_way());
+        it.ends(2, 3);
+        // Its failure is none of reeve's.
+        CHECK(it.roster->shutdown().reason() == "all programs have ended well");
+        it.roster->on_rest_gone();
+        CHECK(it.finished == std::vector<int>{0});
+    }
+    SECTION("unless it is said to be essential") {
+        tried.essential = true;
+        Rostered it{{tried, a_service("web")},
+                    {.exit_on = {ExitOn::essential}, .stop_timeout = 3s}};
+        it.roster->start_autostart();
+        it.executed(1);
+        it.ends(1, 3);
+        CHECK(it.roster->shutdown().under_way());
+    }
+}
+
 TEST_CASE("one that was stopped on request keeps reeve for the operator") {
     Rostered it{{a_task("a"), a_task("b")},
                 {.exit_on = {conf::ExitOn::all_done}, .stop_timeout = 3s}};
