@@ -29,7 +29,7 @@ constexpr std::string_view kWaitNotes =
     "the one that was asked for. A TARGET is a program (web), one of its instances (web@2), a\n"
     "group, or a glob ('web*').";
 
-constexpr std::array<VerbInfo, 33> kVerbs{{
+constexpr std::array<VerbInfo, 36> kVerbs{{
     {"status", Verb::status, "", "what runs, since when, and what is wrong (also: ps, ls, list)",
      "  reevectl                      all programs, one a line\n"
      "  reevectl status web           all about one: why, processes, last lines\n"
@@ -153,6 +153,28 @@ constexpr std::array<VerbInfo, 33> kVerbs{{
      "removed. Of a program that is stopped the new ones stay stopped. It holds until the\n"
      "configuration file names another number of instances and is applied, or reeve ends. With\n"
      "several the first is called worker@1, alone it is worker; nothing is restarted for that."},
+    {"run", Verb::run, "", "run a command as a program that no file defines",
+     "  reevectl run -- python3 -m http.server 8000\n"
+     "  reevectl run --name jobs -e QUEUE=mail -- ./worker --verbose\n"
+     "  reevectl run --type task -- pg_dump -f /backup/shop.sql shop\n"
+     "  reevectl run --set instances=3 --set guard.memory=200MiB -- ./worker\n"
+     "  reevectl logs -f jobs; reevectl remove jobs\n",
+     "It is supervised like any other, with [defaults], until it is removed or reeve ends; "
+     "'apply'\n"
+     "keeps it, unless a file has that name by then. The command is looked for in the PATH of the\n"
+     "caller and starts in the caller's directory, with the environment of reeve and what --env\n"
+     "adds. Waits until it is up, and with --type task until it has ended; exits 1, with the "
+     "reason\n"
+     "and the last lines of output, if that did not go well. It stays listed then, so that 'logs'\n"
+     "and 'explain' have it. A VALUE of --set is true, false, a number, a [list] or {table} as in\n"
+     "JSON, and a text otherwise; relative paths begin in its directory. It can't end reeve by\n"
+     "exit_on, unless it is set to be essential."},
+    {"remove", Verb::remove, "", "stop and forget programs that 'run' brought (also: rm)",
+     "  reevectl remove jobs\n"
+     "  reevectl rm 'python3*'\n"
+     "  reevectl remove --all         all that 'run' brought, and no other\n",
+     "Waits until nothing of them is left. What a file defines goes by the file and 'apply'."},
+    {"rm", Verb::remove, "remove", "", "", ""},
     {"diff", Verb::diff, "", "what apply would do now",
      "  reevectl diff\n"
      "  reevectl diff --json | jq .programs\n",
@@ -216,7 +238,7 @@ constexpr std::array<VerbInfo, 33> kVerbs{{
 }};
 
 // Promised for later; saying so is better than taking them for a slip.
-constexpr std::array<std::string_view, 2> kLaterVerbs{"run", "upgrade"};
+constexpr std::array<std::string_view, 1> kLaterVerbs{"upgrade"};
 
 constexpr std::int64_t kDefaultLines = 100;
 
@@ -268,6 +290,7 @@ std::string overview() {
         "  -s, --socket PATH   where reeve listens; else $REEVE_SOCKET, else\n"
         "                      /run/reeve/reeve.sock for root, for others\n"
         "                      $XDG_RUNTIME_DIR/reeve.sock\n"
+        "  -H, --host URL      run reevectl on ssh://[user@]host[:port]\n"
         "      --json          the answer as JSON\n"
         "  -q, --quiet         no output, only the exit code\n"
         "      --no-headers    tables without titles and totals\n"
@@ -314,6 +337,27 @@ void separate_signal(std::vector<std::string>& words) {
     }
 }
 
+// Takes a command off the end: what stands behind "--", or begins with the first word that is
+// neither an option nor the value of one.
+std::vector<std::string> take_command(const CLI::App& app, std::vector<std::string>& words) {
+    const auto takes_value = [&app](const std::string& word) {
+        const auto options = app.get_options();
+        return std::any_of(options.begin(), options.end(), [&](const CLI::Option* option) {
+            return option->get_items_expected_max() > 0 && option->check_name(word);
+        });
+    };
+    std::size_t i = 0;
+    while (i < words.size() && words[i] != "--" && words[i].size() > 1 && words[i][0] == '-') {
+        i += takes_value(words[i]) ? 2 : 1;
+    }
+    i = std::min(i, words.size());
+    const auto end = words.begin() + static_cast<std::ptrdiff_t>(i);
+    const bool has_mark = end != words.end() && *end == "--";
+    std::vector<std::string> command{end + (has_mark ? 1 : 0), words.end()};
+    words.erase(end, words.end());
+    return command;
+}
+
 // The command line with its verb taken out.
 struct Split {
     std::string verb;
@@ -350,7 +394,6 @@ Split split(const std::vector<std::string>& arguments) {
 // What CLI11 fills in that needs a second look.
 struct Raw {
     bool all = false;
-    std::string host;
     std::string timeout;
     std::string colour = "auto";
     std::string lines;  // empty: 100, or all since a time
@@ -364,7 +407,10 @@ void add_common(CLI::App& app, Options& options, Raw& raw, bool s_is_socket) {
         ->type_name("PATH")
         ->group(kGroup)
         ->take_last();
-    app.add_option("-H,--host", raw.host, "")->group("");
+    app.add_option("-H,--host", options.host, "run reevectl there: ssh://[user@]host[:port]")
+        ->type_name("URL")
+        ->group(kGroup)
+        ->take_last();
     app.add_flag("--json", options.json, "the answer as JSON")->group(kGroup);
     app.add_flag("-q,--quiet", options.quiet, "no output, only the exit code")->group(kGroup);
     app.add_flag("--no-headers", options.no_headers, "tables without titles and totals")
@@ -424,6 +470,34 @@ void add_verb(CLI::App& app, const VerbInfo& info, Options& options, Raw& raw) {
             break;
         case Verb::scale:
             app.add_option("TARGET", options.targets, "")->type_name("")->group("");
+            break;
+        case Verb::run: {
+            Options::Run& run = options.run;
+            app.add_option("--name", run.name, "what it is called [as the command's file]")
+                ->type_name("NAME")
+                ->take_last();
+            app.add_option("--type", run.type, "service, task or forking [service]")
+                ->type_name("TYPE")
+                ->take_last();
+            app.add_option("-C,--directory", run.directory, "where it starts [here]")
+                ->type_name("DIR")
+                ->take_last();
+            app.add_option("-e,--env", run.environment, "a variable; NAME alone: as it is here")
+                ->type_name("NAME[=VALUE]")
+                ->allow_extra_args(false);
+            app.add_option("-u,--user", run.user, "whom it runs as")
+                ->type_name("USER")
+                ->take_last();
+            app.add_option("--restart", run.restart, "always, on-failure or never")
+                ->type_name("WHEN")
+                ->take_last();
+            app.add_option("--set", run.sets, "any other key of [program.NAME]")
+                ->type_name("KEY=VALUE")
+                ->allow_extra_args(false);
+            break;
+        }
+        case Verb::remove:
+            add_targets(app, options, raw, true);
             break;
         case Verb::signal:
             if (info.name == "kill") {
@@ -504,10 +578,13 @@ std::string usage_line(const VerbInfo& info) {
         case Verb::restart:
         case Verb::reset:
         case Verb::reload:
+        case Verb::remove:
         case Verb::wait:
             return line + " TARGET... | --all";
         case Verb::scale:
             return line + " NAME=N...";
+        case Verb::run:
+            return line + " [--] COMMAND [ARGUMENT...]";
         case Verb::attach:
             return line + " NAME";
         case Verb::signal:
@@ -570,6 +647,7 @@ bool needs_target(Verb verb) {
         case Verb::signal:
         case Verb::reset:
         case Verb::reload:
+        case Verb::remove:
         case Verb::attach:
         case Verb::wait:
             return true;
@@ -578,6 +656,7 @@ bool needs_target(Verb verb) {
         case Verb::history:
         case Verb::top:
         case Verb::scale:  // says so itself
+        case Verb::run:
         case Verb::diff:
         case Verb::apply:
         case Verb::status:
@@ -631,8 +710,6 @@ std::string read_scales(Options& options) {
 
 // What is wrong with values that CLI11 takes as text; empty when nothing is.
 std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
-    if (!raw.host.empty()) return "'-H' is not in this version";
-
     const auto colour = parse_colour(raw.colour);
     if (!colour) return "--color is auto, always or never, not " + join_quoted(raw.colour);
     options.colour = *colour;
@@ -717,6 +794,10 @@ std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
     if (info.verb == Verb::completion && options.shell != "bash" && options.shell != "zsh" &&
         options.shell != "fish" && options.shell != "names") {
         return "'completion' needs a shell: bash, zsh or fish";
+    }
+
+    if (info.verb == Verb::run && (options.run.command.empty() || options.run.command[0].empty())) {
+        return "'run' needs a command: 'reevectl run -- python3 -m http.server 8000'";
     }
 
     if (info.verb == Verb::scale) {
@@ -815,6 +896,7 @@ Expected<Options, Words> parse_command_line(const std::vector<std::string>& argu
     app.allow_extras();  // named one by one below, with what was probably meant
     add_verb(app, *info, options, raw);
     add_common(app, options, raw, info->name != "kill");
+    if (info->verb == Verb::run) options.run.command = take_command(app, command.rest);
     try {
         std::vector<std::string> reversed{command.rest.rbegin(), command.rest.rend()};
         app.parse(std::move(reversed));

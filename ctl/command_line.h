@@ -30,6 +30,8 @@ enum class Verb {
     reset,
     reload,
     scale,
+    run,
+    remove,
     diff,
     apply,
     shutdown,
@@ -47,6 +49,7 @@ struct Options {
     std::vector<std::string> targets;  // with --all: "*"
 
     std::optional<std::string> socket;
+    std::optional<std::string> host;  // "ssh://…", see ctl/remote.h; nullopt: here
     bool json = false;
     bool quiet = false;
     bool no_headers = false;
@@ -83,6 +86,17 @@ struct Options {
         int instances = 0;
     };
     std::vector<Scale> scales;
+
+    struct Run {
+        std::string name;  // empty: reeve chooses one
+        std::string type;  // what is empty is not said
+        std::string directory;
+        std::string user;
+        std::string restart;
+        std::vector<std::string> environment;  // "NAME=VALUE", "NAME"
+        std::vector<std::string> sets;         // "guard.memory=200MiB"
+        std::vector<std::string> command;      // for Verb::run never empty
+    } run;
 
     std::chrono::milliseconds interval{1000};  // for Verb::top
     std::string wait_for = "ready";            // for Verb::wait: one of conditions()

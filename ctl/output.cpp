@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 
 namespace reeve::ctl {
@@ -42,6 +43,10 @@ int terminal_width(const conf::EnvironmentMap& environment) {
 Surroundings own_surroundings(bool& failed) {
     Surroundings own;
     own.environment = conf::own_environment();
+    if (char* const directory = getcwd(nullptr, 0)) {
+        own.directory = directory;
+        std::free(directory);
+    }
     own.out = [&failed](std::string_view text) {
         if (write_all(STDOUT_FILENO, text)) return true;
         if (errno != EPIPE && !failed) {
@@ -56,6 +61,7 @@ Surroundings own_surroundings(bool& failed) {
         return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     };
     own.out_is_terminal = isatty(STDOUT_FILENO) == 1;
+    own.in_is_terminal = isatty(STDIN_FILENO) == 1;
     own.utf8 = std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     own.width = own.out_is_terminal ? terminal_width(own.environment) : 80;
     return own;

@@ -20,11 +20,13 @@ struct Style {
 // What the client needs of the world; tests bring their own.
 struct Surroundings {
     conf::EnvironmentMap environment;
+    std::string directory;  // the current one; empty: it is not known
     // False once nobody reads any more; then there is no point in going on.
     std::function<bool(std::string_view)> out;
     std::function<bool(std::string_view)> err;
     std::function<api::Timestamp()> now;
     bool out_is_terminal = false;
+    bool in_is_terminal = false;
     bool utf8 = false;
     int width = 80;
 };

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "ctl/remote.h"
 #include "ctl/verbs/verbs.h"
 
 namespace reeve::ctl {
@@ -44,6 +45,10 @@ Exit dispatch(const Session& session) {
             return action_verb(session);
         case Verb::scale:
             return scale_verb(session);
+        case Verb::run:
+            return run_verb(session);
+        case Verb::remove:
+            return remove_verb(session);
         case Verb::diff:
             return diff_verb(session);
         case Verb::apply:
@@ -66,6 +71,22 @@ Exit dispatch(const Session& session) {
             return completion_verb(session);
     }
     return Exit::failed;
+}
+
+// Everything else is read over there, by a reevectl that knows its reeve.
+int run_at_host(const std::vector<std::string>& arguments, const Options& options,
+                const Surroundings& world) {
+    const auto usage = [&world](const std::string& message) {
+        world.err("reevectl: " + message + "\nreevectl: see 'reevectl --help'\n");
+        return static_cast<int>(Exit::usage);
+    };
+    const auto remote = parse_remote(*options.host);
+    if (!remote) return usage(remote.error());
+    const auto words = without_host(arguments, options);
+    // Nor must it come back from there.
+    if (const auto left = parse_command_line(words); !left || left->host)
+        return usage("-H and its host stand by themselves: 'reevectl -H ssh://host status'");
+    return run_there(*remote, options, words, world);
 }
 
 }  // namespace
@@ -109,6 +130,7 @@ int run(const std::vector<std::string>& arguments, const Surroundings& world) {
             world.out(words.text);
         return static_cast<int>(words.is_error ? Exit::usage : Exit::done);
     }
+    if (options->host) return run_at_host(arguments, *options, world);
     const Session session{*options, world, Client{socket_of(*options, world.environment)},
                           choose_style(world, options->colour)};
     return static_cast<int>(dispatch(session));

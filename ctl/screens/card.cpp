@@ -95,7 +95,7 @@ std::string card_screen(const Card& card, api::Timestamp now, const Style& style
     if (const api::ConfigEntry* command = find_key(card.program, "command")) {
         field("command", harmless(command->value));
         if (command->file) {
-            field("config", harmless(*command->file) +
+            field("config", (status.transient ? "started by " : "") + harmless(*command->file) +
                                 (command->line ? ":" + std::to_string(*command->line) : ""));
         }
     }

@@ -119,6 +119,14 @@ std::string explain_screen(const Explanation& told, api::Timestamp now, const St
     out += "\n";
     if (const std::string what = remedy(told); !what.empty()) out += what + "\n";
 
+    if (status.transient) {
+        std::string origin = "`reevectl run`";
+        for (const api::ConfigEntry& entry : told.program.config)
+            if (entry.key == "command" && entry.file) origin = harmless(*entry.file);
+        out += "It was started by " + origin + "; `reevectl remove " + harmless(status.program) +
+               "` stops and forgets it.\n";
+    }
+
     if (!told.waits_for.empty()) {
         out += heading(style, "It waits for");
         for (const Explanation::Link& link : told.waits_for) {

@@ -50,13 +50,15 @@ _reevectl() {
     case $prev in
         --socket) compopt -o default; COMPREPLY=(); return ;;
         --color | --colour) choices='auto always never' ;;
+        --type) choices='service task forking' ;;
+        --restart) choices='always on-failure never' ;;
         --for) choices=')sh" +
                        joined(conditions()) + R"sh(' ;;
     esac
     if [[ -z $choices && -z $verb ]]; then
         choices=')sh" + names_of_verbs() +
                        R"sh('
-        [[ $cur == -* ]] && choices='--socket --json --quiet --no-headers --color --timeout --no-wait --help --version'
+        [[ $cur == -* ]] && choices='--socket --host --json --quiet --no-headers --color --timeout --no-wait --help --version'
     elif [[ -z $choices ]]; then
         case $verb in
 )sh";
@@ -68,6 +70,12 @@ _reevectl() {
         [[ $cur == -* ]] || choices=
         case $verb in
             completion) choices='bash zsh fish' ;;
+            run)
+                if [[ $cur != -* ]]; then
+                    compopt -o default
+                    COMPREPLY=($(compgen -c -- "$cur"))
+                    return
+                fi ;;
             help) choices=')sh" +
             names_of_verbs() + R"sh(' ;;
         esac
@@ -112,6 +120,8 @@ _reevectl() {
     case $words[CURRENT-1] in
         --socket) _files; return ;;
         --color|--colour) compadd auto always never; return ;;
+        --type) compadd service task forking; return ;;
+        --restart) compadd always on-failure never; return ;;
         --for) compadd )sh" +
                        joined(conditions()) + R"sh(; return ;;
     esac
@@ -123,7 +133,7 @@ _reevectl() {
     text += R"sh(    )
     if [[ -z $verb ]]; then
         if [[ $PREFIX == -* ]]; then
-            compadd -- --socket --json --quiet --no-headers --color --timeout --no-wait --help --version
+            compadd -- --socket --host --json --quiet --no-headers --color --timeout --no-wait --help --version
         else
             _describe verb verbs
         fi
@@ -131,6 +141,7 @@ _reevectl() {
     fi
     case $verb in
         completion) compadd bash zsh fish; return ;;
+        run) [[ $PREFIX == -* ]] || { _command_names -e; return; } ;;
         help) _describe verb verbs; return ;;
 )sh";
     for (const VerbWords& verb : all_verbs()) {
@@ -140,12 +151,10 @@ _reevectl() {
                 " ;;\n";
     }
     text += R"sh(    esac
-    names=(${(f)" $($ask completion names 2 > / dev / null) "})
-            compadd -
-            a names
+    names=(${(f)"$($ask completion names 2>/dev/null)"})
+    compadd -a names
 }
-if
-    [[$funcstack [1] == _reevectl]]; then
+if [[ $funcstack[1] == _reevectl ]]; then
     _reevectl "$@"
 else
     compdef _reevectl reevectl
@@ -187,7 +196,13 @@ complete -c reevectl -s s -l socket -r -F
             "complete -c reevectl -n '__fish_seen_subcommand_from wait' -l for -x -a '" +
             joined(conditions()) +
             "'\n"
-            "complete -c reevectl -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n";
+            "complete -c reevectl -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n"
+            "complete -c reevectl -n '__fish_seen_subcommand_from run' -a "
+            "'(__fish_complete_command)'\n"
+            "complete -c reevectl -n '__fish_seen_subcommand_from run' -l type -x -a "
+            "'service task forking'\n"
+            "complete -c reevectl -n '__fish_seen_subcommand_from run' -l restart -x -a "
+            "'always on-failure never'\n";
     return text;
 }
 

@@ -39,6 +39,8 @@ Exit explain_verb(const Session& session);
 Exit attach_verb(const Session& session);
 Exit action_verb(const Session& session);  // start, stop, restart, reload, signal, reset
 Exit scale_verb(const Session& session);
+Exit run_verb(const Session& session);
+Exit remove_verb(const Session& session);
 Exit diff_verb(const Session& session);
 Exit apply_verb(const Session& session);
 Exit shutdown_verb(const Session& session);

@@ -1162,7 +1162,12 @@ TEST_CASE("remove takes one program by its name, and tells when nothing of it is
     CHECK(post("site", "").message() == "\"site\" is not the name of a program");
     CHECK(post("mine", R"({"instances":1})").code() == "bad_json");
     CHECK(post("mine", R"({"timeout":"soon"})").code() == "bad_request");
-    const auto reply = api::from_json<api::ActionReply>(post("mine", "").body);
+    world.roster->start(world.instance("mine"), {});
+    world.executes("mine", 71);
+    client.send("POST /v1/programs/mine/remove HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    REQUIRE(world.until([&] { return world.instance("mine").state() == model::State::stopping; }));
+    world.exits("mine", {.code = 0});
+    const auto reply = api::from_json<api::ActionReply>(client.answer().body);
     REQUIRE(reply);
     REQUIRE(reply->results.size() == 1);
     CHECK(reply->results[0].message == "removed");

@@ -138,16 +138,20 @@ TEST_CASE("attach takes one name, and a key to leave by") {
 }
 
 TEST_CASE("what is promised for later says so") {
-    for (const char* verb : {"run", "upgrade"}) {
-        CHECK(refused({verb, "x", "--flag"}) ==
-              "reevectl: '" + std::string{verb} + "' is not in this version");
-    }
-    CHECK(refused({"-H", "ssh://host", "status"}) == "reevectl: '-H' is not in this version");
-    CHECK(refused({"--host=ssh://host"}) == "reevectl: '-H' is not in this version");
+    CHECK(refused({"upgrade", "x", "--flag"}) == "reevectl: 'upgrade' is not in this version");
+}
+
+TEST_CASE("a host goes before or after the verb") {
+    CHECK_FALSE(parsed({"status"}).host);
+    CHECK(parsed({"-H", "ssh://host", "status"}).host == "ssh://host");
+    CHECK(parsed({"logs", "-f", "--host=ssh://host", "web"}).host == "ssh://host");
+    CHECK(parsed({"-H", "", "status"}).host == "");
 }
 
 TEST_CASE("a slip is answered with what was probably meant") {
     CHECK(refused({"satus"}) == "reevectl: there is no verb 'satus'; did you mean 'status'?");
+    CHECK(refused({"rnu"}) == "reevectl: there is no verb 'rnu'; did you mean 'run'?");
+    CHECK(refused({"remov", "x"}) == "reevectl: there is no verb 'remov'; did you mean 'remove'?");
     CHECK(refused({"frobnicate"}) == "reevectl: there is no verb 'frobnicate'");
     CHECK(refused({"logs", "--folow"}) ==
           "reevectl: 'logs' has no option '--folow'; did you mean '--follow'?");
@@ -164,8 +168,9 @@ TEST_CASE("help begins with examples, as a whole and for each verb") {
     CHECK(help({"help"}) == help({"-h"}));
     CHECK(widest_line(help({"help"})) <= 80);
     for (const char* verb :
-         {"status", "ps", "show", "logs", "tree", "zombies", "events", "attach", "doctor", "start",
-          "stop", "restart", "signal", "kill", "reset", "shutdown", "down", "version"}) {
+         {"status", "ps",     "show",   "logs", "tree",     "zombies", "events",
+          "attach", "doctor", "start",  "stop", "restart",  "signal",  "kill",
+          "reset",  "run",    "remove", "rm",   "shutdown", "down",    "version"}) {
         INFO(verb);
         const std::string text = help({verb, "--help"});
         CHECK(text.find("Examples:\n  reevectl") < text.find("Usage: reevectl"));
