@@ -60,7 +60,8 @@ constexpr Key kKeys[] = {
      .fallback = "",
      .sentence = "When reeve ends by itself: an essential program ended for good, any program "
                  "failed, every program has ended by itself; [] is never. Default: all three as "
-                 "PID 1, else [\"essential\"].",
+                 "PID 1, else [\"essential\"]. What `reevectl run` brought ends it only when it is "
+                 "essential.",
      .example = R"(["essential", "failed"])",
      .allowed = kExitOn},
     {.table = Table::supervisor,
