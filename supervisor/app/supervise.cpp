@@ -1,7 +1,6 @@
 #include "supervisor/app/supervise.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include "conf/paths.h"
 #include "supervisor/app/access_rules.h"
 #include "supervisor/app/configurer.h"
+#include "supervisor/app/control_socket.h"
 #include "supervisor/app/doctor.h"
 #include "supervisor/app/event_handlers.h"
 #include "supervisor/app/file_watch.h"
@@ -51,7 +51,6 @@
 #include "supervisor/os/reap.h"
 #include "supervisor/os/subreaper.h"
 #include "supervisor/os/unix_socket.h"
-#include "supervisor/os/user.h"
 
 namespace reeve::app {
 
@@ -145,35 +144,6 @@ log::Level level_of(core::Weight weight) {
             return log::Level::warn;
     }
     return log::Level::info;
-}
-
-// The default of last resort lies in a directory where anybody may make one before us.
-bool is_ours_alone(const std::string& directory) {
-    ::mkdir(directory.c_str(), 0700);
-    struct stat status {};
-    return ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
-           status.st_uid == ::geteuid() && (status.st_mode & 077) == 0;
-}
-
-Expected<os::ListeningSocket, std::string> listen(const conf::Control& control) {
-    os::ListenRequest request;
-    request.path = control.socket.empty() ? conf::default_socket() : control.socket;
-    if (control.socket.empty() && request.path.starts_with("/tmp/") &&
-        !is_ours_alone(conf::directory_of(request.path))) {
-        return Unexpected<std::string>{conf::directory_of(request.path) +
-                                       " is not a directory of ours alone (set [control] socket, "
-                                       "or XDG_RUNTIME_DIR)"};
-    }
-    const mode_t usual = !control.group.empty() ? 0660 : control.access.empty() ? 0600 : 0666;
-    request.mode = control.mode.value_or(usual);
-    if (!control.group.empty()) {
-        const auto group = os::resolve_group(control.group);
-        if (!group) return Unexpected<std::string>{group.error().text()};
-        request.group = *group;
-    }
-    auto socket = os::listen_at(request);
-    if (!socket) return Unexpected<std::string>{socket.error().text()};
-    return std::move(*socket);
 }
 
 // What the start has left on the machine, taken back where nothing comes of it.
@@ -405,7 +375,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
     if (const auto found = os::raise_nofile()) nofile = *found;
 
     // Before anything is started: a second reeve on the same socket must not start things twice.
-    auto socket = listen(config.control);
+    auto socket = open_control_socket(config.control);
     if (!socket) return refused(socket.error(), !pid1);
     Machine machine;
     machine.pid1 = pid1;
