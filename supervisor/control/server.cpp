@@ -42,6 +42,12 @@ base::OsExpected<void> Server::start(base::Fd listening) {
         });
 }
 
+base::OsExpected<void> Server::move_to(base::Fd listening) {
+    auto started = start(std::move(listening));
+    if (started && waiting_) listener_.pause();
+    return started;
+}
+
 void Server::stop() {
     listener_.close();
     room_.stop();

@@ -26,6 +26,9 @@ public:
     // `listening` as os::listen_at() made it.  The socket's file stays the caller's.
     base::OsExpected<void> start(base::Fd listening);
 
+    // Listens there instead; those who are connected stay.
+    base::OsExpected<void> move_to(base::Fd listening);
+
     // Sends what streams have still to be told, as far as the kernel takes it at once, then hangs
     // up on everybody.
     void stop();

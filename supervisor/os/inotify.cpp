@@ -29,9 +29,11 @@ base::OsExpected<std::shared_ptr<Inotify>> Inotify::open() {
     return inotify;
 }
 
-base::OsExpected<int> Inotify::watch(const std::string& directory) {
-    const int watch = ::inotify_add_watch(
-        fd_.get(), directory.c_str(), kContent | kNames | kItself | IN_ONLYDIR | IN_EXCL_UNLINK);
+base::OsExpected<int> Inotify::watch(const std::string& directory, What what) {
+    std::uint32_t wanted = kItself | IN_ONLYDIR | IN_EXCL_UNLINK;
+    if (what != What::itself) wanted |= kNames;
+    if (what == What::names_and_content) wanted |= kContent;
+    const int watch = ::inotify_add_watch(fd_.get(), directory.c_str(), wanted);
     if (watch < 0) return base::os_error("inotify_add_watch", directory);
     const std::lock_guard lock{mutex_};
     watches_.insert(watch);

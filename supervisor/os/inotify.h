@@ -25,9 +25,15 @@ public:
 
     int fd() const { return fd_.get(); }
 
-    // On any thread.  The same directory has the same watch, by whatever path.  ENOSPC: the user's
-    // watches (fs.inotify.max_user_watches) are used up.
-    base::OsExpected<int> watch(const std::string& directory);
+    enum class What {
+        names_and_content,  // of what lies in it, and itself
+        names,              // that come and go in it, and itself
+        itself,             // that it is moved or removed
+    };
+
+    // On any thread.  The same directory has the same watch, by whatever path, for what was asked
+    // for last.  ENOSPC: the user's watches (fs.inotify.max_user_watches) are used up.
+    base::OsExpected<int> watch(const std::string& directory, What what = What::names_and_content);
     void unwatch(int watch);
     // All that there are, whoever asked for them.  The kernel gives no number twice.
     std::set<int> watches() const;
