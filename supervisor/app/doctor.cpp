@@ -283,12 +283,14 @@ std::vector<Finding> access_of(const Machine& machine, const control::AccessList
 }  // namespace
 
 std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
-                             const std::string& no_more_cgroups, const core::Roster& roster,
-                             const std::optional<os::PidUse>& pids, double pids_warn,
+                             const Finding& control, const std::string& no_more_cgroups,
+                             const core::Roster& roster, const std::optional<os::PidUse>& pids,
+                             double pids_warn,
                              const std::optional<model::OutputTrouble>& own_log_trouble,
                              const ListenSockets& sockets, const control::AccessList& access) {
     std::vector<Finding> all{kernel(),
                              position(machine),
+                             control,
                              tracking_of(tracking, no_more_cgroups),
                              pids_of(pids, pids_warn),
                              descriptors(),

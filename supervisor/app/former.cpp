@@ -253,8 +253,19 @@ Expected<void, std::string> write_state(const std::string& path, const ReeveStat
     return {};
 }
 
-void remove_state(const std::string& path) {
-    ::unlink(path.c_str());
+bool is_written(const std::string& path, const ReeveState& state) {
+    return parse_state(read_small_file(path.c_str(), true)) == state;
+}
+
+void remove_state(const std::string& path, const ReeveState& state) {
+    if (is_written(path, state)) ::unlink(path.c_str());
+}
+
+pid_t other_owner_of_state(const std::string& path) {
+    const auto state = parse_state(read_small_file(path.c_str(), true));
+    const ReeveState own = own_state();
+    if (!state || state->boot != own.boot || state->namespace_id != own.namespace_id) return 0;
+    return state->pid != own.pid && lives(*state) ? state->pid : 0;
 }
 
 Expected<FormerEnd, std::string> end_former(const std::string& state_file) {

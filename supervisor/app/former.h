@@ -41,7 +41,11 @@ std::string state_file_of(const std::string& socket);
 
 // The new one replaces the old one in one step.  The error is a sentence.
 Expected<void, std::string> write_state(const std::string& path, const ReeveState& state);
-void remove_state(const std::string& path);
+// Not that of another reeve.
+void remove_state(const std::string& path, const ReeveState& state);
+bool is_written(const std::string& path, const ReeveState& state);
+// Of a reeve that lives and is not this one; 0: it is no such reeve's.
+pid_t other_owner_of_state(const std::string& path);
 
 struct FormerEnd {
     pid_t pid = 0;                   // of that reeve; 0: there was none

@@ -15,7 +15,6 @@
 #include <variant>
 
 #include "conf/local_zone.h"
-#include "conf/paths.h"
 #include "supervisor/app/access_rules.h"
 #include "supervisor/app/configurer.h"
 #include "supervisor/app/control_socket.h"
@@ -50,7 +49,6 @@
 #include "supervisor/os/procfs.h"
 #include "supervisor/os/reap.h"
 #include "supervisor/os/subreaper.h"
-#include "supervisor/os/unix_socket.h"
 
 namespace reeve::app {
 
@@ -149,22 +147,18 @@ log::Level level_of(core::Weight weight) {
 // What the start has left on the machine, taken back where nothing comes of it.
 class StartTraces {
 public:
-    StartTraces(const os::ListeningSocket& socket, const std::string& state_file,
-                Tracking& tracking)
-        : socket_{socket}, state_file_{state_file}, tracking_{tracking} {}
+    StartTraces(ControlFiles& files, Tracking& tracking) : files_{files}, tracking_{tracking} {}
     StartTraces(const StartTraces&) = delete;
     StartTraces& operator=(const StartTraces&) = delete;
     ~StartTraces() {
         if (stay_) return;
-        os::remove_socket_file(socket_);
-        remove_state(state_file_);
+        files_.remove(false);
         if (tracking_.cgroups) tracking_.cgroups->close();
     }
     void stay() { stay_ = true; }
 
 private:
-    const os::ListeningSocket& socket_;
-    const std::string& state_file_;
+    ControlFiles& files_;
     Tracking& tracking_;
     bool stay_ = false;
 };
@@ -375,32 +369,33 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
     if (const auto found = os::raise_nofile()) nofile = *found;
 
     // Before anything is started: a second reeve on the same socket must not start things twice.
-    auto socket = open_control_socket(config.control);
-    if (!socket) return refused(socket.error(), !pid1);
+    const auto opened = ControlFiles::open(config.control);
+    if (!opened) return refused(opened.error(), !pid1);
+    const std::shared_ptr<ControlFiles> files = *opened;
     Machine machine;
     machine.pid1 = pid1;
     machine.parent_shell = pid1 ? std::string{} : parent_shell();
-    machine.socket = socket->path;
-    machine.state_file = state_file_of(socket->path);
+    machine.socket = files->path();
+    machine.state_file = files->state_file();
     const auto former = end_former(machine.state_file);
     if (!former) {
-        os::remove_socket_file(*socket);
+        files->remove(true);
         return refused(former.error(), !pid1);
     }
 
     auto tracking = set_up_tracking();
     if (!tracking) {
-        os::remove_socket_file(*socket);
+        files->remove(true);
         std::fprintf(stderr, "reeve: %s\n", tracking.error().c_str());
         return kExitUsage;
     }
     ReeveState state = own_state();
     if (tracking->tags.usable()) state.tags = tracking->tags.range();
     if (tracking->cgroups) state.cgroup = tracking->cgroups->directory();
-    if (const auto written = write_state(machine.state_file, state); !written) {
+    if (const auto written = files->write_state(state); !written) {
         machine.why_no_state = written.error();
     }
-    StartTraces traces{*socket, machine.state_file, *tracking};
+    StartTraces traces{*files, *tracking};
     machine.oom_score_adj_before = os::lower_own_oom_score_adj(kOomScoreAdj);
 
     auto loop = loop::Loop::open();
@@ -433,9 +428,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
     int exit_code = kExitInternal;
     {
         core::EventLog events;
-        const std::string notify_directory =
-            (config.control.socket.empty() ? conf::default_socket() : config.control.socket) +
-            ".notify";
+        const std::string notify_directory = files->path() + ".notify";
         LinuxHost host{{.loop = **loop,
                         .log = **output,
                         .own_log = own_log,
@@ -481,6 +474,8 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
         AccessRules access{**loop, config.control,
                            [&](const std::string& text) { own_log.warn(text); }};
         PidWatch pids{**loop, host, events, config.supervisor.pids_warn};
+        ControlSocket control_socket{**loop, files,
+                                     [&](const std::string& text) { own_log.warn(text); }};
         Sampler sampler{
             **loop,
             host,
@@ -491,8 +486,11 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
              .pids = [&] { return pids.ask(); },
              .examine =
                  [&] {
-                     return examine(machine, *tracking, host.no_more_cgroups(), roster, pids.ask(),
-                                    pids.warn(), own_log.trouble(), sockets, access.list());
+                     machine.why_no_state =
+                         control_socket.why_no_state().value_or(machine.why_no_state);
+                     return examine(machine, *tracking, control_socket.finding(),
+                                    host.no_more_cgroups(), roster, pids.ask(), pids.warn(),
+                                    own_log.trouble(), sockets, access.list());
                  }}};
         host.on_unexamined([&] { sampler.sample([](const control::Sample&) {}); });
         GuardWatch guards{**loop, host, roster, sampler};
@@ -536,7 +534,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                                 .own_uid = getuid(),
                                 .access = access.list()},
                                [&](const std::string& trouble) { own_log.warn(trouble); }};
-        if (const auto listening = server.start(std::move(socket->fd)); !listening) {
+        if (const auto listening = server.start(files->take_listener()); !listening) {
             return refused(listening.error().text());
         }
         if (const auto watching = host.start(roster); !watching) {
@@ -597,6 +595,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
             own_log.warn(missing + "; it is tried again whenever one of its programs starts");
         }
         traces.stay();
+        control_socket.watch([&](base::Fd fd) { return server.move_to(std::move(fd)); });
         release_startup_memory();
         roster.start_autostart();
         // Once more when the first programs are up: starting many leaves holes in the heap.
@@ -606,12 +605,12 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                             }};
         settled.start(kSettled);
         (*loop)->run();
+        control_socket.stop();
         server.stop();
-        os::remove_socket_file(*socket);
+        // What could not be killed is the next one's to know of.
+        files->remove(os::have_children());
         os::remove_notify_directory(notify_directory);
         sockets.close(kSocketsPatience);
-        // What could not be killed is the next one's to know of.
-        if (!os::have_children()) remove_state(machine.state_file);
         if (tracking->cgroups) tracking->cgroups->close();
         if (pid1) dismiss_guests();
         (void)own_log.stop(kConsoleFlush);

@@ -275,6 +275,8 @@ REEVE_TRACKED_TEST_CASE("a reeve that lives without its socket file is not robbe
     Directory directory;
     Reeve first{directory, "[program.web]\ncommand = 'sleep 86298'\n", tracked_by(tracking)};
     const auto running = first.wait_for_state("web", "running");
+    // Else it would make its socket again.
+    first.signal(SIGSTOP);
     REQUIRE(::unlink(first.socket().c_str()) == 0);
 
     const auto second = run({REEVE_PROGRAM, "--config", directory / "reeve.toml"});
@@ -287,6 +289,7 @@ REEVE_TRACKED_TEST_CASE("a reeve that lives without its socket file is not robbe
     CHECK_FALSE(std::filesystem::exists(first.socket()));
     CHECK(running_with("sleep 86298") ==
           std::vector{static_cast<pid_t>(number_of(running, "pid"))});
+    first.signal(SIGCONT);
     CHECK(first.stop() == 0);
 }
 
