@@ -149,7 +149,8 @@ constexpr Key kKeys[] = {
      .sentence =
          "Who may do what, by the credentials of who connects; user = \"*\" is everybody. viewer "
          "reads; operator also starts, stops, restarts, reloads, signals, resets, scales and "
-         "attaches; admin also applies and shuts down. Of all lines that match, whatever their "
+         "attaches; admin also runs what no file defines, applies and shuts down. Of all lines "
+         "that match, whatever their "
          "order, the highest role counts. root and reeve's own user are always admin, and without "
          "a line nobody else is anything. A program that a viewer may read the log of tells him "
          "all that it logs.",

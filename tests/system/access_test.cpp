@@ -94,6 +94,8 @@ TEST_CASE("who lacks a role is told so, and by reevectl with 4") {
     CHECK(reeve.program("web").state == "running");
     CHECK(ctl_as(reeve, kUsers[2], {"restart", "web"}).code == 0);
     CHECK(ctl_as(reeve, kUsers[2], {"shutdown"}).code == 4);
+    CHECK(ctl_as(reeve, kUsers[2], {"run", "--", "sleep", "1001"}).code == 4);
+    CHECK(ctl_as(reeve, kUsers[2], {"remove", "web"}).code == 4);
     // Who it was is in the log.
     reeve.wait_until_said("uid 64003");
     CHECK(ctl_as(reeve, kUsers[4], {"shutdown"}).code == 0);
