@@ -125,10 +125,9 @@ TEST_CASE("twenty thousand orphans are reaped at once, and control answers meanw
         wanted, watch.seen(), watch.looks(), in_ms(watch.oldest()), answers, in_ms(slowest));
     CHECK(reaped() == wanted);
     CHECK(watch.looks() > 10);
-    if (!sanitized()) {
-        CHECK(watch.oldest() < 100ms);
-        CHECK(slowest < 50ms);
-    }
+    // That nothing hangs; how quick it is `tests/bench/bench reap` tells.
+    CHECK(watch.oldest() < patience() / 10);
+    CHECK(slowest < patience() / 10);
     CHECK(reeve.status().supervisor.reaped.strays == 0);
     // These may be older than the count.
     wait_until("status knows of none", [&] {
