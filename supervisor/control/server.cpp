@@ -16,8 +16,8 @@ constexpr std::size_t kTurnedAway = 64;
 // Who has just come may need so long to say what for.
 constexpr std::chrono::milliseconds kGrace{20};
 
-// So many answers may be had over one connection, however many wait for theirs.
-constexpr std::uint64_t kModest = 16;
+// Who has had no more answers than that is not greedy: it has come with one question.
+constexpr std::uint64_t kModest = 1;
 
 }  // namespace
 
