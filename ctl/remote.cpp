@@ -33,26 +33,38 @@ bool is_made_of(std::string_view text, std::string_view more) {
     });
 }
 
-// For the handler; 0: there is none any more.
-volatile pid_t ssh_pid = 0;
+// What comes while ssh runs, taken one by one and not by a handler: what the terminal sends is
+// ssh's to act on, as with system(3); what somebody sends to us alone is passed on to it.
+class SignalsForSsh {
+public:
+    // From before the fork on, that none is missed.
+    SignalsForSsh() {
+        // Inherited as ignored it would leave no status to wait for.
+        std::signal(SIGCHLD, SIG_DFL);
+        sigemptyset(&taken_);
+        for (const int signal : {SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&taken_, signal);
+        sigprocmask(SIG_BLOCK, &taken_, &before_);
+    }
 
-void pass_on(int signal) {
-    if (ssh_pid != 0) kill(ssh_pid, signal);
-}
+    // In the child.
+    void give_back() const { sigprocmask(SIG_SETMASK, &before_, nullptr); }
 
-// As system(3) does it: what the terminal sends is ssh's to act on; what somebody sends to us alone
-// is passed on to it.
-void let_ssh_have_signals() {
-    struct sigaction action {};
-    sigemptyset(&action.sa_mask);
-    action.sa_handler = SIG_IGN;
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGQUIT, &action, nullptr);
-    action.sa_handler = pass_on;
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGTERM, &action, nullptr);
-    sigaction(SIGHUP, &action, nullptr);
-}
+    // The status of wait(2) with which it ended.
+    [[nodiscard]] int passed_on_until_end_of(pid_t ssh) const {
+        std::signal(SIGINT, SIG_IGN);
+        std::signal(SIGQUIT, SIG_IGN);
+        int status = 0;
+        while (waitpid(ssh, &status, WNOHANG) == 0) {
+            const int signal = sigwaitinfo(&taken_, nullptr);
+            if (signal == SIGTERM || signal == SIGHUP) kill(ssh, signal);
+        }
+        return status;
+    }
+
+private:
+    sigset_t taken_{};
+    sigset_t before_{};
+};
 
 [[noreturn]] void become_ssh(const std::vector<std::string>& words, int report) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -167,25 +179,20 @@ int run_there(const Remote& remote, const Options& options,
     if (pipe2(report.data(), O_CLOEXEC) != 0)
         return failed(std::string{"can't start ssh: "} + std::strerror(errno), Exit::failed);
     // Not an exec in our place: 255 is ssh's own failure, for which there is a 7.
+    const SignalsForSsh signals;
     const pid_t child = fork();
     if (child < 0)
         return failed(std::string{"can't start ssh: "} + std::strerror(errno), Exit::failed);
-    if (child == 0) become_ssh(words, report[1]);
-    ssh_pid = child;
-    let_ssh_have_signals();
-    close(report[1]);
-    int number = 0;
-    ssize_t size = 0;
-    do {
-        size = read(report[0], &number, sizeof number);
-    } while (size < 0 && errno == EINTR);
-    close(report[0]);
-
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    if (child == 0) {
+        signals.give_back();
+        become_ssh(words, report[1]);
     }
-    ssh_pid = 0;
-    if (size == sizeof number) {
+    close(report[1]);
+    const int status = signals.passed_on_until_end_of(child);
+    int number = 0;
+    const bool not_started = read(report[0], &number, sizeof number) == sizeof number;
+    close(report[0]);
+    if (not_started) {
         return failed(std::string{"-H needs ssh, which can't be started: "} +
                           std::strerror(number) +
                           (number == ENOENT ? "\nreevectl: install an OpenSSH client" : ""),
