@@ -178,8 +178,8 @@ int run_there(const Remote& remote, const Options& options,
     std::array<int, 2> report{};
     if (pipe2(report.data(), O_CLOEXEC) != 0)
         return failed(std::string{"can't start ssh: "} + std::strerror(errno), Exit::failed);
-    // Not an exec in our place: 255 is ssh's own failure, for which there is a 7.
     const SignalsForSsh signals;
+    // Not an exec in our place: 255 is ssh's own failure, for which there is a 7.
     const pid_t child = fork();
     if (child < 0)
         return failed(std::string{"can't start ssh: "} + std::strerror(errno), Exit::failed);
