@@ -56,6 +56,14 @@ std::string why_it_ended(const Machine& machine, model::TimePoint now) {
     return text;
 }
 
+// The last line of its output, where that is no hook's, whose reason has it already.
+std::string and_last_words(std::string text, const Instance& instance) {
+    const auto& ending = instance.machine().last_ending();
+    const bool is_told = ending && ending->by_hook;
+    if (!is_told && !instance.last_words().empty()) text += ": " + instance.last_words();
+    return text;
+}
+
 std::string held_up_by(const Instance& instance, model::TimePoint now) {
     const Machine& machine = instance.machine();
     const auto patience =
@@ -210,8 +218,7 @@ std::string schedule_note_of(const Instance& instance, std::optional<model::Wall
         text += (text.empty() ? "last: " : ", last: ") + ending->reason;
         if (ending->kind != model::Ending::Kind::dependency && !instance.last_exits().empty())
             text += " at " + on_the_wall(instance.last_exits().back().at, wall_now, zone);
-        if (!ending->success && !instance.last_words().empty())
-            text += ": " + instance.last_words();
+        if (!ending->success) text = and_last_words(std::move(text), instance);
     }
     if (const auto skipped = instance.skipped_runs(); skipped != 0)
         text += "; " + std::to_string(skipped) + (skipped == 1 ? " run" : " runs") + " skipped";
@@ -251,8 +258,7 @@ std::string note_of(const Instance& instance, model::TimePoint now, model::WallT
             // How long the failures took is told up to the last of them, not up to now.
             std::string text =
                 and_its_loss(why_it_ended(machine, instance.since_monotonic()), instance);
-            if (!instance.last_words().empty()) text += ": " + instance.last_words();
-            return join(std::move(text), instance.hook_trouble());
+            return join(and_last_words(std::move(text), instance), instance.hook_trouble());
         }
     }
     return {};

@@ -550,12 +550,13 @@ Effects Machine::on(const HookFailed& failure, TimePoint now) {
                 wait_for_room(story_of(failure), now);
                 return {};
             }
-            ending_ = Ending{Ending::Kind::spawn_failure, {}, story_of(failure), false};
+            ending_ = Ending{Ending::Kind::spawn_failure, {}, story_of(failure), false, true};
             return all_gone(now);
         case State::stopping:
             if (failure.hook == Hook::start_pre && judged_ &&
                 ending_->kind == Ending::Kind::start_timeout) {
                 ending_->reason = story_of(failure);
+                ending_->by_hook = true;
             }
             if (phase_ == StopPhase::hooks) return all_gone(now);
             // Nobody has asked it to stop yet.

@@ -244,6 +244,7 @@ struct Ending {
     base::ExitStatus status;
     std::string reason;  // for people: "exit 3", "exec nosuch: No such file or directory"
     bool success = false;
+    bool by_hook = false;  // start_pre: the last line that it wrote is in `reason`
 };
 
 // "exit 3", "killed by SIGKILL (out of memory)".

@@ -78,6 +78,28 @@ TEST_CASE("start_pre that fails is a failed start that names its stage") {
     CHECK(it["web"].last_exits().back().run == 1);
 }
 
+TEST_CASE("what start_pre wrote last is told once, though it is the last line of the output too") {
+    conf::Program program = with_hooks("web");
+    program.restart = conf::RestartPolicy::never;
+    program.start_timeout = 2s;
+    Rostered it{{program}};
+    it.roster->start(it["web"], kOperator);
+    SECTION("it fails") {
+        it.roster->on_command_ended(1, fails("test failed"));
+        it.roster->on_command_ended(2, kWell);
+        it.roster->set_last_words(0, 1, "test failed");
+        CHECK(it.note("web") == "start_pre 1 of 2 (mkdir x): exit 1: test failed");
+    }
+    SECTION("it takes too long") {
+        it.pass(2s);
+        it.roster->on_command_ended(1, fails("still at it"));
+        it.roster->on_command_ended(2, kWell);
+        it.roster->set_last_words(0, 1, "still at it");
+        CHECK(it.note("web") == "start_pre 1 of 2 (mkdir x): not done within 2s: still at it");
+    }
+    CHECK(it.state("web") == "failed");
+}
+
 TEST_CASE("start_pre for which there is no room is no run, and tried again") {
     Rostered it{{with_hooks("web")}};
     it.roster->start(it["web"], kOperator);
