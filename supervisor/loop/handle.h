@@ -14,7 +14,10 @@ namespace reeve::loop {
 // callback.
 template <typename Uv, typename Callback>
 struct HandleBlock {
-    explicit HandleBlock(Callback on_event) : callback{std::move(on_event)} { uv.data = this; }
+    explicit HandleBlock(Callback on_event) : callback{std::move(on_event)} {
+        // All of libuv's handles begin alike, a union of some as well.
+        uv_handle_set_data(reinterpret_cast<uv_handle_t*>(&uv), this);
+    }
 
     Uv uv{};
     Callback callback;

@@ -33,14 +33,29 @@ bool is_over(const uv_stream_t* stream, int status) {
     return status == UV_ECANCELED || uv_is_closing(reinterpret_cast<const uv_handle_t*>(stream));
 }
 
+// Of pipes no socket option says anything.
+bool is_tcp(int fd) {
+    int domain = AF_UNSPEC;
+    socklen_t size = sizeof domain;
+    return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+           (domain == AF_INET || domain == AF_INET6);
+}
+
 }  // namespace
 
 base::OsExpected<void> Stream::open(base::Fd fd, Callbacks callbacks) {
     close();
-    HandlePtr<uv_pipe_t, State> handle{new Block{State{std::move(callbacks), false}}};
-    uv_pipe_init(loop_.uv(), &handle->uv, 0);  // cannot fail
-    if (const int code = uv_pipe_open(&handle->uv, fd.get()); code != 0)
-        return uv_failure("uv_pipe_open", code);
+    HandlePtr<Uv, State> handle{new Block{State{std::move(callbacks), false}}};
+    // Neither init can fail.
+    if (is_tcp(fd.get())) {
+        uv_tcp_init(loop_.uv(), &handle->uv.tcp);
+        if (const int code = uv_tcp_open(&handle->uv.tcp, fd.get()); code != 0)
+            return uv_failure("uv_tcp_open", code);
+    } else {
+        uv_pipe_init(loop_.uv(), &handle->uv.pipe, 0);
+        if (const int code = uv_pipe_open(&handle->uv.pipe, fd.get()); code != 0)
+            return uv_failure("uv_pipe_open", code);
+    }
     fd.release();
     handle_ = std::move(handle);
     return {};
@@ -53,13 +68,13 @@ void Stream::close() {
 
 void Stream::end(Block& block, int error) {
     if (std::exchange(block.callback.ended, true)) return;
-    guarded(block.uv.loop, "stream's end", block.callback.call.on_end, error);
+    guarded(block.uv.stream.loop, "stream's end", block.callback.call.on_end, error);
 }
 
 void Stream::start_reading() {
     if (!handle_ || handle_->callback.ended) return;
     uv_read_start(
-        reinterpret_cast<uv_stream_t*>(&handle_->uv),
+        &handle_->uv.stream,
         [](uv_handle_t* uv, std::size_t, uv_buf_t* buffer) {
             const auto room = Loop::of(uv->loop).read_buffer();
             *buffer = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
@@ -77,7 +92,7 @@ void Stream::start_reading() {
 }
 
 void Stream::stop_reading() {
-    if (handle_) uv_read_stop(reinterpret_cast<uv_stream_t*>(&handle_->uv));
+    if (handle_) uv_read_stop(&handle_->uv.stream);
 }
 
 void Stream::write(std::string bytes) {
@@ -87,25 +102,24 @@ void Stream::write(std::string bytes) {
     request->uv.data = request;
     const uv_buf_t buffer =
         uv_buf_init(request->bytes.data(), static_cast<unsigned>(request->bytes.size()));
-    const int code = uv_write(&request->uv, reinterpret_cast<uv_stream_t*>(&handle_->uv), &buffer,
-                              1, [](uv_write_t* uv, int status) {
-                                  const std::unique_ptr<Write> done{static_cast<Write*>(uv->data)};
-                                  if (is_over(uv->handle, status)) return;
-                                  auto& block = *static_cast<Block*>(uv->handle->data);
-                                  if (status != 0) {
-                                      end(block, -status);
-                                  } else if (uv_stream_get_write_queue_size(uv->handle) == 0) {
-                                      guarded(uv->handle->loop, "stream's drain",
-                                              block.callback.call.on_drained);
-                                  }
-                              });
+    const int code =
+        uv_write(&request->uv, &handle_->uv.stream, &buffer, 1, [](uv_write_t* uv, int status) {
+            const std::unique_ptr<Write> done{static_cast<Write*>(uv->data)};
+            if (is_over(uv->handle, status)) return;
+            auto& block = *static_cast<Block*>(uv->handle->data);
+            if (status != 0) {
+                end(block, -status);
+            } else if (uv_stream_get_write_queue_size(uv->handle) == 0) {
+                guarded(uv->handle->loop, "stream's drain", block.callback.call.on_drained);
+            }
+        });
     // Refused at once only by a stream on which a read has failed; on_end has said so.
     if (code != 0) delete request;
 }
 
 std::size_t Stream::queued_bytes() const {
     if (!handle_) return 0;
-    return uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&handle_->uv));
+    return uv_stream_get_write_queue_size(&handle_->uv.stream);
 }
 
 void Stream::shutdown(std::function<void()> done) {
@@ -113,13 +127,12 @@ void Stream::shutdown(std::function<void()> done) {
     auto* request = new Shutdown{.done = std::move(done)};
     request->uv.data = request;
     const int code =
-        uv_shutdown(&request->uv, reinterpret_cast<uv_stream_t*>(&handle_->uv),
-                    [](uv_shutdown_t* uv, int status) {
-                        const std::unique_ptr<Shutdown> over{static_cast<Shutdown*>(uv->data)};
-                        if (is_over(uv->handle, status)) return;
-                        // ENOTCONN, when the peer was quicker, is as good an end as any.
-                        guarded(uv->handle->loop, "stream's shutdown", over->done);
-                    });
+        uv_shutdown(&request->uv, &handle_->uv.stream, [](uv_shutdown_t* uv, int status) {
+            const std::unique_ptr<Shutdown> over{static_cast<Shutdown*>(uv->data)};
+            if (is_over(uv->handle, status)) return;
+            // ENOTCONN, when the peer was quicker, is as good an end as any.
+            guarded(uv->handle->loop, "stream's shutdown", over->done);
+        });
     if (code == 0) return;
     // Shut down before, or broken: there is nothing to wait for, but the caller waits for a call.
     late_shutdown_ = std::make_unique<Deferred>(loop_, std::move(request->done));

@@ -11,7 +11,7 @@
 
 namespace reeve::loop {
 
-// A connected Unix socket, or one end of a pipe.
+// A connected socket, Unix or TCP, or one end of a pipe.
 class Stream {
 public:
     // Each may close or destroy the Stream.
@@ -58,12 +58,18 @@ private:
         Callbacks call;
         bool ended = false;
     };
-    using Block = HandleBlock<uv_pipe_t, State>;
+    // The two that libuv tells apart, and as which both are used once they are open.
+    union Uv {
+        uv_stream_t stream;
+        uv_pipe_t pipe;
+        uv_tcp_t tcp;
+    };
+    using Block = HandleBlock<Uv, State>;
 
     static void end(Block& block, int error);
 
     Loop& loop_;
-    HandlePtr<uv_pipe_t, State> handle_;
+    HandlePtr<Uv, State> handle_;
     std::unique_ptr<Deferred> late_shutdown_;
 };
 

@@ -1,5 +1,6 @@
 #include "supervisor/loop/stream.h"
 
+#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -27,6 +28,23 @@ Pair socket_pair() {
     int ends[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     return {Fd{ends[0]}, Fd{ends[1]}};
+}
+
+Pair tcp_pair() {
+    const Fd listening{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const where = reinterpret_cast<sockaddr*>(&address);
+    REQUIRE(::bind(listening.get(), where, size) == 0);
+    REQUIRE(::listen(listening.get(), 1) == 0);
+    REQUIRE(::getsockname(listening.get(), where, &size) == 0);
+    Fd peer{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    REQUIRE(::connect(peer.get(), where, size) == 0);
+    Fd ours{::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+    REQUIRE(ours);
+    return {std::move(ours), std::move(peer)};
 }
 
 std::string read_all(int fd) {
@@ -78,6 +96,48 @@ TEST_CASE("a stream gives what the peer writes, then its end") {
     loop->run();
     CHECK(got == "hello");
     CHECK(ended == 0);
+}
+
+TEST_CASE("a stream over TCP gives, takes, queues and ends as one over a Unix socket") {
+    const auto loop = std::move(*Loop::open());
+    Pair pair = tcp_pair();
+    Stream stream{*loop};
+    std::string received;
+    std::optional<int> end;
+    bool drained = false;
+    REQUIRE(
+        stream.open(std::move(pair.ours),
+                    {.on_data = [&](auto bytes) { received.append(bytes.data(), bytes.size()); },
+                     .on_end = [&](int error) { end = error; },
+                     .on_drained = [&] { drained = true; }}));
+    stream.start_reading();
+    REQUIRE(::write(pair.peer.get(), "question", 8) == 8);
+    while (received.size() < 8) loop->turn();
+    CHECK(received == "question");
+
+    // More than the kernel takes at once.
+    constexpr std::size_t kMuch = 32 * 1024 * 1024;
+    stream.write(std::string(kMuch, 'x'));
+    loop->turn();
+    CHECK(stream.queued_bytes() > 0);
+    CHECK_FALSE(drained);
+    bool shut = false;
+    stream.shutdown([&] { shut = true; });
+    std::size_t taken = 0;
+    std::string part(1024 * 1024, 0);
+    while (!shut || taken < kMuch) {
+        const ssize_t size = ::recv(pair.peer.get(), part.data(), part.size(), MSG_DONTWAIT);
+        if (size > 0) taken += static_cast<std::size_t>(size);
+        loop->turn();
+    }
+    CHECK(taken == kMuch);
+    CHECK(drained);
+    CHECK(::read(pair.peer.get(), part.data(), 1) == 0);
+
+    CHECK_FALSE(end);
+    pair.peer = Fd{};
+    while (!end) loop->turn();
+    CHECK(*end == 0);
 }
 
 TEST_CASE("a stream may be destroyed by its own data") {
