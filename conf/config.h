@@ -461,6 +461,11 @@ struct Control {
     std::optional<mode_t> mode;  // nullopt: 0600, 0660 with a group, 0666 with access alone
     std::string group;           // a name or a number; empty: not touched
     std::vector<AccessRule> access;
+    std::vector<ListenAddress> listen;  // of TCP: never paths, each different
+    std::string token_file;             // absolute; empty: none
+    std::string token;                  // what it said when it was read
+    bool token_is_public = false;       // anybody may read the file, as far as anybody has looked
+    std::vector<std::string> hosts;     // in lower case, without a dot behind
 };
 
 // What is run when something happens.

@@ -392,6 +392,10 @@ std::vector<Difference> differences(const Control& before, const Control& after)
                                    if (key == "mode") return a.mode != b.mode;
                                    if (key == "group") return a.group != b.group;
                                    if (key == "access") return !same_access(a.access, b.access);
+                                   if (key == "listen") return a.listen != b.listen;
+                                   if (key == "token_file")
+                                       return a.token_file != b.token_file || a.token != b.token;
+                                   if (key == "hosts") return a.hosts != b.hosts;
                                    return false;
                                });
 }

@@ -116,6 +116,14 @@ void for_each_use(const Config& config, Place log, const std::function<void(cons
 
 }  // namespace
 
+bool is_public(const string& path) {
+    struct stat file {};
+    struct stat directory {};
+    return ::stat(path.c_str(), &file) == 0 && (file.st_mode & S_IROTH) != 0 &&
+           ::stat(directory_of(path).c_str(), &directory) == 0 &&
+           (directory.st_mode & S_IXOTH) != 0;
+}
+
 Found look_at(const string& path) {
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0) return found_as(status);

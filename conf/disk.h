@@ -25,6 +25,9 @@ struct Found {
 // Asks the kernel, and so may hang.
 Found look_at(const std::string& path);
 
+// Whether anybody may read that file: by its own mode and that of its directory.  The same.
+bool is_public(const std::string& path);
+
 // Every path for output, each once: of the programs, and of reeve's own log.
 std::vector<std::string> paths_of_output(const Config& config);
 

@@ -150,11 +150,39 @@ constexpr Key kKeys[] = {
          "Who may do what, by the credentials of who connects; user = \"*\" is everybody. viewer "
          "reads; operator also starts, stops, restarts, reloads, signals, resets, scales and "
          "attaches; admin also runs what no file defines, applies and shuts down. Of all lines "
-         "that match, whatever their "
-         "order, the highest role counts. root and reeve's own user are always admin, and without "
+         "that match, whatever their order, the highest role counts. root and reeve's own user are "
+         "always admin, and without "
          "a line nobody else is anything. A program that a viewer may read the log of tells him "
          "all that it logs.",
      .example = R"([{ user = "alice", role = "admin" }, { group = "dev", role = "operator" }])"},
+    {.table = Table::control,
+     .name = "listen",
+     .type = text_or_texts,
+     .change = Change::in_place,
+     .fallback = "[]",
+     .sentence = "Where to answer on TCP too: an address and a port, or several. There all but "
+                 "GET /metrics, /livez and /readyz needs the token of token_file.",
+     .example = R"("127.0.0.1:9280")",
+     .expanded = true},
+    {.table = Table::control,
+     .name = "token_file",
+     .type = text,
+     .change = Change::in_place,
+     .fallback = "",
+     .sentence = "A file whose first line is the token that makes a request over TCP an admin's, "
+                 "as `Authorization: Bearer TOKEN`; at least 16 bytes. It is read at the start "
+                 "and at each apply.",
+     .example = R"("/etc/reeve/token")",
+     .expanded = true},
+    {.table = Table::control,
+     .name = "hosts",
+     .type = texts,
+     .change = Change::in_place,
+     .fallback = "[]",
+     .sentence = "More names that the Host header of a request over TCP may have. Addresses, "
+                 "localhost and the machine's own name are right without; any other may be a trap "
+                 "for a browser (DNS rebinding).",
+     .example = R"(["reeve.example.org"])"},
 
     {.table = Table::program,
      .name = "command",
@@ -1146,9 +1174,6 @@ constexpr std::string_view kOwnLogFile =
     "its file is rotated at 50 MiB, and five older ones are kept";
 
 constexpr AbsentKey kAbsentKeys[] = {
-
-    {Table::control, "listen", "use the Unix socket"},
-    {Table::control, "token_file", "use the Unix socket"},
 
     {Table::supervisor, "compress", kOwnLogFile, kNotItsLog},
     {Table::supervisor, "keep", kOwnLogFile, kNotItsLog},

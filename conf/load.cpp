@@ -19,6 +19,7 @@
 
 #include "conf/access.h"
 #include "conf/command_table.h"
+#include "conf/control_table.h"
 #include "conf/dependencies.h"
 #include "conf/event_names.h"
 #include "conf/foreign_path.h"
@@ -478,6 +479,86 @@ private:
                 config_.control.group = reader.name_or_number(setting).value_or("");
             } else if (name == "access") {
                 config_.control.access = read_access(setting, problems_);
+            } else if (name == "listen") {
+                read_control_listen(reader, setting);
+            } else if (name == "token_file") {
+                if (const auto text = reader.text(setting)) read_token(reader, setting, *text);
+            } else if (name == "hosts") {
+                read_hosts(reader, setting);
+            }
+        }
+    }
+
+    void read_control_listen(SettingReader& reader, const Setting& setting) {
+        if (setting.value->is(Value::Type::array)) {
+            for (const Value& item : setting.value->items) {
+                if (reader.is_text(item, "an item of \"listen\"", "a string")) {
+                    add_control_address(item);
+                }
+            }
+        } else if (reader.is_text(*setting.value, "\"listen\"",
+                                  reeve::conf::what_it_takes(*setting.key))) {
+            add_control_address(*setting.value);
+        }
+    }
+
+    void add_control_address(const Value& value) {
+        const auto wrong = [&](const std::string& what) {
+            problems_.add(value.place, "\"listen\" " + what);
+        };
+        const auto text = expanded(value.text, value.place.file);
+        if (!text) {
+            problems_.add(value.place, "\"listen\": " + text.error());
+            return;
+        }
+        if (text->empty()) {
+            return wrong(std::string{value.text.empty() ? "is empty" : "expands to nothing"} +
+                         " (should be an address such as \"127.0.0.1:9280\")");
+        }
+        auto address = parse_control_address(*text);
+        if (!address) return wrong(address.error());
+        const auto [first, added] =
+            addresses_.emplace(format_listen_address(*address), value.place);
+        if (!added) {
+            return wrong("has " + quoted_short(*text) + ", which is listened at already (at " +
+                         shown(first->second) + ")");
+        }
+        config_.control.listen.push_back(std::move(*address));
+    }
+
+    void read_token(SettingReader& reader, const Setting& setting, const std::string& text) {
+        const auto path = expanded(text, setting.place.file);
+        if (!path) {
+            problems_.add(setting.value->place, "\"token_file\": " + path.error());
+            return;
+        }
+        if (path->empty()) return reader.wrong(setting, "is empty (should be a path)");
+        const std::string file = join_path(directories_[setting.place.file], *path);
+        const auto content = read(file);
+        if (!content) {
+            return reader.wrong(setting, "is " + quoted_short(file) +
+                                             ", which can't be read: " + content.error() +
+                                             " (write a token of 16 bytes or more into it, such "
+                                             "as that of `openssl rand -hex 32`)");
+        }
+        auto token = parse_token(*content);
+        if (!token) {
+            return reader.wrong(setting, "is " + quoted_short(file) + ": " + token.error());
+        }
+        config_.control.token_file = file;
+        config_.control.token = std::move(*token);
+        config_.control.token_is_public = request_.is_public && request_.is_public(file);
+    }
+
+    void read_hosts(SettingReader& reader, const Setting& setting) {
+        if (!setting.value->is(Value::Type::array)) return reader.wrong_type(setting);
+        for (const Value& item : setting.value->items) {
+            if (!reader.is_text(item, "an item of \"hosts\"", "a string")) continue;
+            auto name = parse_host_name(item.text);
+            if (name) {
+                config_.control.hosts.push_back(std::move(*name));
+            } else {
+                problems_.add(item.place, "an item of \"hosts\" " + name.error());
             }
         }
     }

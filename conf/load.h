@@ -49,6 +49,8 @@ struct LoadRequest {
     // What lies at these paths for output, one answer each; empty: nobody looks, and what only the
     // disk knows is no error.  See conf/disk.h.
     std::function<std::vector<Found>(const std::vector<std::string>& paths)> look{};
+    // Whether anybody may read that file; empty: nobody looks.
+    std::function<bool(const std::string& path)> is_public{};
 
     // Programs by their names.
     std::map<std::string, Scaled> scaled{};

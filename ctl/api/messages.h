@@ -379,6 +379,8 @@ struct ErrorCode {
 inline constexpr ErrorCode kBadRequest{"bad_request", 400};  // not HTTP, or a bad parameter
 inline constexpr ErrorCode kBadJson{"bad_json", 400};  // the body is no JSON object of that kind
 inline constexpr ErrorCode kBadSignal{"bad_signal", 400};
+inline constexpr ErrorCode kUnauthorized{"unauthorized",
+                                         401};  // over TCP: no token, or a wrong one
 inline constexpr ErrorCode kNotPermitted{"not_permitted", 403};
 inline constexpr ErrorCode kNotFound{"not_found", 404};  // no such call
 inline constexpr ErrorCode kNoSuchProgram{"no_such_program", 404};
@@ -389,7 +391,8 @@ inline constexpr ErrorCode kConflict{"conflict", 409};  // not in this state
 inline constexpr ErrorCode kBodyTooLarge{"body_too_large", 413};
 inline constexpr ErrorCode kTargetTooLong{"target_too_long", 414};
 inline constexpr ErrorCode kExpectationFailed{"expectation_failed", 417};
-inline constexpr ErrorCode kBadConfig{"bad_config", 422};  // what is wrong, an error a line
+inline constexpr ErrorCode kMisdirected{"misdirected", 421};  // over TCP: a Host that isn't ours
+inline constexpr ErrorCode kBadConfig{"bad_config", 422};     // what is wrong, an error a line
 inline constexpr ErrorCode kUpgradeRequired{"upgrade_required", 426};  // HTTP can't do it
 inline constexpr ErrorCode kHeaderTooLarge{"header_too_large", 431};
 inline constexpr ErrorCode kInternal{"internal", 500};
@@ -398,12 +401,14 @@ inline constexpr ErrorCode kShuttingDown{"shutting_down", 503};
 inline constexpr ErrorCode kBusy{"busy", 503};  // too many connections, no memory
 inline constexpr ErrorCode kHttpVersion{"http_version_not_supported", 505};
 
-inline constexpr ErrorCode kErrorCodes[] = {
-    kBadRequest,     kBadJson,       kBadSignal,         kNotPermitted,   kNotFound,
-    kNoSuchProgram,  kNoSuchRun,     kMethodNotAllowed,  kRequestTimeout, kConflict,
-    kBodyTooLarge,   kTargetTooLong, kExpectationFailed, kBadConfig,      kUpgradeRequired,
-    kHeaderTooLarge, kInternal,      kNotInThisVersion,  kShuttingDown,   kBusy,
-    kHttpVersion};
+inline constexpr ErrorCode kErrorCodes[] = {kBadRequest,     kBadJson,           kBadSignal,
+                                            kUnauthorized,   kNotPermitted,      kNotFound,
+                                            kNoSuchProgram,  kNoSuchRun,         kMethodNotAllowed,
+                                            kRequestTimeout, kConflict,          kBodyTooLarge,
+                                            kTargetTooLong,  kExpectationFailed, kMisdirected,
+                                            kBadConfig,      kUpgradeRequired,   kHeaderTooLarge,
+                                            kInternal,       kNotInThisVersion,  kShuttingDown,
+                                            kBusy,           kHttpVersion};
 
 // 500 for a word that is none of ours.
 int http_status_of(std::string_view word);

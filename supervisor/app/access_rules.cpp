@@ -95,6 +95,7 @@ void AccessRules::take(control::AccessList list) {
     for (const std::string& unknown : list_.unknown) {
         on_trouble_("access: " + unknown + ": its line counts for nobody");
     }
+    if (on_change_) on_change_();
 }
 
 }  // namespace reeve::app

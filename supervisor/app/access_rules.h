@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "conf/config.h"
 #include "supervisor/control/access.h"
@@ -23,10 +24,14 @@ public:
 
     const control::AccessList& list() const { return list_; }
 
+    // Told when it has become another.
+    void on_change(std::function<void()> callback) { on_change_ = std::move(callback); }
+
 private:
     void take(control::AccessList list);
 
     std::function<void(const std::string&)> on_trouble_;
+    std::function<void()> on_change_;
     control::AccessList list_;
     loop::Loop& loop_;
     std::unique_ptr<loop::Work> work_;

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "conf/disk.h"
 #include "conf/names.h"
 #include "conf/quote.h"
 
@@ -49,6 +50,7 @@ std::string command_of(const conf::Value& table) {
 }
 
 std::string origin_of(const core::Actor& actor) {
+    if (actor.via == core::Actor::Via::token) return "POST /v1/programs, " + core::describe(actor);
     return "`reevectl run`, uid " + std::to_string(actor.uid);
 }
 
@@ -180,6 +182,7 @@ void Configurer::next() {
     } else {
         reading->request.path = files_.front();
         reading->request.environment = parts_.environment;
+        reading->request.is_public = conf::is_public;
     }
     reading->request.sources = reading->sources.get();
     reading->request.scaled = scaled_;
@@ -326,7 +329,9 @@ Expected<ConfigPlan, Refusal> Configurer::carry_out(const Task& task, Reading& r
              task.kind == Task::Kind::run ? "nothing was started" : "nothing was changed",
              {}}};
     }
-    const conf::Config& config = **reading.outcome;
+    conf::Config& config = **reading.outcome;
+    // The files that it was read from again tell nothing else of it, but not all.
+    if (!task.reads_disk()) config.control = control_;
     ConfigPlan plan;
     if (task.reads_disk()) plan.reeve = reeve_differences(config);
     if (task.kind == Task::Kind::diff) {
@@ -361,6 +366,12 @@ Expected<ConfigPlan, Refusal> Configurer::carry_out(const Task& task, Reading& r
     supervisor_.stop_timeout = config.supervisor.stop_timeout;
     supervisor_.log_level = config.supervisor.log_level;
     supervisor_.pids_warn = config.supervisor.pids_warn;
+    control_.access = config.control.access;
+    control_.listen = config.control.listen;
+    control_.token_file = config.control.token_file;
+    control_.token = config.control.token;
+    control_.token_is_public = config.control.token_is_public;
+    control_.hosts = config.control.hosts;
     sockets_ = config.sockets;
     // Before those are started that are to be passed them.
     parts_.sockets.configure(config.sockets);

@@ -287,7 +287,8 @@ std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
                              const core::Roster& roster, const std::optional<os::PidUse>& pids,
                              double pids_warn,
                              const std::optional<model::OutputTrouble>& own_log_trouble,
-                             const ListenSockets& sockets, const control::AccessList& access) {
+                             const ListenSockets& sockets, const control::AccessList& access,
+                             const std::vector<Finding>& ports) {
     std::vector<Finding> all{kernel(),
                              position(machine),
                              control,
@@ -299,6 +300,7 @@ std::vector<Finding> examine(const Machine& machine, const Tracking& tracking,
                              limits(roster)};
     for (Finding& finding : sockets_of(sockets)) all.push_back(std::move(finding));
     for (Finding& finding : access_of(machine, access)) all.push_back(std::move(finding));
+    all.insert(all.end(), ports.begin(), ports.end());
     all.push_back(own_log(own_log_trouble));
     for (Finding& finding : outputs(roster)) all.push_back(std::move(finding));
     return all;

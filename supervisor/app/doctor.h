@@ -24,13 +24,11 @@ struct Machine {
 };
 
 // What `reevectl doctor` shows: what reeve can do here, and what would make it better.
-std::vector<control::Finding> examine(const Machine& machine, const Tracking& tracking,
-                                      const control::Finding& control,
-                                      const std::string& no_more_cgroups,
-                                      const core::Roster& roster,
-                                      const std::optional<os::PidUse>& pids, double pids_warn,
-                                      const std::optional<model::OutputTrouble>& own_log_trouble,
-                                      const ListenSockets& sockets,
-                                      const control::AccessList& access);
+std::vector<control::Finding> examine(
+    const Machine& machine, const Tracking& tracking, const control::Finding& control,
+    const std::string& no_more_cgroups, const core::Roster& roster,
+    const std::optional<os::PidUse>& pids, double pids_warn,
+    const std::optional<model::OutputTrouble>& own_log_trouble, const ListenSockets& sockets,
+    const control::AccessList& access, const std::vector<control::Finding>& ports);
 
 }  // namespace reeve::app

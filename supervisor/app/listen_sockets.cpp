@@ -131,19 +131,23 @@ std::string ListenSocket::trouble() const {
     return trouble_;
 }
 
-Expected<void, ListenTrouble> ListenSocket::open_address() {
-    const bool datagram = spec_.type == conf::SocketType::datagram;
-    const auto& address = spec_.address;
-    auto socket = os::listen_on({address.host, address.port, datagram, spec_.backlog});
-    if (!socket) {
-        const bool taken = socket.error().number == EADDRINUSE;
-        std::string remark = taken ? who(os::find_port_holder(address.port, datagram)) : "";
-        if (socket.error().number == EADDRNOTAVAIL) remark = "no address of this machine";
-        if (socket.error().number == EACCES) {
-            remark = "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE";
-        }
-        return failed(socket.error(), remark);
+Expected<base::Fd, ListenTrouble> open_internet_address(const conf::ListenAddress& address,
+                                                        bool datagram, int backlog) {
+    auto socket = os::listen_on({address.host, address.port, datagram, backlog});
+    if (socket) return std::move(*socket);
+    const bool taken = socket.error().number == EADDRINUSE;
+    std::string remark = taken ? who(os::find_port_holder(address.port, datagram)) : "";
+    if (socket.error().number == EADDRNOTAVAIL) remark = "no address of this machine";
+    if (socket.error().number == EACCES) {
+        remark = "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE";
     }
+    return failed(socket.error(), remark);
+}
+
+Expected<void, ListenTrouble> ListenSocket::open_address() {
+    auto socket = open_internet_address(spec_.address, spec_.type == conf::SocketType::datagram,
+                                        spec_.backlog);
+    if (!socket) return Unexpected<ListenTrouble>{std::move(socket.error())};
     owned_ = std::move(*socket);
     return {};
 }

@@ -89,6 +89,11 @@ private:
     std::string trouble_;
 };
 
+// A socket of TCP or UDP at an address that is no path; blocking.  On any thread but the loop's,
+// for who has the address already is looked for in all of /proc.
+Expected<base::Fd, ListenTrouble> open_internet_address(const conf::ListenAddress& address,
+                                                        bool datagram, int backlog);
+
 using ListenSocketPtr = std::shared_ptr<ListenSocket>;
 
 // All of them, by what the configuration says.

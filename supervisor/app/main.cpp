@@ -55,6 +55,7 @@ Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int e
                               .read = {},
                               .glob = {},
                               .look = look,
+                              .is_public = conf::is_public,
                               .scaled = {},
                               .sources = sources});
     if (!config) return refuse(conf::format_errors(config.error()), exit_code);

@@ -17,6 +17,7 @@
 #include "conf/local_zone.h"
 #include "supervisor/app/access_rules.h"
 #include "supervisor/app/configurer.h"
+#include "supervisor/app/control_ports.h"
 #include "supervisor/app/control_socket.h"
 #include "supervisor/app/doctor.h"
 #include "supervisor/app/event_handlers.h"
@@ -473,6 +474,10 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
 
         AccessRules access{**loop, config.control,
                            [&](const std::string& text) { own_log.warn(text); }};
+        ControlPorts ports{**loop,
+                           {.info = [&](const std::string& text) { own_log.info(text); },
+                            .warn = [&](const std::string& text) { own_log.warn(text); }}};
+        ports.set(config.control);
         PidWatch pids{**loop, host, events, config.supervisor.pids_warn};
         ControlSocket control_socket{**loop, files,
                                      [&](const std::string& text) { own_log.warn(text); }};
@@ -490,7 +495,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                          control_socket.why_no_state().value_or(machine.why_no_state);
                      return examine(machine, *tracking, control_socket.finding(),
                                     host.no_more_cgroups(), roster, pids.ask(), pids.warn(),
-                                    own_log.trouble(), sockets, access.list());
+                                    own_log.trouble(), sockets, access.list(), ports.findings());
                  }}};
         host.on_unexamined([&] { sampler.sample([](const control::Sample&) {}); });
         GuardWatch guards{**loop, host, roster, sampler};
@@ -521,19 +526,24 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                      watched_files.follow_roster();
                      set_handlers(now);
                      access.set(now.control);
+                     ports.set(now.control);
                  }},
             config,
             std::move(sources)};
         control::ThreadLogSource logs{**loop, **output, own_log};
-        control::Server server{{.loop = **loop,
-                                .roster = roster,
-                                .host = host,
-                                .processes = sampler,
-                                .logs = logs,
-                                .config = configurer,
-                                .own_uid = getuid(),
-                                .access = access.list()},
-                               [&](const std::string& trouble) { own_log.warn(trouble); }};
+        const control::World world{
+            .loop = **loop,
+            .roster = roster,
+            .host = host,
+            .processes = sampler,
+            .logs = logs,
+            .config = configurer,
+            .own_uid = getuid(),
+            .access = access.list(),
+            .remote = ports.access(),
+            .on_wrong_token = [&](const control::Peer& peer) { ports.tell_wrong_token(peer); }};
+        control::Server server{world, [&](const std::string& trouble) { own_log.warn(trouble); }};
+        access.on_change([&] { server.review(); });
         if (const auto listening = server.start(files->take_listener()); !listening) {
             return refused(listening.error().text());
         }
@@ -596,6 +606,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
         }
         traces.stay();
         control_socket.watch([&](base::Fd fd) { return server.move_to(std::move(fd)); });
+        ports.start(world);
         release_startup_memory();
         roster.start_autostart();
         // Once more when the first programs are up: starting many leaves holes in the heap.
@@ -606,6 +617,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
         settled.start(kSettled);
         (*loop)->run();
         control_socket.stop();
+        ports.stop();
         server.stop();
         // What could not be killed is the next one's to know of.
         files->remove(os::have_children());

@@ -267,10 +267,13 @@ std::optional<Refusal> objection(const World& world, const core::Instance& insta
                         "'reevectl start " + name + "' starts it");
     }
     if (const auto other = world.attached->find(instance.slot()); other != world.attached->end()) {
-        return conflict("uid " + std::to_string(other->second.uid) + " (pid " +
-                            std::to_string(other->second.pid) + ") is attached to " + name +
-                            " already",
-                        "one at a time types; 'reevectl logs -f " + name + "' shows its output");
+        const core::Actor& who = other->second;
+        return conflict(
+            (who.via == core::Actor::Via::token
+                 ? core::describe(who)
+                 : "uid " + std::to_string(who.uid) + " (pid " + std::to_string(who.pid) + ")") +
+                " is attached to " + name + " already",
+            "one at a time types; 'reevectl logs -f " + name + "' shows its output");
     }
     return std::nullopt;
 }

@@ -30,11 +30,10 @@ api::ResponseHead head_of(int status, std::string_view content_type) {
 
 }  // namespace
 
-Connection::Connection(loop::Loop& loop, const Limits& limits, const os::PeerCredentials& peer,
-                       const Handler& handler)
+Connection::Connection(loop::Loop& loop, const Limits& limits, Peer peer, const Handler& handler)
     : loop_{loop},
       limits_{limits},
-      peer_{peer},
+      peer_{std::move(peer)},
       handler_{handler},
       stream_{loop},
       timer_{loop, [this] { on_deadline(); }},
@@ -78,6 +77,12 @@ std::optional<std::chrono::milliseconds> Connection::idle_since() {
 
 std::uint64_t Connection::answers() const {
     return endless_ || (busy_ && request().method == "POST") ? 0 : answers_;
+}
+
+void Connection::dismiss() {
+    dismissed_ = true;
+    // What it has been answered it may still read.
+    if (busy_ ? endless_ : stream_.queued_bytes() == 0) close();
 }
 
 void Connection::flush() {
@@ -143,7 +148,7 @@ void Connection::write(std::string bytes) {
 // Does all that can be done now.
 void Connection::advance() {
     std::size_t taken = 0;
-    while (!closed_ && !busy_ && !lingering_ && taken < input_.size() &&
+    while (!closed_ && !busy_ && !lingering_ && !dismissed_ && taken < input_.size() &&
            stream_.queued_bytes() == 0) {
         taken += parser_.feed(std::string_view{input_}.substr(taken));
         switch (parser_.phase()) {
@@ -169,7 +174,8 @@ void Connection::advance() {
     // An idle client costs no buffer.
     if (input_.empty() || lingering_) std::string{}.swap(input_);
 
-    if (client_done_ && !busy_ && !lingering_ && stream_.queued_bytes() == 0) begin_linger();
+    const bool is_last = client_done_ || dismissed_;
+    if (is_last && !busy_ && !lingering_ && stream_.queued_bytes() == 0) begin_linger();
     // Reading goes on while a request is under way, since only so a client that hangs up is
     // noticed.
     if (input_.size() > limits_.ahead) {
@@ -206,6 +212,10 @@ void Connection::reply(int status, std::string_view content_type, std::string_vi
 void Connection::refuse(const Refusal& refusal) {
     api::ResponseHead head = head_of(refusal.code.http_status, api::kJsonType);
     if (!refusal.allow.empty()) head.more.push_back({"Allow", refusal.allow});
+    // RFC 9110, 11.6.1: such an answer must say how.
+    if (head.status == api::kUnauthorized.http_status) {
+        head.more.push_back({"WWW-Authenticate", "Bearer"});
+    }
     write_reply(std::move(head), api::to_json(api::ErrorBody{std::string{refusal.code.word},
                                                              refusal.message, refusal.hint}));
 }
@@ -214,7 +224,7 @@ void Connection::write_reply(api::ResponseHead head, std::string_view body) {
     if (!busy_ || streaming_) return;
     const bool newline = !body.empty() && body.back() != '\n';
     head.content_length = body.size() + (newline ? 1 : 0);
-    head.keep_alive = request().keep_alive;
+    head.keep_alive = keeps_alive();
     std::string bytes = api::write_head(head);
     if (request().method != "HEAD") {
         bytes.reserve(bytes.size() + *head.content_length);
@@ -230,7 +240,7 @@ void Connection::begin_stream(std::string_view content_type, Length length) {
     api::ResponseHead head = head_of(200, content_type);
     // RFC 9112, 6.1: only who speaks HTTP/1.1 is sent chunks.
     unframed_ = head.until_close = !request().takes_chunks;
-    head.keep_alive = request().keep_alive && !unframed_;
+    head.keep_alive = keeps_alive() && !unframed_;
     head.more.push_back({"Cache-Control", "no-store"});
     write(api::write_head(head));
     streaming_ = true;
@@ -264,7 +274,7 @@ void Connection::switch_protocols(std::string_view protocol) {
 
 // The reply is written.  We may be deep inside the job that wrote it, so that goes later.
 void Connection::answered() {
-    const bool keep = !std::exchange(unframed_, false) && request().keep_alive;
+    const bool keep = !std::exchange(unframed_, false) && keeps_alive();
     switched_ = false;
     ++answers_;
     busy_ = false;

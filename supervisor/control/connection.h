@@ -13,7 +13,6 @@
 #include "supervisor/loop/loop.h"
 #include "supervisor/loop/stream.h"
 #include "supervisor/loop/timer.h"
-#include "supervisor/os/unix_socket.h"
 
 namespace reeve::control {
 
@@ -36,8 +35,7 @@ struct Limits {
 // looked at before the client has taken the reply to the last.
 class Connection final : private Exchange {
 public:
-    Connection(loop::Loop& loop, const Limits& limits, const os::PeerCredentials& peer,
-               const Handler& handler);
+    Connection(loop::Loop& loop, const Limits& limits, Peer peer, const Handler& handler);
 
     // Called once, when the connection is of no use any more; must not destroy it there and then.
     void on_closed(std::function<void()> callback) { on_closed_ = std::move(callback); }
@@ -61,6 +59,12 @@ public:
     // Hangs up on it.
     void drop() { close(); }
 
+    // Hangs up on it as soon as it has the answer to a question that it has asked.
+    void dismiss();
+
+    // Of a stream that goes on until somebody ends it; else null.
+    const Exchange* endless() const { return busy_ && endless_ ? this : nullptr; }
+
 private:
     // What the timer is for.
     enum class Awaiting {
@@ -73,7 +77,7 @@ private:
     };
 
     const api::Request& request() const override { return parser_.request(); }
-    const os::PeerCredentials& peer() const override { return peer_; }
+    const Peer& peer() const override { return peer_; }
     void reply(int status, std::string_view content_type, std::string_view body) override;
     void refuse(const Refusal& refusal) override;
     void begin_stream(std::string_view content_type, Length length) override;
@@ -81,6 +85,8 @@ private:
     void end_stream() override;
     void switch_protocols(std::string_view protocol) override;
     bool has_room() const override { return stream_.queued_bytes() < limits_.queued; }
+
+    bool keeps_alive() const { return request().keep_alive && !dismissed_; }
 
     void on_data(std::string_view bytes);
     void on_end(int error);
@@ -101,7 +107,7 @@ private:
 
     loop::Loop& loop_;
     const Limits& limits_;
-    os::PeerCredentials peer_;
+    Peer peer_;
     const Handler& handler_;
     std::function<void()> on_closed_;
 
@@ -123,6 +129,7 @@ private:
     bool continued_ = false;    // "100 Continue" was sent for this request
     bool client_done_ = false;  // it has closed its side
     bool gone_ = false;         // and the other one too
+    bool dismissed_ = false;    // nothing is answered after this request
     bool lingering_ = false;    // the last reply is written
     bool shut_ = false;         // and our side is closed
     bool closed_ = false;

@@ -21,6 +21,8 @@ std::string_view name_of(core::Actor::Via via) {
     switch (via) {
         case core::Actor::Via::control:
             return "control";
+        case core::Actor::Via::token:
+            return "token";
         case core::Actor::Via::signal:
             return "signal";
         case core::Actor::Via::guard:
@@ -33,6 +35,15 @@ std::string_view name_of(core::Actor::Via via) {
             return "reeve";
     }
     return "reeve";
+}
+
+// Over TCP there is no uid to tell of, and elsewhere no address.
+Json uid_of(const core::Actor& actor) {
+    return actor.via == core::Actor::Via::token ? Json(nullptr) : Json(actor.uid);
+}
+
+Json address_of(const core::Actor& actor) {
+    return actor.address.empty() ? Json(nullptr) : Json(actor.address);
 }
 
 Json data_of(const core::event::StateChanged& body) {
@@ -133,8 +144,9 @@ Json data_of(const core::event::Pids& body) {
 Json data_of(const core::event::Requested& body) {
     return {{"request", body.verb},
             {"via", name_of(body.actor.via)},
-            {"uid", body.actor.uid},
+            {"uid", uid_of(body.actor)},
             {"pid", number_or_null(std::int64_t{body.actor.pid})},
+            {"address", address_of(body.actor)},
             {"reason", body.reason.empty() ? Json(nullptr) : Json(body.reason)}};
 }
 
@@ -146,8 +158,9 @@ Json data_of(const core::event::ConfigApplied& body) {
             {"stopped", body.stopped},
             {"what", body.what},
             {"via", name_of(body.actor.via)},
-            {"uid", body.actor.uid},
-            {"pid", number_or_null(std::int64_t{body.actor.pid})}};
+            {"uid", uid_of(body.actor)},
+            {"pid", number_or_null(std::int64_t{body.actor.pid})},
+            {"address", address_of(body.actor)}};
 }
 
 Json data_of(const core::event::SupervisorStarted& body) {

@@ -14,6 +14,14 @@
 // Between the connections, which know HTTP and no call, and the calls, which know no socket.
 namespace reeve::control {
 
+// Who is at the other end of a connection, as of when it came.
+struct Peer {
+    os::PeerCredentials credentials{};  // of the Unix socket's
+    std::string address{};              // of TCP's: "127.0.0.1:53122"; empty: it is the former
+
+    bool is_remote() const { return !address.empty(); }
+};
+
 // One request and the answer to it: either reply() or refuse() once, or begin_stream() or
 // switch_protocols(), send()s and end_stream().  Ends when its Job is destroyed.  None of these
 // calls back from inside.
@@ -23,7 +31,7 @@ public:
 
     // Both until the answer is complete.
     virtual const api::Request& request() const = 0;
-    virtual const os::PeerCredentials& peer() const = 0;
+    virtual const Peer& peer() const = 0;
 
     virtual void reply(int status, std::string_view content_type, std::string_view body) = 0;
     virtual void refuse(const Refusal& refusal) = 0;

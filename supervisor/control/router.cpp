@@ -29,9 +29,9 @@ constexpr Row kRows[] = {
     {"/v1/config/apply", false, Call::config_apply, Role::admin},
     {"/v1/shutdown", false, Call::shutdown, Role::admin},
     {"/v1/upgrade", false, std::nullopt, Role::admin},
-    {"/livez", true, Call::livez, Role::viewer},
-    {"/readyz", true, Call::readyz, Role::viewer},
-    {"/metrics", true, Call::metrics, Role::viewer},
+    {"/livez", true, Call::livez, Role::viewer, true},
+    {"/readyz", true, Call::readyz, Role::viewer, true},
+    {"/metrics", true, Call::metrics, Role::viewer, true},
     {"/", true, std::nullopt, Role::viewer},
 };
 
@@ -82,7 +82,7 @@ Expected<Route, Refusal> route(std::string_view method, const std::vector<std::s
                                         std::nullopt,
                                         {}}};
         }
-        return Route{*row.call, row.needed, std::string{target}};
+        return Route{*row.call, row.needed, std::string{target}, row.without_token};
     }
     return Unexpected<Refusal>{{api::kNotFound,
                                 "there is no " + joined(segments),

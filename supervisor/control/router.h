@@ -44,7 +44,8 @@ enum class Call {
 struct Route {
     Call call;
     Role needed;
-    std::string target;  // of /v1/programs/TARGET/…, decoded; else empty
+    std::string target;          // of /v1/programs/TARGET/…, decoded; else empty
+    bool without_token = false;  // it is answered over TCP whoever asks
 };
 
 // What a client is told instead of an answer.
@@ -61,6 +62,7 @@ struct Row {
     bool get;                  // else POST
     std::optional<Call> call;  // nullopt: of the API, but not in this version
     Role needed;
+    bool without_token = false;
 };
 std::span<const Row> rows();
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "supervisor/os/listen_socket.h"
+
 namespace reeve::control {
 
 namespace {
@@ -18,6 +20,18 @@ constexpr std::chrono::milliseconds kGrace{20};
 
 // Who has had no more answers than that is not greedy: it has come with one question.
 constexpr std::uint64_t kModest = 1;
+
+base::OsExpected<Peer> peer_of(int fd) {
+    if (os::is_internet_socket(fd)) {
+        os::prepare_connection(fd);
+        std::string address = os::peer_address(fd);
+        // Whoever has hung up by now will not be answered.
+        return Peer{.address = address.empty() ? "an unknown address" : std::move(address)};
+    }
+    auto credentials = os::peer_credentials(fd);
+    if (!credentials) return Unexpected<base::OsError>{credentials.error()};
+    return Peer{.credentials = *std::move(credentials)};
+}
 
 }  // namespace
 
@@ -57,6 +71,27 @@ void Server::stop() {
     closed_.clear();
 }
 
+void Server::retire() {
+    listener_.close();
+    room_.stop();
+    waiting_.reset();
+    for (Connection* const one : all()) one->dismiss();
+}
+
+void Server::review() {
+    for (Connection* const one : all()) {
+        const Exchange* const stream = one->endless();
+        if (stream && refuse_peer(world_, *stream)) one->drop();
+    }
+}
+
+// They may go while each is dealt with.
+std::vector<Connection*> Server::all() const {
+    std::vector<Connection*> all;
+    for (const auto& [connection, owner] : connections_) all.push_back(connection);
+    return all;
+}
+
 void Server::accept(base::Fd fd) {
     if (connections_.size() < limits_.connections || make_room()) {
         (void)admit(std::move(fd));
@@ -90,12 +125,13 @@ void Server::look_for_room() {
 }
 
 Connection* Server::admit(base::Fd fd) {
-    const auto peer = os::peer_credentials(fd.get());
+    auto peer = peer_of(fd.get());
     if (!peer) {
         if (on_trouble_) on_trouble_("control socket: " + peer.error().text());
         return nullptr;
     }
-    auto connection = std::make_unique<Connection>(world_.loop, limits_, *peer, handler_);
+    auto connection =
+        std::make_unique<Connection>(world_.loop, limits_, std::move(*peer), handler_);
     Connection* const key = connection.get();
     connection->on_closed([this, key] {
         const auto found = connections_.find(key);

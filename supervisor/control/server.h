@@ -14,7 +14,8 @@
 
 namespace reeve::control {
 
-// The control API on a Unix socket.  Without clients it costs a descriptor and does nothing.
+// The control API on a Unix socket, or on TCP: each by a server of its own, so that no crowd on the
+// one ever takes the room of the other.  Without clients it costs a descriptor and does nothing.
 class Server {
 public:
     // `on_trouble` is told, for the log, what keeps clients from being served.
@@ -23,7 +24,8 @@ public:
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    // `listening` as os::listen_at() made it.  The socket's file stays the caller's.
+    // `listening` as os::listen_at() or os::listen_on() made it.  A socket's file stays the
+    // caller's.
     base::OsExpected<void> start(base::Fd listening);
 
     // Listens there instead; those who are connected stay.
@@ -33,6 +35,12 @@ public:
     // up on everybody.
     void stop();
 
+    // No more clients; those that are there get the answers to what they have asked.
+    void retire();
+
+    // What the peers may has changed: hangs up on those that listen to what they may not any more.
+    void review();
+
     std::size_t connections() const { return connections_.size(); }
 
 private:
@@ -40,6 +48,7 @@ private:
     Connection* admit(base::Fd fd);
     void turn_away(base::Fd fd);
     bool make_room();
+    std::vector<Connection*> all() const;
     void look_for_room();
 
     World world_;

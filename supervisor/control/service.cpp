@@ -223,8 +223,10 @@ void shut_down(World& world, Exchange& exchange) {
     }
     const bool again = world.roster.shutdown().under_way();
     const core::Actor actor = actor_of(exchange);
-    std::string reason =
-        "asked to by uid " + std::to_string(actor.uid) + " (pid " + std::to_string(actor.pid) + ")";
+    std::string reason = "asked to by " + (actor.via == core::Actor::Via::token
+                                               ? core::describe(actor)
+                                               : "uid " + std::to_string(actor.uid) + " (pid " +
+                                                     std::to_string(actor.pid) + ")");
     if (asked->reason && !asked->reason->empty()) reason += ": " + *asked->reason;
     world.roster.shut_down(std::move(reason), actor);
 
@@ -246,6 +248,12 @@ void ready(const World& world, Exchange& exchange) {
         text += (text.empty() ? "not ready: " : ", ") + name;
     }
     exchange.reply(text.empty() ? 200 : 503, api::kTextType, text.empty() ? "ready" : text);
+}
+
+std::string own_host_name() {
+    char name[256] = {};
+    ::gethostname(name, sizeof name - 1);
+    return name;
 }
 
 // What a call that takes no parameters says to those it gets.
@@ -323,19 +331,33 @@ std::unique_ptr<Job> call(World& world, Exchange& exchange, const Route& route) 
 
 }  // namespace
 
-std::unique_ptr<Job> serve(World& world, Exchange& exchange) {
-    const Role role = role_of(exchange.peer(), world.own_uid, world.access);
+std::optional<Refusal> refuse_peer(const World& world, const Exchange& exchange) {
     const auto found = route(exchange.request().method, exchange.request().segments);
+    if (exchange.peer().is_remote()) {
+        if (found && found->without_token) return std::nullopt;
+        return refuse_remote(exchange.request(), world.remote, own_host_name());
+    }
+    const os::PeerCredentials& peer = exchange.peer().credentials;
+    const Role role = role_of(peer, world.own_uid, world.access);
     const Role needed = found ? found->needed : Role::viewer;
-    if (role < needed) {
-        exchange.refuse({api::kNotPermitted,
-                         "uid " + std::to_string(exchange.peer().uid) + " lacks the role " +
-                             std::string{name_of(needed)} +
-                             (role == Role::none ? "" : ", being " + std::string{name_of(role)}),
-                         "[control] access gives it; root and the user that reeve runs as have all",
-                         {}});
+    if (role >= needed) return std::nullopt;
+    return Refusal{api::kNotPermitted,
+                   "uid " + std::to_string(peer.uid) + " lacks the role " +
+                       std::string{name_of(needed)} +
+                       (role == Role::none ? "" : ", being " + std::string{name_of(role)}),
+                   "[control] access gives it; root and the user that reeve runs as have all",
+                   {}};
+}
+
+std::unique_ptr<Job> serve(World& world, Exchange& exchange) {
+    if (const auto refusal = refuse_peer(world, exchange)) {
+        const bool is_wrong = refusal->code.word == api::kUnauthorized.word &&
+                              exchange.request().header("authorization").has_value();
+        if (is_wrong && world.on_wrong_token) world.on_wrong_token(exchange.peer());
+        exchange.refuse(*refusal);
         return nullptr;
     }
+    const auto found = route(exchange.request().method, exchange.request().segments);
     if (!found) {
         exchange.refuse(found.error());
         return nullptr;
@@ -356,7 +378,10 @@ Expected<std::vector<core::Instance*>, Refusal> select(const World& world,
 }
 
 core::Actor actor_of(const Exchange& exchange) {
-    return {core::Actor::Via::control, exchange.peer().uid, exchange.peer().pid};
+    const Peer& peer = exchange.peer();
+    if (peer.is_remote()) return {.via = core::Actor::Via::token, .address = peer.address};
+    return {
+        .via = core::Actor::Via::control, .uid = peer.credentials.uid, .pid = peer.credentials.pid};
 }
 
 }  // namespace reeve::control

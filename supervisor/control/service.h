@@ -2,8 +2,10 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "supervisor/control/exchange.h"
 #include "supervisor/control/log_source.h"
 #include "supervisor/control/process_source.h"
+#include "supervisor/control/remote.h"
 #include "supervisor/control/status.h"
 #include "supervisor/core/host.h"
 #include "supervisor/core/roster.h"
@@ -29,7 +32,10 @@ struct World {
     LogSource& logs;
     ConfigSource& config;
     uid_t own_uid = 0;
-    const AccessList& access;  // as of now
+    const AccessList& access;    // as of now
+    const RemoteAccess& remote;  // the same
+    // Told of a peer that came over TCP with a wrong token.
+    std::function<void(const Peer&)> on_wrong_token{};
     // Who types at which instance, by its slot; one at a time.
     std::shared_ptr<std::map<std::uint32_t, core::Actor>> attached =
         std::make_shared<std::map<std::uint32_t, core::Actor>>();
@@ -40,6 +46,9 @@ struct World {
 // Finds out which call it is and whether the peer may, and answers it.  The answer refers to
 // `world` until it is complete.
 std::unique_ptr<Job> serve(World& world, Exchange& exchange);
+
+// What keeps the peer from what it asks for; nullopt: nothing.
+std::optional<Refusal> refuse_peer(const World& world, const Exchange& exchange);
 
 // The instances that a target names, or what to tell who named it.
 Expected<std::vector<core::Instance*>, Refusal> select(const World& world,

@@ -18,10 +18,20 @@ std::string pid_and_run(std::int32_t pid, std::uint64_t run) {
     return " (pid " + std::to_string(pid) + ", run " + std::to_string(run) + ")";
 }
 
+std::string in_seconds(double seconds) {
+    // One digit behind the point is what a person reads; std::to_string() would give six.
+    const auto tenths = static_cast<long long>(seconds * 10 + 0.5);
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + "s";
+}
+
+}  // namespace
+
 std::string describe(const Actor& actor) {
     switch (actor.via) {
         case Actor::Via::control:
             return "uid " + std::to_string(actor.uid) + ", pid " + std::to_string(actor.pid);
+        case Actor::Via::token:
+            return actor.address + " (token)";
         case Actor::Via::signal:
             return "a signal";
         case Actor::Via::guard:
@@ -35,14 +45,6 @@ std::string describe(const Actor& actor) {
     }
     return {};
 }
-
-std::string in_seconds(double seconds) {
-    // One digit behind the point is what a person reads; std::to_string() would give six.
-    const auto tenths = static_cast<long long>(seconds * 10 + 0.5);
-    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + "s";
-}
-
-}  // namespace
 
 std::string_view name_of(const Event::Body& body) {
     return std::visit(

@@ -19,11 +19,23 @@ namespace reeve::core {
 
 // Who asked for something.  `uid` as SO_PEERCRED gave it, or reeve's own for a signal.
 struct Actor {
-    enum class Via { control, signal, guard, dependency, watch, reeve };
+    enum class Via {
+        control,  // the Unix socket
+        token,    // TCP, where whoever has the token counts as an admin
+        signal,
+        guard,
+        dependency,
+        watch,
+        reeve,
+    };
     Via via = Via::reeve;
     std::uint32_t uid = 0;
     std::int32_t pid = 0;
+    std::string address{};  // only for `token`: "127.0.0.1:53122"
 };
+
+// "uid 1000, pid 77", "127.0.0.1:53122 (token)", "its guard"
+std::string describe(const Actor& actor);
 
 namespace event {
 

@@ -30,9 +30,12 @@ std::string ahead(Duration duration) {
 }
 
 std::string asked_by(const Instance::Request& request, model::WallTime wall_now) {
-    std::string text = request.actor.via == Actor::Via::control
-                           ? "by uid " + std::to_string(request.actor.uid)
-                           : std::string{"by reeve"};
+    std::string text = "by reeve";
+    if (request.actor.via == Actor::Via::control) {
+        text = "by uid " + std::to_string(request.actor.uid);
+    } else if (request.actor.via == Actor::Via::token) {
+        text = "by " + describe(request.actor);
+    }
     if (request.verb == "reset") text = "reset " + text;
     const auto ago = std::chrono::duration_cast<Duration>(wall_now - request.at);
     return text + " " + brief(ago) + " ago";

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -152,6 +153,45 @@ pid_t find_port_holder(std::uint16_t port, bool datagram) {
         }
     }
     return holder;
+}
+
+bool is_internet_socket(int fd) {
+    int domain = AF_UNSPEC;
+    socklen_t size = sizeof domain;
+    if (::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return false;
+    return domain == AF_INET || domain == AF_INET6;
+}
+
+std::string peer_address(int fd) {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+    char text[INET6_ADDRSTRLEN] = {};
+    if (storage.ss_family == AF_INET) {
+        const auto& ip4 = reinterpret_cast<const sockaddr_in&>(storage);
+        ::inet_ntop(AF_INET, &ip4.sin_addr, text, sizeof text);
+        return std::string{text} + ":" + std::to_string(ntohs(ip4.sin_port));
+    }
+    if (storage.ss_family != AF_INET6) return {};
+    const auto& ip6 = reinterpret_cast<const sockaddr_in6&>(storage);
+    const std::string port = ":" + std::to_string(ntohs(ip6.sin6_port));
+    if (IN6_IS_ADDR_V4MAPPED(&ip6.sin6_addr)) {
+        ::inet_ntop(AF_INET, &ip6.sin6_addr.s6_addr[12], text, sizeof text);
+        return text + port;
+    }
+    ::inet_ntop(AF_INET6, &ip6.sin6_addr, text, sizeof text);
+    return "[" + std::string{text} + "]" + port;
+}
+
+void prepare_connection(int fd) {
+    const auto set = [fd](int level, int option, int value) {
+        ::setsockopt(fd, level, option, &value, sizeof value);
+    };
+    set(IPPROTO_TCP, TCP_NODELAY, 1);
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, 60);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, 15);
+    set(IPPROTO_TCP, TCP_KEEPCNT, 4);
 }
 
 }  // namespace reeve::os

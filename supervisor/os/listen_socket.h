@@ -27,4 +27,15 @@ base::OsExpected<base::Fd> listen_on(const InternetAddress& address);
 // and we are not root).  Looks through all of /proc, which takes its time.
 pid_t find_port_holder(std::uint16_t port, bool datagram);
 
+// Whether it is a socket of the Internet's, and not a Unix one.
+bool is_internet_socket(int fd);
+
+// Who is at the other end: "127.0.0.1:53122", "[::1]:53122"; empty: it has gone.  IPv4 that came to
+// a socket for both is IPv4.
+std::string peer_address(int fd);
+
+// For a connection of questions and answers: what is written goes at once, and a peer whose machine
+// has vanished is noticed within some minutes.
+void prepare_connection(int fd);
+
 }  // namespace reeve::os

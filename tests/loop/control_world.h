@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -278,7 +280,7 @@ public:
         roster = std::make_unique<core::Roster>(
             host, events, config, core::Roster::Settings{.exit_on = {}, .stop_timeout = 25s});
         server = std::make_unique<control::Server>(
-            control::World{*loop, *roster, host, processes, logs, configs, own_uid, access},
+            control::World{*loop, *roster, host, processes, logs, configs, own_uid, access, remote},
             [this](const std::string& text) { troubles.push_back(text); }, limits);
 
         char pattern[] = "/tmp/reeve-control-XXXXXX";
@@ -342,6 +344,7 @@ public:
     }
 
     control::AccessList access;
+    control::RemoteAccess remote;
     std::unique_ptr<loop::Loop> loop;
     FakeHost host;
     core::EventLog events;
@@ -410,6 +413,16 @@ public:
         REQUIRE(world.until([&] {
             return ::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
         }));
+    }
+    // Over TCP, on this machine.
+    Client(World& world, std::uint16_t port) : world_{world} {
+        fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(port);
+        REQUIRE(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+        ::fcntl(fd_, F_SETFL, O_NONBLOCK);
     }
     ~Client() { close(); }
     Client(const Client&) = delete;

@@ -477,11 +477,13 @@ TEST_CASE("every answer of a real reeve is what the OpenAPI file says, and none 
     CHECK(caller.call(shutdown, {.target = shutdown.path}).status == 202);
     CHECK(reeve.wait_for_end() == 0);
 
-    // What the file promises was seen, but for what it takes another user, or a lack of threads.
+    // What the file promises was seen, but for what it takes another user, TCP, or a lack of
+    // threads.
     for (const Operation& operation : operations()) {
         for (const auto& [status, response] : operation["responses"].items()) {
             const std::string id = operation.id();
-            if (status == "default" || status == "403") continue;
+            if (status == "default" || status == "401" || status == "403" || status == "421")
+                continue;
             if ((id == "getZombies" && status == "503") || (status == "409" && id != "attach") ||
                 (id == "scale" && status == "422") || (id == "readyz" && status == "200") ||
                 ((id == "stop" || id == "signal") && status == "503"))
@@ -512,6 +514,56 @@ TEST_CASE("who has no role is refused every call of the OpenAPI file alike") {
         const Json body = Json::parse(result.out.substr(0, end));
         CHECK(complaints(body, schema_of("Error")) == Strings{});
         CHECK(body["error"]["code"] == "not_permitted");
+    }
+    CHECK(reeve.program("web").run == 1);
+    CHECK(reeve.program("web").desired == "up");
+}
+
+TEST_CASE("over TCP every call of the OpenAPI file that takes a token is refused as it says") {
+    const Directory directory;
+    const std::string token = directory.write("token", "0123456789abcdef\n", 0600);
+    const int port = free_port();
+    Reeve reeve{directory, "[control]\nlisten = '127.0.0.1:" + std::to_string(port) +
+                               "'\ntoken_file = '" + token +
+                               "'\n[program.web]\ncommand = 'sleep 86400'\n"};
+    reeve.wait_for_state("web", "running");
+    reeve.wait_until_said("control: answers at");
+    const auto ask = [&](const Operation& operation, const std::string& headers) {
+        Answer answer;
+        api::ResponseParser parser{[&](std::string_view bytes) { answer.body += bytes; }};
+        parser.feed(ask_tcp(port, operation.method + " " + at(operation, "web") +
+                                      " HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n" +
+                                      headers + "\r\n"));
+        parser.finish();
+        REQUIRE(parser.phase() == api::ResponseParser::Phase::complete);
+        answer.status = parser.response().status;
+        answer.headers = parser.response().headers;
+        return answer;
+    };
+    const std::string bearer = "Authorization: Bearer 0123456789abcdef\r\n";
+    for (const Operation& operation : operations()) {
+        CAPTURE(operation.id());
+        const auto refused = [&](int status, const std::string& code, const std::string& headers) {
+            const Answer answer = ask(operation, headers);
+            CHECK(answer.status == status);
+            const Json* const said = operation.response(status);
+            REQUIRE(said);
+            Caller::check(answer, *said);
+            CHECK(Caller::code_of(answer) == code);
+            CHECK(header_of(answer, "www-authenticate") == (status == 401 ? "Bearer" : ""));
+        };
+        if (operation.has("security")) {
+            CHECK_FALSE(operation.names(401));
+            CHECK(ask(operation, "Host: evil.com\r\n").status == 200);
+            continue;
+        }
+        refused(401, "unauthorized", "Host: localhost\r\n");
+        refused(401, "unauthorized", "Host: localhost\r\nAuthorization: Bearer x\r\n");
+        refused(421, "misdirected", "Host: evil.com\r\n" + bearer);
+        if (operation.method == "POST") {
+            refused(403, "not_permitted",
+                    "Host: localhost\r\nOrigin: http://evil.com\r\n" + bearer);
+        }
     }
     CHECK(reeve.program("web").run == 1);
     CHECK(reeve.program("web").desired == "up");

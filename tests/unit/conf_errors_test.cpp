@@ -113,7 +113,7 @@ TEST_CASE("a table or key that isn't ours is refused, with the one that was mean
         {"colour = 1", "1:1: unknown key \"colour\" (the only key outside of tables is include)"},
         {"[control]\ncolour = 1",
          "2:1: unknown key \"colour\" in [control] (the keys here are socket, mode, group, "
-         "access)"},
+         "access, listen, token_file, hosts)"},
         {"[defaults]\nnumprocs = 3",
          "2:1: unknown key \"numprocs\" in [defaults] (did you mean \"instances\"?)"},
         {"[program.a]\ncommand='x'\ncolour = 1",
@@ -129,9 +129,6 @@ TEST_CASE("a table or key that isn't ours is refused, with the one that was mean
 
 TEST_CASE("what other versions have is refused, not ignored") {
     check_rows({
-        {"[control]\nlisten='x'",
-         "2:1: \"listen\" is not supported by this version of reeve (remove it; use the Unix "
-         "socket)"},
         {"[[on_event]]\nevents=['x']\ncommand='x'",
          "2:9: there is no event \"x\" (the events are \"program.state\", \"program.ready\", "
          "\"program.health\", \"program.exit\", \"program.failed\", \"program.hook\", "

@@ -9,6 +9,10 @@ using namespace reeve::conf;
 
 namespace {
 
+// That of the example of token_file.
+constexpr const char* kTokenFile = "/etc/reeve/token";
+constexpr const char* kTokenText = "0123456789abcdef\n";
+
 // A file with `key = value` in the table it belongs to, and otherwise right.
 std::string file_with(const Key& key, std::string_view value) {
     const std::string line = std::string{key.name} + " = " + std::string{value} + "\n";
@@ -79,7 +83,10 @@ TEST_CASE("the table of keys has each once, with a sentence, and what it says is
         CHECK_FALSE(what_it_takes(key).empty());
 
         const std::string env_file = std::filesystem::current_path() / ".env";
-        CHECK(Files{file_with(key, key.example)}.with(env_file, "A=1\n").errors() == "");
+        CHECK(Files{file_with(key, key.example)}
+                  .with(env_file, "A=1\n")
+                  .with(kTokenFile, kTokenText)
+                  .errors() == "");
         if (!key.fallback.empty()) CHECK(Files{file_with(key, key.fallback)}.errors() == "");
         for (const std::string_view word : key.allowed) {
             const bool list = key.type == KeyType::list_of;
@@ -245,7 +252,8 @@ TEST_CASE("each key of reeve itself is told when its value changes") {
         if (key.type == KeyType::environment) continue;
         INFO(key.name);
         const Config plain = Files{""}.good();
-        const Config config = Files{file_with(key, key.example)}.good();
+        const Config config =
+            Files{file_with(key, key.example)}.with(kTokenFile, kTokenText).good();
         const auto found = key.table == Table::supervisor
                                ? differences(plain.supervisor, config.supervisor)
                                : differences(plain.control, config.control);

@@ -68,10 +68,15 @@ TEST_CASE("each kind of event brings its own data, null where there is nothing")
           R"({"current":7000,"limit":8192,"which":"pid_max","near":true})");
     CHECK(data_of(event::Requested{"restart", {core::Actor::Via::guard, 0, 0}}).substr(0, 35) ==
           R"({"request":"restart","via":"guard",)");
-    CHECK(data_of(event::Requested{"restart", {core::Actor::Via::watch, 0, 0}, "a is new"}) ==
-          R"({"request":"restart","via":"watch","uid":0,"pid":null,"reason":"a is new"})");
+    CHECK(
+        data_of(event::Requested{"restart", {core::Actor::Via::watch, 0, 0}, "a is new"}) ==
+        R"({"request":"restart","via":"watch","uid":0,"pid":null,"address":null,"reason":"a is new"})");
     CHECK(data_of(event::Requested{"stop", {core::Actor::Via::control, 1000, 77}}) ==
-          R"({"request":"stop","via":"control","uid":1000,"pid":77,"reason":null})");
+          R"({"request":"stop","via":"control","uid":1000,"pid":77,"address":null,"reason":null})");
+    const core::Actor remote{.via = core::Actor::Via::token, .address = "127.0.0.1:53122"};
+    CHECK(
+        data_of(event::Requested{"stop", remote}) ==
+        R"({"request":"stop","via":"token","uid":null,"pid":null,"address":"127.0.0.1:53122","reason":null})");
     CHECK(data_of(event::SupervisorStarted{"1.0.0", 1, 4}) ==
           R"({"version":"1.0.0","pid":1,"programs":4})");
     CHECK(data_of(event::SupervisorStopping{"SIGTERM", 0}) ==

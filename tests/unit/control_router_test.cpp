@@ -1,3 +1,6 @@
+#include <map>
+#include <set>
+
 #include "supervisor/control/router.h"
 #include "tests/support/catch.h"
 
@@ -115,4 +118,45 @@ TEST_CASE("others have the highest role of all rules that are theirs") {
     CHECK(role(0, 0) == Role::admin);
     access.rules.erase(access.rules.begin());
     CHECK(role(1002, 1002) == Role::none);
+}
+
+TEST_CASE("of each call it is decided who may, and whether it is answered without a token") {
+    // Whoever adds a call decides here too: what a viewer may, everybody on the machine may have
+    // been given, and an operator must not come to run what he likes.
+    const std::map<std::string, Role> decided{
+        {"GET /v1/status", Role::viewer},
+        {"GET /v1/programs/*", Role::viewer},
+        {"GET /v1/programs/*/logs", Role::viewer},
+        {"POST /v1/programs", Role::admin},
+        {"POST /v1/programs/*/remove", Role::admin},
+        {"POST /v1/programs/*/attach", Role::operator_},
+        {"POST /v1/programs/*/start", Role::operator_},
+        {"POST /v1/programs/*/stop", Role::operator_},
+        {"POST /v1/programs/*/restart", Role::operator_},
+        {"POST /v1/programs/*/signal", Role::operator_},
+        {"POST /v1/programs/*/reset", Role::operator_},
+        {"POST /v1/programs/*/reload", Role::operator_},
+        {"POST /v1/programs/*/scale", Role::operator_},
+        {"GET /v1/logs", Role::viewer},
+        {"GET /v1/tree", Role::viewer},
+        {"GET /v1/zombies", Role::viewer},
+        {"GET /v1/doctor", Role::viewer},
+        {"GET /v1/events", Role::viewer},
+        {"POST /v1/config/diff", Role::viewer},
+        {"POST /v1/config/apply", Role::admin},
+        {"POST /v1/shutdown", Role::admin},
+        {"POST /v1/upgrade", Role::admin},
+        {"GET /livez", Role::viewer},
+        {"GET /readyz", Role::viewer},
+        {"GET /metrics", Role::viewer},
+        {"GET /", Role::viewer},
+    };
+    const std::set<std::string_view> open{"/livez", "/readyz", "/metrics"};
+    std::map<std::string, Role> rows;
+    for (const control::Row& row : control::rows()) {
+        CAPTURE(row.path);
+        rows.emplace((row.get ? "GET " : "POST ") + std::string{row.path}, row.needed);
+        CHECK(row.without_token == (row.get && open.contains(row.path)));
+    }
+    CHECK(rows == decided);
 }

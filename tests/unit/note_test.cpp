@@ -15,6 +15,12 @@ TEST_CASE("what was never started says so only when it was not to be") {
     CHECK(it.note("cron") == "autostart = false");
 }
 
+TEST_CASE("what was stopped over TCP says from where") {
+    Rostered it{{a_service("web")}};
+    it.roster->stop(it["web"], {.via = core::Actor::Via::token, .address = "10.0.0.7:53122"});
+    CHECK(it.note("web") == "by 10.0.0.7:53122 (token) 0ms ago");
+}
+
 TEST_CASE("what was stopped says by whom and how long ago") {
     Rostered it{{a_service("web")}};
     it.roster->stop(it["web"], kOperator);

@@ -69,12 +69,14 @@ TEST_CASE("the OpenAPI file has each call of the router with its role, and no ot
             path.replace(star, 1, "{target}");
         served.insert((row.get ? "GET " : "POST ") + path + " for a " +
                       std::string{control::name_of(row.needed)} +
+                      (row.without_token ? ", without a token" : "") +
                       (row.call ? "" : ", not in this version"));
     }
     std::set<std::string> written;
     for (const test::Operation& it : test::operations())
         written.insert(it.method + " " + it.path + " for a " +
                        it["x-reeve-role"].get<std::string>() +
+                       (it.has("security") ? ", without a token" : "") +
                        (it.has("x-reeve-not-in-this-version") ? ", not in this version" : ""));
     CHECK(written == served);
 }
@@ -177,6 +179,10 @@ TEST_CASE("in the OpenAPI file every reference leads somewhere, and every schema
         CHECK_NOTHROW(test::resolved(node));
         used.insert(node["$ref"].get<std::string>());
     });
+    // These are named by what asks for them, and not referred to.
+    for (const Json& choice : test::openapi()["security"])
+        for (const auto& [name, scopes] : choice.items())
+            used.insert("#/components/securitySchemes/" + name);
     for (const auto& [kind, all] : test::openapi()["components"].items())
         for (const auto& [name, component] : all.items()) {
             CAPTURE(kind, name);
