@@ -51,6 +51,8 @@ public:
     }
 
     void diff() {
+        // An error quotes what is wrong, which may be a line of a file that only reeve may read.
+        looks_only_ = role_of(world_, exchange_) < Role::admin;
         world_.config.diff(tie([this](const ConfigPlan& plan) {
             exchange_.reply(200, api::kJsonType, api::to_json(compose(plan)));
         }));
@@ -88,9 +90,18 @@ private:
             if (plan) {
                 then(*plan);
             } else {
-                exchange_.refuse(plan.error());
+                exchange_.refuse(as_told_to_peer(plan.error()));
             }
         });
+    }
+
+    // What `scale` is told of is known already; apply, run and remove take an admin.
+    Refusal as_told_to_peer(const Refusal& refusal) const {
+        if (!looks_only_ || refusal.code.word != api::kBadConfig.word) return refusal;
+        return {refusal.code,
+                "the configuration has errors, and only an admin is told which",
+                "'reevectl diff' tells them to root and to who has the role admin",
+                {}};
     }
 
     // What came of each instance is all there is to say.
@@ -126,7 +137,8 @@ private:
     bool wait_;
     std::optional<conf::Duration> timeout_;
     const std::chrono::milliseconds began_;
-    loop::Timer not_read_;  // within the timeout
+    loop::Timer not_read_;     // within the timeout
+    bool looks_only_ = false;  // and may read no file of reeve's
     bool answered_ = false;
     api::ConfigReply reply_;
     std::unique_ptr<Job> waiting_;

@@ -331,18 +331,22 @@ std::unique_ptr<Job> call(World& world, Exchange& exchange, const Route& route) 
 
 }  // namespace
 
+Role role_of(const World& world, const Exchange& exchange) {
+    if (exchange.peer().is_remote()) return Role::admin;
+    return role_of(exchange.peer().credentials, world.own_uid, world.access);
+}
+
 std::optional<Refusal> refuse_peer(const World& world, const Exchange& exchange) {
     const auto found = route(exchange.request().method, exchange.request().segments);
     if (exchange.peer().is_remote()) {
         if (found && found->without_token) return std::nullopt;
         return refuse_remote(exchange.request(), world.remote, own_host_name());
     }
-    const os::PeerCredentials& peer = exchange.peer().credentials;
-    const Role role = role_of(peer, world.own_uid, world.access);
+    const Role role = role_of(world, exchange);
     const Role needed = found ? found->needed : Role::viewer;
     if (role >= needed) return std::nullopt;
     return Refusal{api::kNotPermitted,
-                   "uid " + std::to_string(peer.uid) + " lacks the role " +
+                   "uid " + std::to_string(exchange.peer().credentials.uid) + " lacks the role " +
                        std::string{name_of(needed)} +
                        (role == Role::none ? "" : ", being " + std::string{name_of(role)}),
                    "[control] access gives it; root and the user that reeve runs as have all",

@@ -47,6 +47,9 @@ struct World {
 // `world` until it is complete.
 std::unique_ptr<Job> serve(World& world, Exchange& exchange);
 
+// Over TCP whoever has the token is an admin, and nobody else gets to ask.
+Role role_of(const World& world, const Exchange& exchange);
+
 // What keeps the peer from what it asks for; nullopt: nothing.
 std::optional<Refusal> refuse_peer(const World& world, const Exchange& exchange);
 

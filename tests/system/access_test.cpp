@@ -102,6 +102,32 @@ TEST_CASE("who lacks a role is told so, and by reevectl with 4") {
     CHECK(reeve.wait_for_end() == 0);
 }
 
+TEST_CASE("a viewer is told what an apply would do, but not what a broken file says") {
+    if (!am_root()) REEVE_SKIP("not root");
+    const Directory directory;
+    Reeve reeve{directory, kToml};
+    reeve.wait_for_state("web", "running");
+    const auto file = [&](const std::string& more) {
+        directory.write("reeve.toml", "[control]\nsocket = \"" + reeve.socket() + "\"\n" +
+                                          std::string{kToml}.substr(sizeof "\n[control]") + more);
+    };
+    file("environment = { GREETING = \"hello\" }\n");
+    const auto plan = ctl_as(reeve, kUsers[1], {"diff"});
+    CHECK(plan.code == 0);
+    CHECK(contains(plan.out, "environment.GREETING"));
+
+    file("stop_signal = \"hunter3\"\n");
+    for (const User* const user : {&kUsers[1], &kUsers[2]}) {
+        const auto refused = ctl_as(reeve, *user, {"diff"});
+        CHECK(refused.code == 1);
+        CHECK(
+            contains(refused.err, "the configuration has errors, and only an admin is told which"));
+        CHECK_FALSE(contains(refused.err, "hunter"));
+    }
+    CHECK(contains(ctl_as(reeve, kUsers[4], {"diff"}).err, "hunter3"));
+    CHECK(reeve.stop() == 0);
+}
+
 TEST_CASE("an apply gives roles and takes them, and a name that there is not is said") {
     if (!am_root()) REEVE_SKIP("not root");
     const Directory directory;
