@@ -86,8 +86,9 @@ public:
 private:
     Pool(int most, bool stay) : most_{most}, stay_{stay} {}
 
-    // Those that exist are busy, or they would have ended, or they stay.
+    // For one task more: those that exist are busy, or about to take one that waits.
     bool have_thread() {
+        if (idle_ > tasks_.size()) return true;
         if (threads_ < most_ && start_thread()) ++threads_;
         return threads_ > 0;
     }
@@ -117,7 +118,11 @@ private:
     void work() {
         std::unique_lock lock{mutex_};
         for (;;) {
-            if (stay_) more_.wait(lock, [this] { return next() != tasks_.end(); });
+            const auto there_is_one = [this] { return next() != tasks_.end(); };
+            ++idle_;
+            stay_ ? more_.wait(lock, there_is_one)
+                  : (void)more_.wait_for(lock, kLinger, there_is_one);
+            --idle_;
             const auto found = next();
             // Whoever has the key of one that waits looks again when he is done.
             if (found == tasks_.end()) break;
@@ -133,6 +138,9 @@ private:
         --threads_;
     }
 
+    // Who asks again and again finds a thread; a supervisor that nobody asks has none too many.
+    static constexpr std::chrono::seconds kLinger{1};
+
     const int most_;
     const bool stay_;
     std::mutex mutex_;
@@ -140,6 +148,7 @@ private:
     std::deque<Task> tasks_;
     std::set<std::string> under_way_;  // keys
     int threads_ = 0;
+    std::size_t idle_ = 0;  // of them
 };
 
 }  // namespace

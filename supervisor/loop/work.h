@@ -15,7 +15,7 @@ public:
     // What the threads are shared with.
     enum class Lane {
         // Calls that may hang: looking a user up, a path on a dead mount.  At most 32 threads,
-        // which exist while there is something to do.
+        // which exist while there is something to do, and a second longer.
         may_hang,
         // As may_hang, of configuration files, and four threads.
         configuration,
