@@ -225,6 +225,8 @@ private:
     std::chrono::steady_clock::time_point last_reap_{};
     loop::Timer wake_;
     loop::Deferred more_to_reap_;
+    loop::Deferred next_launches_;
+    bool turn_is_spent_ = false;  // on launches; next_launches_ begins the next
     loop::Deferred reports_due_;
     std::deque<std::function<void()>> reports_;
 
@@ -232,7 +234,8 @@ private:
     loop::Timer sweep_later_;
     loop::Timer remove_leaves_;
     // Of runs that are over, until they could be taken away.
-    std::vector<std::string> old_leaves_;
+    std::deque<std::string> old_leaves_;
+    std::size_t leaves_to_try_ = 0;  // from the front, before those that have come since
     std::function<void()> examine_;
     std::function<void()> tell_redefined_;
     loop::Deferred redefined_;
