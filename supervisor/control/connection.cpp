@@ -86,7 +86,7 @@ void Connection::dismiss() {
 }
 
 void Connection::flush() {
-    if (job_) job_->resume();
+    if (job_) job_->flush();
 }
 
 // ---- what the client does ------------------------------------------------------------------

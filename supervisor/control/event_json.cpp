@@ -184,4 +184,10 @@ api::Event to_api(const core::Event& event) {
     return out;
 }
 
+const std::string& EventTexts::of(const core::Event& event) {
+    Text& known = texts_[event.seq % texts_.size()];
+    if (known.seq != event.seq) known = {event.seq, api::to_sse(to_api(event))};
+    return known.text;
+}
+
 }  // namespace reeve::control

@@ -11,17 +11,20 @@ namespace {
 class EventJob final : public Job {
 public:
     EventJob(World& world, Exchange& exchange, std::uint64_t last_seen)
-        : world_{world}, exchange_{exchange}, last_sent_{last_seen}, soon_{world.loop, [this] {
+        : world_{world}, exchange_{exchange}, last_sent_{last_seen}, seat_{*world.turns, [this] {
                                                                                send_what_is_due();
                                                                            }} {
-        listener_ = events().subscribe([this](const core::Event&) { soon_.arm(); });
-        soon_.arm();
+        listener_ = events().subscribe([this](const core::Event&) { seat_.ask(); });
+        seat_.ask();
     }
     ~EventJob() override { events().unsubscribe(listener_); }
     EventJob(const EventJob&) = delete;
     EventJob& operator=(const EventJob&) = delete;
 
-    void resume() override { send_what_is_due(); }
+    void resume() override {
+        if (last_sent_ < events().last_seq()) seat_.ask();
+    }
+    void flush() override { send_what_is_due(); }
 
 private:
     core::EventLog& events() { return world_.roster.events(); }
@@ -39,7 +42,7 @@ private:
             }
             for (std::size_t i = last_sent_ + 1 - oldest; i < kept.size() && text.size() < kBatch;
                  ++i) {
-                text += api::to_sse(to_api(kept[i]));
+                text += world_.event_texts->of(kept[i]);
                 last_sent_ = kept[i].seq;
             }
             exchange_.send(text);
@@ -62,7 +65,7 @@ private:
     Exchange& exchange_;
     std::uint64_t last_sent_;
     core::EventLog::ListenerId listener_ = 0;
-    loop::Deferred soon_;  // many events of one turn make one write
+    Turns::Seat seat_;  // many events make one write
 };
 
 }  // namespace

@@ -61,6 +61,9 @@ public:
     // There is room in the stream: send what is due.
     virtual void resume() {}
 
+    // The same where the loop turns no more: all that is due.
+    virtual void flush() { resume(); }
+
     // What came on a connection that has switched protocols.
     virtual void on_input(std::string_view) {}
 };

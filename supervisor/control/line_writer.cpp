@@ -47,19 +47,25 @@ LineWriter::LineWriter(const core::Roster& roster, const std::vector<log::Instan
 }
 
 void LineWriter::refresh() {
-    for (auto& [id, facts] : facts_) {
-        const core::Instance* const there = roster_.instance_at(id);
-        if (!there) continue;
-        const core::Instance& instance = *there;
-        facts.run = instance.run() ? static_cast<std::uint32_t>(instance.run()->number) : 0;
-        facts.pid = instance.run() ? instance.run()->pid : 0;
-        const auto& ends = instance.run_ends();
-        if (ends.empty() || (!facts.ends.empty() && facts.ends.rbegin()->first == ends.back().run))
-            continue;
-        facts.ends.clear();
-        for (const core::Instance::RunEnd& end : ends)
-            facts.ends[static_cast<std::uint32_t>(end.run)] = {end.reason, end.pid};
-    }
+    for (auto& [id, facts] : facts_) refresh(id, facts);
+}
+
+void LineWriter::refresh(log::InstanceId id) {
+    if (const auto known = facts_.find(id); known != facts_.end()) refresh(id, known->second);
+}
+
+void LineWriter::refresh(log::InstanceId id, Facts& facts) const {
+    const core::Instance* const there = roster_.instance_at(id);
+    if (!there) return;
+    const core::Instance& instance = *there;
+    facts.run = instance.run() ? static_cast<std::uint32_t>(instance.run()->number) : 0;
+    facts.pid = instance.run() ? instance.run()->pid : 0;
+    const auto& ends = instance.run_ends();
+    if (ends.empty() || (!facts.ends.empty() && facts.ends.rbegin()->first == ends.back().run))
+        return;
+    facts.ends.clear();
+    for (const core::Instance::RunEnd& end : ends)
+        facts.ends[static_cast<std::uint32_t>(end.run)] = {end.reason, end.pid};
 }
 
 void LineWriter::append(std::string& out, const Line& line) {

@@ -27,6 +27,8 @@ public:
 
     // What is known of runs at this moment; the rest may then be called on another thread.
     void refresh();
+    // Of those of one instance.
+    void refresh(log::InstanceId id);
     void append(std::string& out, const log::Line& line);
 
 private:
@@ -49,6 +51,7 @@ private:
         bool operator==(const Unfinished&) const = default;
     };
 
+    void refresh(log::InstanceId id, Facts& facts) const;
     void append_text(std::string& out, const log::Line& line, const Facts& facts);
     void append_json(std::string& out, const log::Line& line, const Facts& facts);
     std::int64_t pid_of(const log::Line& line, const Facts& facts) const;

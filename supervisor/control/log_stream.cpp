@@ -69,7 +69,8 @@ public:
           exchange_{exchange},
           wish_{std::move(wish)},
           settings_{settings},
-          watchdog_{world.loop, [this] { watch_the_reader(); }} {
+          watchdog_{world.loop, [this] { watch_the_reader(); }},
+          seat_{*world.turns, [this] { send_lines(kTurn); }} {
         renew_writer();
     }
     ~LogJob() override {
@@ -87,19 +88,34 @@ public:
             });
     }
 
-    // Only what is sent is reported as taken, so that what waits here is bounded by the follower's
-    // own limit.
     void resume() override {
         if (history_) {
             send_history();
             if (history_) return;
         }
-        while (exchange_.has_room() && !lines_.empty()) {
+        // The past is sent as fast as it is read.
+        if (!following_ || not_followed_ > 0 || wish_.present) return send_lines();
+        if (lines_.empty()) return;
+        lines_.size() < kMany ? seat_.ask() : seat_.ask_at_once();
+    }
+
+    void flush() override {
+        if (!history_) send_lines();
+    }
+
+private:
+    // Only what is sent is reported as taken, so that what waits here is bounded by the follower's
+    // own limit.
+    void send_lines(std::size_t most = std::numeric_limits<std::size_t>::max()) {
+        std::size_t sent = 0;
+        std::optional<log::InstanceId> refreshed;
+        while (exchange_.has_room() && !lines_.empty() && sent < most) {
             std::string text;
             std::size_t count = 0;
-            writer_->refresh();
             while (!lines_.empty() && text.size() < kBatch) {
                 say_present(text);
+                if (refreshed != lines_.front().instance)
+                    writer_->refresh(refreshed.emplace(lines_.front().instance));
                 writer_->append(text, lines_.front());
                 lines_.pop_front();
                 if (not_followed_ > 0) {
@@ -108,9 +124,11 @@ public:
                     ++count;
                 }
             }
+            sent += text.size();
             if (!text.empty()) exchange_.send(text);
             if (follower_ && count > 0) follower_->took(count);
         }
+        if (exchange_.has_room() && !lines_.empty()) seat_.ask_at_once();
         std::string text;
         say_present(text);
         if (!text.empty()) exchange_.send(text);
@@ -120,7 +138,6 @@ public:
         }
     }
 
-private:
     // What is made of the history at one go, on another thread.
     struct Step {
         std::shared_ptr<log::History> history;
@@ -319,6 +336,9 @@ private:
     }
 
     static constexpr std::size_t kBatch = 64 * 1024;
+    static constexpr std::size_t kTurn = 4 * kBatch;
+    // Lines that wait: the follower has room for some more.
+    static constexpr std::size_t kMany = 256;
 
     World& world_;
     Exchange& exchange_;
@@ -340,6 +360,7 @@ private:
     int quiet_ = 0;  // seconds
     loop::Timer watchdog_;
     std::optional<loop::Work> work_;
+    Turns::Seat seat_;
 
     Lifeline lifeline_;
     std::unique_ptr<LogSource::Follower> follower_;

@@ -11,11 +11,13 @@
 
 #include "supervisor/control/access.h"
 #include "supervisor/control/config_source.h"
+#include "supervisor/control/event_json.h"
 #include "supervisor/control/exchange.h"
 #include "supervisor/control/log_source.h"
 #include "supervisor/control/process_source.h"
 #include "supervisor/control/remote.h"
 #include "supervisor/control/status.h"
+#include "supervisor/control/turns.h"
 #include "supervisor/core/host.h"
 #include "supervisor/core/roster.h"
 #include "supervisor/loop/loop.h"
@@ -39,6 +41,9 @@ struct World {
     // Who types at which instance, by its slot; one at a time.
     std::shared_ptr<std::map<std::uint32_t, core::Actor>> attached =
         std::make_shared<std::map<std::uint32_t, core::Actor>>();
+    // Who follows what goes on is sent it from here.
+    std::shared_ptr<Turns> turns = std::make_shared<Turns>(loop);
+    std::shared_ptr<EventTexts> event_texts = std::make_shared<EventTexts>();
 
     Now now() const { return {host.now(), host.wall_now()}; }
 };
