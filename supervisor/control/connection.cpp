@@ -136,10 +136,10 @@ void Connection::on_deadline() {
     }
 }
 
-void Connection::write(std::string bytes) {
+void Connection::write(std::string bytes, std::string more) {
     const std::size_t before = stream_.queued_bytes();
     if (before < owed_ || before == 0) owed_since_ = loop_.now();
-    stream_.write(std::move(bytes));
+    stream_.write(std::move(bytes), std::move(more));
     owed_ = stream_.queued_bytes();
 }
 
@@ -205,8 +205,8 @@ void Connection::handle_request() {
     if (busy_) job_ = std::move(job);
 }
 
-void Connection::reply(int status, std::string_view content_type, std::string_view body) {
-    write_reply(head_of(status, content_type), body);
+void Connection::reply(int status, std::string_view content_type, std::string body) {
+    write_reply(head_of(status, content_type), std::move(body));
 }
 
 void Connection::refuse(const Refusal& refusal) {
@@ -220,18 +220,13 @@ void Connection::refuse(const Refusal& refusal) {
                                                              refusal.message, refusal.hint}));
 }
 
-void Connection::write_reply(api::ResponseHead head, std::string_view body) {
+void Connection::write_reply(api::ResponseHead head, std::string body) {
     if (!busy_ || streaming_) return;
-    const bool newline = !body.empty() && body.back() != '\n';
-    head.content_length = body.size() + (newline ? 1 : 0);
+    if (!body.empty() && body.back() != '\n') body += '\n';
+    head.content_length = body.size();
     head.keep_alive = keeps_alive();
-    std::string bytes = api::write_head(head);
-    if (request().method != "HEAD") {
-        bytes.reserve(bytes.size() + *head.content_length);
-        bytes += body;
-        if (newline) bytes += '\n';
-    }
-    write(std::move(bytes));
+    if (request().method == "HEAD") body.clear();
+    write(api::write_head(head), std::move(body));
     answered();
 }
 

@@ -78,7 +78,7 @@ private:
 
     const api::Request& request() const override { return parser_.request(); }
     const Peer& peer() const override { return peer_; }
-    void reply(int status, std::string_view content_type, std::string_view body) override;
+    void reply(int status, std::string_view content_type, std::string body) override;
     void refuse(const Refusal& refusal) override;
     void begin_stream(std::string_view content_type, Length length) override;
     void send(std::string_view bytes) override;
@@ -93,10 +93,10 @@ private:
     void on_drained();
     void on_deadline();
 
-    void write(std::string bytes);
+    void write(std::string bytes, std::string more = {});
     void advance();
     void handle_request();
-    void write_reply(api::ResponseHead head, std::string_view body);
+    void write_reply(api::ResponseHead head, std::string body);
     void answered();
     void begin_linger();
     void close();

@@ -33,7 +33,7 @@ public:
     virtual const api::Request& request() const = 0;
     virtual const Peer& peer() const = 0;
 
-    virtual void reply(int status, std::string_view content_type, std::string_view body) = 0;
+    virtual void reply(int status, std::string_view content_type, std::string body) = 0;
     virtual void refuse(const Refusal& refusal) = 0;
 
     // `endless` streams have no time limit to be read in; their sender looks at has_room().

@@ -61,8 +61,7 @@ std::vector<Row> rows_of(const MetricsInput& input) {
     for (const core::Instance* const instance : input.roster.instances()) {
         if (!there.emplace(instance->program().name, instance->number()).second) continue;
         Row row{instance, labels_of(*instance), {}};
-        const auto totals = input.totals.find(instance->slot());
-        if (totals != input.totals.end()) row.totals = totals->second;
+        row.totals = input.totals.at(instance->slot());
         const auto cpu = input.cpu_seconds.find(instance->slot());
         if (cpu != input.cpu_seconds.end()) row.cpu_seconds = cpu->second;
         const auto log = counters.find(instance->slot());

@@ -132,7 +132,7 @@ api::ProgramStatus compose(const core::Roster& roster, const core::Instance& ins
     }
     out.next_run = roster.next_run(instance);
     out.skipped_runs = static_cast<std::int64_t>(instance.skipped_runs());
-    out.note = roster.note(instance);
+    out.note = roster.note(instance, {now.monotonic, now.wall});
     return out;
 }
 
@@ -278,10 +278,10 @@ api::Status compose_status(const core::Roster& roster, const Sample& sample,
     self.reaped = {static_cast<std::int64_t>(roster.runs_reaped()), facts.orphans_reaped,
                    facts.strays_reaped};
 
-    TotalsOf totals = totals_of(sample);
+    const TotalsOf totals = totals_of(sample);
     out.programs.reserve(roster.instances().size());
     for (const core::Instance* instance : roster.instances()) {
-        out.programs.push_back(compose(roster, *instance, totals[instance->slot()], now));
+        out.programs.push_back(compose(roster, *instance, totals.at(instance->slot()), now));
     }
     return out;
 }
@@ -329,14 +329,14 @@ api::ProgramCard compose_card(const core::Roster& roster,
                               const std::vector<core::Instance*>& instances, std::string name,
                               const Sample& sample, const std::vector<std::string>& files,
                               const Now& now) {
-    TotalsOf totals = totals_of(sample);
+    const TotalsOf totals = totals_of(sample);
     const conf::Program& program = instances.front()->program();
 
     api::ProgramCard out;
     out.name = std::move(name);
     out.description = program.description;
     for (const core::Instance* instance : instances) {
-        out.instances.push_back(compose(roster, *instance, totals[instance->slot()], now));
+        out.instances.push_back(compose(roster, *instance, totals.at(instance->slot()), now));
         for (const core::LastExit& exit : instance->last_exits()) {
             api::RunRecord record;
             record.name = instance->name();

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "ctl/api/messages.h"
@@ -27,8 +26,22 @@ struct Totals {
     double cpu_seconds = 0;
     std::int64_t memory_bytes = 0;
 };
-// By the slot.  A sample may be older than the roster's latest change, but slots never move.
-using TotalsOf = std::unordered_map<std::uint32_t, Totals>;
+// A sample may be older than the roster's latest change, but slots never move.
+class TotalsOf {
+public:
+    // Nothing, of one that it does not know.
+    const Totals& at(std::uint32_t slot) const {
+        static constexpr Totals kNone;
+        return slot < by_slot_.size() ? by_slot_[slot] : kNone;
+    }
+    Totals& operator[](std::uint32_t slot) {
+        if (slot >= by_slot_.size()) by_slot_.resize(slot + std::size_t{1});
+        return by_slot_[slot];
+    }
+
+private:
+    std::vector<Totals> by_slot_;
+};
 TotalsOf totals_of(const Sample& sample);
 
 std::string_view name_of(conf::ProgramType type);

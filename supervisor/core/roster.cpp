@@ -126,10 +126,11 @@ Expected<std::vector<Instance*>, model::NoSuchTarget> Roster::select(
     return selected;
 }
 
-std::string Roster::note(const Instance& instance) const {
-    std::string text = note_of(instance, host_.now(), host_.wall_now());
-    if (instance.machine().between_runs())
-        text = schedule_note_of(instance, next_run(instance), host_.wall_now(), host_.zone());
+std::string Roster::note(const Instance& instance, const Times& now) const {
+    std::string text = instance.machine().between_runs()
+                           ? schedule_note_of(instance, scheduler_.next_run(instance.slot(), now),
+                                              now.wall, host_.zone())
+                           : note_of(instance, now.steady, now.wall);
     for (const std::string& more : order_.notes(instance))
         text += (text.empty() ? "" : "; ") + more;
     return text;

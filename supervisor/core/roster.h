@@ -53,7 +53,9 @@ public:
     Expected<std::vector<Instance*>, model::NoSuchTarget> select(std::string_view target) const;
     const Shutdown& shutdown() const { return shutdown_; }
     EventLog& events() { return events_; }
-    std::string note(const Instance& instance) const override;
+    std::string note(const Instance& instance) const override { return note(instance, times()); }
+    // For who asks for many: as of `now`.
+    std::string note(const Instance& instance, const Times& now) const;
     std::uint64_t runs_reaped() const { return runs_reaped_; }
     // The programs that it waits for, in the order in which it names them.
     std::vector<std::string> waiting_for(const Instance& instance) const {

@@ -20,6 +20,7 @@ constexpr int kAcceptsPerTurn = 16;
 struct Write {
     uv_write_t uv{};
     std::string bytes;
+    std::string more;
 };
 
 struct Shutdown {
@@ -95,15 +96,18 @@ void Stream::stop_reading() {
     if (handle_) uv_read_stop(&handle_->uv.stream);
 }
 
-void Stream::write(std::string bytes) {
-    if (!handle_ || bytes.empty()) return;
+void Stream::write(std::string bytes, std::string more) {
+    if (!handle_ || (bytes.empty() && more.empty())) return;
 
-    auto* request = new Write{.bytes = std::move(bytes)};
+    auto* request = new Write{.bytes = std::move(bytes), .more = std::move(more)};
     request->uv.data = request;
-    const uv_buf_t buffer =
-        uv_buf_init(request->bytes.data(), static_cast<unsigned>(request->bytes.size()));
+    const auto buffer = [](std::string& text) {
+        return uv_buf_init(text.data(), static_cast<unsigned>(text.size()));
+    };
+    const uv_buf_t buffers[] = {buffer(request->bytes), buffer(request->more)};
+    const unsigned count = request->more.empty() ? 1 : 2;
     const int code =
-        uv_write(&request->uv, &handle_->uv.stream, &buffer, 1, [](uv_write_t* uv, int status) {
+        uv_write(&request->uv, &handle_->uv.stream, buffers, count, [](uv_write_t* uv, int status) {
             const std::unique_ptr<Write> done{static_cast<Write*>(uv->data)};
             if (is_over(uv->handle, status)) return;
             auto& block = *static_cast<Block*>(uv->handle->data);

@@ -39,8 +39,8 @@ public:
 
     // Never waits: what the kernel doesn't take at once is queued.  A writer that doesn't look at
     // queued_bytes() can fill the memory.  On a closed stream it does nothing; a failed write comes
-    // as on_end.
-    void write(std::string bytes);
+    // as on_end.  `more` follows, in the same system call where there is room.
+    void write(std::string bytes, std::string more = {});
     std::size_t queued_bytes() const;
 
     // Ends our side once all is written; then `done`, unless the stream was closed before.  Of no
