@@ -1,5 +1,11 @@
 #include "ctl/api/messages.h"
 
+// Sixteen characters at a time, where every processor of the kind can.
+#if defined(__SSE2__)
+#define RAPIDJSON_SSE2
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#define RAPIDJSON_NEON
+#endif
 #include <rapidjson/document.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
@@ -8,6 +14,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <type_traits>
@@ -363,39 +370,83 @@ void walk(V& visit, T& value) {
 
 // ---- out -------------------------------------------------------------------------------------
 
-// Appends what to_text() gives.
-void append_text(std::string& out, Timestamp time) {
+// Text that is made of many small pieces, which are gathered before the string has to look at its
+// room.
+class Pieces {
+public:
+    explicit Pieces(std::string& out) : out_{out} {}
+    ~Pieces() { flush(); }
+    Pieces(const Pieces&) = delete;
+    Pieces& operator=(const Pieces&) = delete;
+
+    void put(char c) { *room_for(1) = c, ++used_; }
+    void put(std::string_view text) {
+        if (text.size() > sizeof chunk_) {
+            flush();
+            out_ += text;
+            return;
+        }
+        std::copy(text.begin(), text.end(), room_for(text.size()));
+        used_ += text.size();
+    }
+    template <typename T>
+    std::string_view put_number(T value) {
+        char* const begin = room_for(kLongestNumber);
+        const auto length = static_cast<std::size_t>(
+            std::to_chars(begin, begin + kLongestNumber, value).ptr - begin);
+        used_ += length;
+        return {begin, length};
+    }
+    void put_digits(unsigned value, std::size_t count) {
+        char* const begin = room_for(count);
+        for (std::size_t at = count; at-- > 0; value /= 10)
+            begin[at] = static_cast<char>('0' + value % 10);
+        used_ += count;
+    }
+
+private:
+    static constexpr std::size_t kLongestNumber = 32;
+
+    char* room_for(std::size_t size) {
+        if (sizeof chunk_ - used_ < size) flush();
+        return chunk_ + used_;
+    }
+    void flush() {
+        out_.append(chunk_, used_);
+        used_ = 0;
+    }
+
+    std::string& out_;
+    std::size_t used_ = 0;
+    char chunk_[2048];
+};
+
+// What to_text() gives.
+void put_text(Pieces& out, Timestamp time) {
     using namespace std::chrono;
     const auto day = floor<days>(time);
     const year_month_day date{day};
     const hh_mm_ss clock{time - day};
     const int year = static_cast<int>(date.year());
-    if (year < 0 || year > 9999) {
+    if (year >= 0 && year <= 9999) {
+        out.put_digits(static_cast<unsigned>(year), 4);
+    } else {
         // Nobody's clock, but to_text() is total.
         char text[64];
         std::snprintf(text, sizeof text, "%04d", year);
-        out += text;
+        out.put(std::string_view{text});
     }
-    const auto put = [&out](auto value, int digits) {
-        char text[8];
-        auto rest = static_cast<unsigned>(value);
-        for (int at = digits; at-- > 0; rest /= 10) text[at] = static_cast<char>('0' + rest % 10);
-        out.append(text, static_cast<std::size_t>(digits));
+    const auto put = [&out](char before, auto value, std::size_t digits) {
+        out.put(before);
+        out.put_digits(static_cast<unsigned>(value), digits);
     };
-    if (year >= 0 && year <= 9999) put(year, 4);
-    out += '-';
-    put(static_cast<unsigned>(date.month()), 2);
-    out += '-';
-    put(static_cast<unsigned>(date.day()), 2);
-    out += 'T';
-    put(clock.hours().count(), 2);
-    out += ':';
-    put(clock.minutes().count(), 2);
-    out += ':';
-    put(clock.seconds().count(), 2);
-    out += '.';
-    put(clock.subseconds().count(), 3);
-    out += 'Z';
+    put('-', static_cast<unsigned>(date.month()), 2);
+    put('-', static_cast<unsigned>(date.day()), 2);
+    put('T', clock.hours().count(), 2);
+    put(':', clock.minutes().count(), 2);
+    put(':', clock.seconds().count(), 2);
+    put('.', clock.subseconds().count(), 3);
+    out.put('Z');
 }
 
 // Nothing in it that JSON escapes, and nothing that may be no UTF-8: nearly all we ever write.
@@ -407,91 +458,92 @@ bool is_plain(std::string_view text) {
 // Writes text as it goes: a status of a thousand programs needs no tree of a thousand objects.
 class Encoder {
 public:
-    explicit Encoder(std::string& out) : out_{out} {}
+    explicit Encoder(Pieces& out) : out_{out} {}
 
     template <std::size_t N, typename T>
     void operator()(const char (&name)[N], const T& value) {
-        out_ += first_ ? "\"" : ",\"";
-        first_ = false;
-        out_.append(name, N - 1);
-        out_ += "\":";
+        char key[N + 3] = {',', '"'};
+        std::copy(name, name + N - 1, key + 2);
+        key[N + 1] = '"';
+        key[N + 2] = ':';
+        out_.put(std::string_view{key, sizeof key}.substr(std::exchange(first_, false) ? 1 : 0));
         write(out_, value);
     }
 
-    static void write(std::string& out, const std::string& value) {
+    static void write(Pieces& out, const std::string& value) {
         if (!is_plain(value)) {
-            out += dump(Json(value));
+            out.put(dump(Json(value)));
             return;
         }
-        out += '"';
-        out += value;
-        out += '"';
+        out.put('"');
+        out.put(value);
+        out.put('"');
     }
-    static void write(std::string& out, bool value) { out += value ? "true" : "false"; }
-    static void write(std::string& out, double value) {
+    static void write(Pieces& out, bool value) {
+        out.put(value ? std::string_view{"true"} : std::string_view{"false"});
+    }
+    static void write(Pieces& out, double value) {
         // JSON has neither infinities nor what is no number.
         if (!std::isfinite(value)) {
-            out += "null";
+            out.put(std::string_view{"null"});
             return;
         }
-        const std::size_t before = out.size();
-        write_number(out, value);
-        if (out.find_first_of(".e", before) == std::string::npos) out += ".0";
+        const std::string_view written = out.put_number(value);
+        if (written.find_first_of(".e") == std::string_view::npos) out.put(std::string_view{".0"});
     }
-    static void write(std::string& out, int value) { write_number(out, value); }
-    static void write(std::string& out, std::int64_t value) { write_number(out, value); }
-    static void write(std::string& out, std::uint64_t value) { write_number(out, value); }
-    static void write(std::string& out, Timestamp value) {
-        out += '"';
-        append_text(out, value);
-        out += '"';
+    static void write(Pieces& out, int value) { out.put_number(value); }
+    static void write(Pieces& out, std::int64_t value) { out.put_number(value); }
+    static void write(Pieces& out, std::uint64_t value) { out.put_number(value); }
+    static void write(Pieces& out, Timestamp value) {
+        out.put('"');
+        put_text(out, value);
+        out.put('"');
     }
-    static void write(std::string& out, const ConstRaw& value) { out += value.text; }
+    static void write(Pieces& out, const ConstRaw& value) { out.put(value.text); }
 
     template <typename T>
-    static void write(std::string& out, const std::optional<T>& value) {
+    static void write(Pieces& out, const std::optional<T>& value) {
         if (value)
             write(out, *value);
         else
-            out += "null";
+            out.put(std::string_view{"null"});
     }
 
     template <typename T>
-    static void write(std::string& out, const std::vector<T>& values) {
-        out += '[';
+    static void write(Pieces& out, const std::vector<T>& values) {
+        out.put('[');
         bool first = true;
         for (const T& value : values) {
-            if (!first) out += ',';
-            first = false;
+            if (!std::exchange(first, false)) out.put(',');
             write(out, value);
         }
-        out += ']';
+        out.put(']');
     }
 
     template <typename T>
     requires std::is_class_v<T>
-    static void write(std::string& out, const T& value) {
-        out += '{';
+    static void write(Pieces& out, const T& value) {
+        out.put('{');
         Encoder inner{out};
         walk(inner, value);
-        out += '}';
+        out.put('}');
     }
 
 private:
-    template <typename T>
-    static void write_number(std::string& out, T value) {
-        char digits[32];
-        out.append(digits, std::to_chars(digits, std::end(digits), value).ptr);
-    }
-
-    std::string& out_;
+    Pieces& out_;
     bool first_ = true;
 };
 
 template <typename T>
+void encode(std::string& out, const T& value) {
+    Pieces pieces{out};
+    Encoder::write(pieces, value);
+}
+
+template <typename T>
 std::string encode(const T& value) {
     std::string out;
-    Encoder::write(out, value);
+    encode(out, value);
     return out;
 }
 
@@ -511,10 +563,9 @@ public:
         Parsed parsed{text};
         // Not by recursion: requests may be as deep as they are long.
         constexpr unsigned kFlags = rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
-                                    rapidjson::kParseValidateEncodingFlag |
                                     rapidjson::kParseFullPrecisionFlag;
         // A zero byte, which JSON never has, would be taken for the end.
-        if (text.find('\0') != std::string_view::npos ||
+        if (text.find('\0') != std::string_view::npos || !is_utf8(text) ||
             parsed.document_.ParseInsitu<kFlags>(parsed.text_.get()).HasParseError()) {
             return Unexpected<DecodeError>{{"not JSON"}};
         }
@@ -531,10 +582,13 @@ public:
 
 private:
     explicit Parsed(std::string_view text)
-        : text_{std::make_unique_for_overwrite<char[]>(text.size() + 1)} {
+        : text_{std::make_unique_for_overwrite<char[]>(text.size() + kBehind)} {
         std::copy(text.begin(), text.end(), text_.get());
-        text_[text.size()] = '\0';
+        std::fill_n(text_.get() + text.size(), kBehind, '\0');
     }
+
+    // The zero that ends it, and what is looked at with it.
+    static constexpr std::size_t kBehind = 16;
 
     std::unique_ptr<char[]> text_;
     rapidjson::Document document_;
@@ -753,7 +807,10 @@ std::optional<int> digits(std::string_view text, std::size_t at, std::size_t cou
 
 std::string to_text(Timestamp time) {
     std::string text;
-    append_text(text, time);
+    {
+        Pieces pieces{text};
+        put_text(pieces, time);
+    }
     return text;
 }
 
@@ -830,6 +887,14 @@ bool is_utf8(std::string_view text) {
         return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
     };
     for (std::size_t at = 0; at < text.size();) {
+        // Nearly all is ASCII.
+        if (std::uint64_t eight = 0; text.size() - at >= sizeof eight) {
+            std::memcpy(&eight, text.data() + at, sizeof eight);
+            if ((eight & 0x8080'8080'8080'8080) == 0) {
+                at += sizeof eight;
+                continue;
+            }
+        }
         const unsigned first = byte(at);
         const unsigned second = byte(at + 1);
         std::size_t size = 1;
@@ -851,7 +916,7 @@ std::string to_json(const Status& value) {
     constexpr std::size_t kUsual = 512;  // of one program: grown to once, not by doubling
     std::string out;
     out.reserve((value.programs.size() + 2) * kUsual);
-    Encoder::write(out, value);
+    encode(out, value);
     return out;
 }
 std::string to_json(const ProgramStatus& value) {
