@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -23,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 // A reply that is kept in memory may be this long; streams go to their sink.
 constexpr std::size_t kLongestReply = 256 * 1024 * 1024;
+constexpr std::size_t kUsualReply = 4 * 1024 * 1024;
 
 Unexpected<Failure> unreachable(std::string message, std::string hint) {
     return Unexpected<Failure>{{Exit::unreachable, std::move(message), std::move(hint)}};
@@ -89,7 +91,7 @@ struct Exchange::State {
               if (sink && good)
                   sink(bytes);
               else if (body.size() + bytes.size() <= kLongestReply)
-                  body += bytes;
+                  keep(bytes);
               else
                   too_long = true;
           }} {}
@@ -98,6 +100,17 @@ struct Exchange::State {
     }
     State(const State&) = delete;
     State& operator=(const State&) = delete;
+
+    void keep(std::string_view bytes) {
+        // All of it in one piece, where the other side says how much it is.
+        if (body.empty()) {
+            std::uint64_t length = 0;
+            const auto said = parser.response().header("content-length").value_or("");
+            std::from_chars(said.data(), said.data() + said.size(), length);
+            body.reserve(std::min<std::uint64_t>(length, kUsualReply));
+        }
+        body += bytes;
+    }
 
     // False: the deadline passed.
     bool wait(short events) const {

@@ -1,9 +1,18 @@
+#include <malloc.h>
+
 #include <clocale>
 #include <csignal>
 
 #include "ctl/run.h"
 
 int main(int argc, char** argv) {
+    // What is freed is wanted again in a moment: a page that is given back and taken anew costs
+    // more than all that is done with it.
+    constexpr int kEnough = 32 * 1024 * 1024;  // the most that mallopt(3) takes
+    ::mallopt(M_MMAP_THRESHOLD, kEnough);
+    ::mallopt(M_TRIM_THRESHOLD, kEnough);
+    ::mallopt(M_TOP_PAD, 1024 * 1024);
+
     // For the width of characters and the terminal's encoding; numbers stay as they are everywhere.
     std::setlocale(LC_CTYPE, "");
     // A reader that has gone is seen by write(2).

@@ -55,9 +55,11 @@ Exit status_verb(const Session& session) {
     if (!status) return session.fail(status.error());
 
     const std::vector<std::string>& targets = session.options.targets;
-    auto selected = select(*status, targets);
-    if (!selected) return session.fail(selected.error());
-    status->programs = *std::move(selected);
+    if (!targets.empty()) {
+        auto selected = select(*status, targets);
+        if (!selected) return session.fail(selected.error());
+        status->programs = *std::move(selected);
+    }
 
     if (session.options.json) {
         // Unfiltered it is reeve's own answer, with what a newer one may have added.
