@@ -105,9 +105,10 @@ def executable(pid):
         return ""
 
 
-def pss_kib(pid):
+def pss_kib(pid, kind="Pss"):
+    """"Pss_Anon": without pages of files, such as code, which the kernel may drop at any time."""
     for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
-        if line.startswith(b"Pss:"):
+        if line.startswith(kind.encode() + b":"):
             return int(line.split()[1])
     return 0
 

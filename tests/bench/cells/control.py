@@ -126,13 +126,14 @@ def measure_clients(bench):
             request = GET.format("/v1/status", "Connection: close\r\n")
             clients(run, "churn", contestant.socket(run), 1, request)
             time.sleep(2)
-            figures = [processes.pss_kib(run.pid)]
+            figures = [processes.pss_kib(run.pid, "Pss_Anon")]
             for _ in range(2):
                 clients(run, "churn", contestant.socket(run), CHURN, request)
                 time.sleep(2)
-                figures.append(processes.pss_kib(run.pid))
+                figures.append(processes.pss_kib(run.pid, "Pss_Anon"))
             table.add(contestant.name, "before", figures[0])
             table.add(contestant.name, "more after 10,000 connections", figures[1] - figures[0])
             table.add(contestant.name, "more after 10,000 more", figures[2] - figures[1])
-    table.note("PSS beside 100 programs; each connection asks for /v1/status")
+    table.note("anonymous memory (PSS) beside 100 programs; each connection asks for /v1/status; what "
+               "code of its own file a process has in memory is the kernel's to drop")
     return [table]
