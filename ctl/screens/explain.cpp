@@ -14,7 +14,9 @@ struct Rule {
     std::string_view fallback;
 };
 
-std::vector<Rule> rules_of(const api::ProgramStatus& status) {
+std::vector<Rule> rules_of(const Explanation& told) {
+    const api::ProgramStatus& status = told.status;
+    if (!failed_for(status, told.program).empty()) return {{"depends_on", ""}};
     const bool task = status.type == "task";
     const std::string_view restart = task ? "\"never\"" : "\"on-failure\"";
     if (status.state == "failed")
@@ -35,21 +37,10 @@ std::vector<Rule> rules_of(const api::ProgramStatus& status) {
     return {{"autostart", "true"}};
 }
 
-// The words of one that failed only for what it depends on begin with that one's name.
-bool failed_for_another(const Explanation& told) {
-    const std::string other = told.status.note.substr(0, told.status.note.find(" failed: "));
-    const std::string program = other.substr(0, other.find('@'));
-    return other.size() != told.status.note.size() &&
-           std::ranges::any_of(told.program.config, [&](const api::ConfigEntry& entry) {
-               return entry.key == "depends_on" &&
-                      entry.value.find('"' + program + '"') != std::string::npos;
-           });
-}
-
 std::string remedy(const Explanation& told) {
     const api::ProgramStatus& status = told.status;
     const std::string name = harmless(status.name);
-    if (status.state == "failed" && failed_for_another(told))
+    if (status.state == "failed" && !failed_for(status, told.program).empty())
         return "It is tried again by itself when that is there; `reevectl start " + name +
                "` starts both.";
     if (status.state == "failed")
@@ -81,7 +72,7 @@ std::string place_of(const api::ConfigEntry& entry) {
 
 std::string rule_lines(const Explanation& told) {
     std::vector<std::pair<std::string, std::string>> lines;
-    for (const Rule& rule : rules_of(told.status)) {
+    for (const Rule& rule : rules_of(told)) {
         const bool is_table = rule.key.ends_with('.');
         bool found = false;
         for (const api::ConfigEntry& entry : told.program.config) {
@@ -107,7 +98,23 @@ std::string heading(const Style& style, std::string_view text) {
     return "\n" + coloured(style, Colour::bold, text) + "\n";
 }
 
+void add_output(std::string& out, const std::vector<std::string>& lines, const Style& style) {
+    for (const std::string& line : lines)
+        out += coloured(style, Colour::dim, "         | ") + harmless_output(line) + "\n";
+}
+
 }  // namespace
+
+// The note of one that failed for another begins with that one's name.
+std::string failed_for(const api::ProgramStatus& status, const api::ProgramCard& program) {
+    const std::string other = status.note.substr(0, status.note.find(" failed: "));
+    if (status.state != "failed" || other.size() == status.note.size()) return {};
+    const std::string quoted = '"' + other.substr(0, other.find('@')) + '"';
+    const bool depends = std::ranges::any_of(program.config, [&](const api::ConfigEntry& entry) {
+        return entry.key == "depends_on" && entry.value.find(quoted) != std::string::npos;
+    });
+    return depends ? other : std::string{};
+}
 
 std::string explain_screen(const Explanation& told, api::Timestamp now, const Style& style) {
     const api::ProgramStatus& status = told.status;
@@ -128,13 +135,14 @@ std::string explain_screen(const Explanation& told, api::Timestamp now, const St
     }
 
     if (!told.waits_for.empty()) {
-        out += heading(style, "It waits for");
+        out += heading(style, status.state == "failed" ? "It failed for want of" : "It waits for");
         for (const Explanation::Link& link : told.waits_for) {
             const api::ProgramStatus& other = link.status;
             out += std::string(2 * link.depth + 2, ' ') + harmless(other.name) + ", which is " +
                    coloured(style, state_colour(other.state), harmless(other.state));
             if (!other.note.empty()) out += ": " + harmless(other.note);
             out += "\n";
+            add_output(out, link.last_lines, style);
         }
     }
 
@@ -148,8 +156,7 @@ std::string explain_screen(const Explanation& told, api::Timestamp now, const St
                                          human_duration(run.record.exit->lasted_seconds)
                                    : std::string{", is not over"};
             out += "\n";
-            for (const std::string& line : run.last_lines)
-                out += coloured(style, Colour::dim, "         | ") + harmless_output(line) + "\n";
+            add_output(out, run.last_lines, style);
         }
     }
 

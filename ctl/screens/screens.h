@@ -35,8 +35,10 @@ struct Explanation {
     struct Link {
         const api::ProgramStatus& status;
         std::size_t depth = 0;  // 0: the instance itself waits for it
+        // Of its last run, where it is that which is wrong.
+        std::vector<std::string> last_lines;
     };
-    std::vector<Link> waits_for;
+    std::vector<Link> waits_for;  // or, of one that failed for want of another, that other
     struct Run {
         api::RunRecord record;
         std::vector<std::string> last_lines;
@@ -44,6 +46,9 @@ struct Explanation {
     std::vector<Run> runs;  // the youngest first
     std::vector<api::Process> processes;
 };
+// Whose failure, by its name, made this one fail, which was never started; empty: it failed itself,
+// or has not.
+std::string failed_for(const api::ProgramStatus& status, const api::ProgramCard& program);
 std::string explain_screen(const Explanation& told, api::Timestamp now, const Style& style);
 
 // Runs, one a line, in the order given.

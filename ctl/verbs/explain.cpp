@@ -33,16 +33,39 @@ std::vector<std::string> last_lines(const Session& session, const std::string& n
     return lines;
 }
 
+bool is_wrong(const api::ProgramStatus& status) {
+    return status.state == "failed" || status.state == "backoff";
+}
+
 // What it waits for, below it what that waits for.
-void add_chain(const api::Status& status, const api::ProgramStatus& of, std::size_t depth,
-               std::set<std::string>& seen, std::vector<Explanation::Link>& links) {
+void add_chain(const Session& session, const api::Status& all, const api::ProgramStatus& of,
+               std::size_t depth, std::set<std::string>& seen,
+               std::vector<Explanation::Link>& links) {
     if (depth == kDepth) return;
     for (const std::string& program : of.waiting_for) {
-        for (const api::ProgramStatus& other : status.programs) {
+        for (const api::ProgramStatus& other : all.programs) {
             if (other.program != program || !seen.insert(other.name).second) continue;
-            links.push_back({other, depth});
-            add_chain(status, other, depth + 1, seen, links);
+            links.push_back({other, depth, {}});
+            if (is_wrong(other) && other.run)
+                links.back().last_lines = last_lines(session, other.name, *other.run);
+            add_chain(session, all, other, depth + 1, seen, links);
         }
+    }
+}
+
+// What it failed for want of, below it what that failed for.
+void add_failures(const Session& session, const api::Status& all, const Explanation& told,
+                  std::vector<Explanation::Link>& links) {
+    std::string name = failed_for(told.status, told.program);
+    while (!name.empty() && links.size() < kDepth) {
+        const auto other = std::ranges::find(all.programs, name, &api::ProgramStatus::name);
+        if (other == all.programs.end()) return;
+        links.push_back({*other, links.size(), {}});
+        const auto card =
+            session.client.ask<api::ProgramCard>(session.question(program_path(name)));
+        name = card ? failed_for(*other, *card) : std::string{};
+        if (name.empty() && is_wrong(*other) && other->run)
+            links.back().last_lines = last_lines(session, other->name, *other->run);
     }
 }
 
@@ -50,11 +73,12 @@ Explanation explanation(const Session& session, const api::Status& all,
                         const api::ProgramStatus& status) {
     Explanation told{status, {}, {}, {}, {}};
     std::set<std::string> seen{status.name};
-    add_chain(all, status, 0, seen, told.waits_for);
+    add_chain(session, all, status, 0, seen, told.waits_for);
     if (auto card =
             session.client.ask<api::ProgramCard>(session.question(program_path(status.name)))) {
         told.program = *std::move(card);
     }
+    add_failures(session, all, told, told.waits_for);
     for (auto run = told.program.runs.rbegin();
          run != told.program.runs.rend() && told.runs.size() < kRuns; ++run) {
         if (run->name != status.name) continue;

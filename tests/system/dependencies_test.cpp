@@ -159,3 +159,37 @@ TEST_CASE("a thousand programs start in the simulator's order, and no later than
     CHECK(last_done(book) < critical_path(graph) + tolerance);
     CHECK(reeve.stop() == 0);
 }
+
+TEST_CASE(
+    "explain of one that failed for another tells that one's story, and the line that binds them") {
+    Directory directory;
+    Reeve reeve{directory, R"(
+[program.web]
+command = "sleep 1000"
+depends_on = ["app"]
+[program.app]
+command = "sleep 1000"
+depends_on = ["db"]
+[program.db]
+command = "sh -c 'echo no space left on device >&2; exit 3'"
+restart = "never"
+ready = { after = "1m" }
+)"};
+    reeve.wait_for_state("web", "failed");
+    wait_until("what db wrote is known",
+               [&] { return contains(reeve.program("db").note, "no space left on device"); });
+    const std::string story = reeve.ctl({"explain", "web"}).out;
+    INFO(story);
+    const auto has_line = [&](const std::string& begin, const std::string& part) {
+        const auto at = story.find("\n" + begin);
+        return at != std::string::npos &&
+               contains(story.substr(at + 1, story.find('\n', at + 1) - at - 1), part);
+    };
+    CHECK(story.starts_with("web is failed for "));
+    CHECK(contains(story, "\nIt failed for want of\n"));
+    CHECK(has_line("  app, which is failed", "db failed: exit 3"));
+    CHECK(has_line("    db, which is failed", "exit 3"));
+    CHECK(contains(story, "         | no space left on device\n"));
+    CHECK(has_line("  depends_on = [\"app\"]", "reeve.toml:"));
+    CHECK(reeve.stop() == 0);
+}
