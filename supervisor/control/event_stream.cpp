@@ -14,20 +14,26 @@ public:
         : world_{world}, exchange_{exchange}, last_sent_{last_seen}, seat_{*world.turns, [this] {
                                                                                send_what_is_due();
                                                                            }} {
-        listener_ = events().subscribe([this](const core::Event&) { seat_.ask(); });
-        seat_.ask();
+        listener_ = events().subscribe([this](const core::Event&) { ask(); });
+        ask();
     }
     ~EventJob() override { events().unsubscribe(listener_); }
     EventJob(const EventJob&) = delete;
     EventJob& operator=(const EventJob&) = delete;
 
     void resume() override {
-        if (last_sent_ < events().last_seq()) seat_.ask();
+        if (last_sent_ < events().last_seq()) ask();
     }
     void flush() override { send_what_is_due(); }
 
 private:
     core::EventLog& events() { return world_.roster.events(); }
+
+    // A client that takes what it is sent must not lose events to the pace of the turns.
+    void ask() {
+        const bool in_a_hurry = events().last_seq() - last_sent_ >= kMany && exchange_.has_room();
+        in_a_hurry ? seat_.ask_at_once() : seat_.ask();
+    }
 
     // The client's place in the log is all that is remembered for it: the events themselves are
     // kept once, for everybody.
@@ -60,6 +66,7 @@ private:
     }
 
     static constexpr std::size_t kBatch = 32 * 1024;
+    static constexpr std::uint64_t kMany = core::EventLog::kKept / 4;
 
     World& world_;
     Exchange& exchange_;

@@ -1018,6 +1018,22 @@ TEST_CASE("a client that reads too slowly is told which events it has missed") {
     CHECK(client.received.find("id: 3001\n", lost) != std::string::npos);
 }
 
+TEST_CASE("a client that takes what it is sent misses nothing, however fast events come") {
+    World world{{service("web")}};
+    Client client{world};
+    client.send(api::write_request("GET", "/v1/events", {}, {}));
+    REQUIRE(client.until_received("\r\n\r\n"));
+
+    for (int i = 0; i < 10'000; ++i) {
+        world.events.publish({}, "web", core::event::Failed{"", i});
+        if (i % 100 != 0) continue;
+        world.settle();
+        client.read();
+    }
+    REQUIRE(client.until_received("id: " + std::to_string(world.events.last_seq()) + "\n"));
+    CHECK(client.received.find("event: lost\n") == std::string::npos);
+}
+
 TEST_CASE("the last events reach a client before the server hangs up") {
     World world{{service("web")}};
     Client client{world};
