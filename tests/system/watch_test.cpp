@@ -128,11 +128,16 @@ TEST_CASE(
 command = ["sh", "-c", "while :; do echo x >> ${config_dir}/log; sleep 0.05; done"]
 watch = ["log"]
 )"};
-    const auto first = reeve.wait_for("busy", "program.request", "\"via\":\"watch\"");
-    const auto second = reeve.wait_for("busy", "program.request", "\"via\":\"watch\"");
-    const auto third = reeve.wait_for("busy", "program.request", "\"via\":\"watch\"");
-    CHECK(third.time - second.time >= 1900ms);
-    CHECK(second.time > first.time);
+    // A machine that lets it not write for 300 ms has it restarted sooner, for that is a quiet.
+    auto last = reeve.wait_for("busy", "program.request", "\"via\":\"watch\"");
+    std::chrono::milliseconds longest{0};
+    for (int restarts = 1; restarts < 8 && longest < 1900ms; ++restarts) {
+        auto next = reeve.wait_for("busy", "program.request", "\"via\":\"watch\"");
+        longest = std::max(
+            longest, std::chrono::duration_cast<std::chrono::milliseconds>(next.time - last.time));
+        last = std::move(next);
+    }
+    CHECK(longest >= 1900ms);
     CHECK(reeve.stop() == 0);
 }
 
