@@ -96,7 +96,7 @@ public:
         // The past is sent as fast as it is read.
         if (!following_ || not_followed_ > 0 || wish_.present) return send_lines();
         if (lines_.empty()) return;
-        lines_.size() < kMany ? seat_.ask() : seat_.ask_at_once();
+        lines_.size() >= kMany&& exchange_.has_room() ? seat_.ask_at_once() : seat_.ask();
     }
 
     void flush() override {

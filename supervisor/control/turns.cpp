@@ -32,18 +32,17 @@ void Turns::serve() {
     while (!round_.empty()) {
         Seat& seat = *round_.front();
         round_.pop_front();
-        // Before, for it may throw.
-        if (!round_.empty()) next_.arm();
+        // Before, for it may throw: then the next turn sees what is left to do.
+        next_.arm();
         seat.asked_ = false;
         seat.serve_();
         if (Clock::now() - begin >= kMost) break;
     }
     if (!round_.empty()) return;
-    if (in_a_hurry_ || (!waiting_.empty() && !pace_.active())) {
-        next_.arm();
-    } else {
-        next_.cancel();
-    }
+    // Whoever was in a hurry may be gone, or have had what it wanted in this round.
+    if (waiting_.empty()) in_a_hurry_ = false;
+    const bool is_time = in_a_hurry_ || (!waiting_.empty() && !pace_.active());
+    is_time ? next_.arm() : next_.cancel();
 }
 
 Turns::Seat::Seat(Turns& turns, std::function<void()> serve)

@@ -105,6 +105,23 @@ TEST_CASE("a seat that has gone is not served, and keeps nobody from his turn") 
     CHECK(order == "last ");
 }
 
+// A loop that always has something to do never comes back from run().
+TEST_CASE("with whoever was in a hurry the hurry goes") {
+    House house;
+    auto gone = std::make_unique<Turns::Seat>(house.turns, [] {});
+    gone->ask_at_once();
+    gone.reset();
+    house.loop->run();
+
+    int served = 0;
+    Turns::Seat second{house.turns, [&] { ++served; }};
+    Turns::Seat first{house.turns, [&] { second.ask_at_once(); }};
+    first.ask();
+    second.ask();
+    house.loop->run();
+    CHECK(served == 1);
+}
+
 TEST_CASE("a turn that fails is one turn, and the others have theirs") {
     House house;
     std::vector<std::string> failures;
@@ -124,5 +141,21 @@ TEST_CASE("a turn that fails is one turn, and the others have theirs") {
     good->ask();
     house.loop->run();
     CHECK(failures == std::vector<std::string>{"no", "no"});
+    CHECK(served == 2);
+}
+
+TEST_CASE("who asks again before the last of a round fails is served") {
+    House house;
+    house.loop->on_uncaught([](std::string_view, std::string_view) {});
+    int served = 0;
+    std::unique_ptr<Turns::Seat> slow;
+    slow = std::make_unique<Turns::Seat>(house.turns, [&] {
+        if (++served == 1) slow->ask();
+        be_busy_for(Turns::kPace + 2ms);
+    });
+    Turns::Seat bad{house.turns, [] { throw std::runtime_error{"no"}; }};
+    slow->ask();
+    bad.ask();
+    house.loop->run();
     CHECK(served == 2);
 }
