@@ -70,6 +70,8 @@ std::optional<std::chrono::milliseconds> Connection::idle_since() {
         owed_ = queued;
         return owed_since_;
     }
+    // Over TCP nobody knows whether it waits for its answer still.
+    if (busy_ && client_done_ && peer_.is_remote()) return done_at_;
     if (busy_ || has_input(stream_.fd())) return std::nullopt;
     // A deadline is set when the waiting for it begins.
     return deadline_ - patience(awaiting_);
@@ -99,7 +101,8 @@ void Connection::on_data(std::string_view bytes) {
 
 void Connection::on_end(int error) {
     client_done_ = true;
-    if (error != 0 || switched_ || has_hung_up(stream_.fd())) {
+    done_at_ = loop_.now();
+    if (error != 0 || has_left()) {
         close();
         return;
     }
@@ -156,9 +159,7 @@ void Connection::advance() {
             case api::RequestParser::Phase::header:
                 break;
             case api::RequestParser::Phase::body:
-                if (parser_.request().expect_continue && !std::exchange(continued_, true)) {
-                    write(std::string{api::kContinue});
-                }
+                if (!std::exchange(admitted_, true)) admit_body();
                 break;
             case api::RequestParser::Phase::complete:
                 handle_request();
@@ -186,13 +187,23 @@ void Connection::advance() {
     watch_the_clock();
 }
 
+void Connection::admit_body() {
+    if (const auto refusal = handler_.refuse(*this)) {
+        // What else comes is thrown away.
+        busy_ = dismissed_ = true;
+        refuse(*refusal);
+        return;
+    }
+    if (request().expect_continue) write(std::string{api::kContinue});
+}
+
 void Connection::handle_request() {
     awaiting_ = Awaiting::nothing;  // the next request has all the time again
     busy_ = true;
-    continued_ = false;
+    admitted_ = false;
     std::unique_ptr<Job> job;
     try {
-        job = handler_(*this);
+        job = handler_.serve(*this);
     } catch (const std::exception& error) {
         loop_.uncaught("request", error.what());
         if (streaming_) {
@@ -240,17 +251,13 @@ void Connection::begin_stream(std::string_view content_type, Length length) {
     write(api::write_head(head));
     streaming_ = true;
     endless_ = length == Length::endless;
-    if (request().method == "HEAD") answered();
+    if (request().method == "HEAD") return answered();
+    (void)leave_if_gone();
 }
 
 void Connection::send(std::string_view bytes) {
     if (!streaming_) return;
-    // Behind the end of its own side the stream cannot tell that the client has gone.
-    if (client_done_ && has_hung_up(stream_.fd())) {
-        gone_ = true;
-        afterwards_.arm();
-        return;
-    }
+    if (leave_if_gone()) return;
     write(unframed_ ? std::string{bytes} : api::write_chunk(bytes));
     watch_the_clock();
 }
@@ -265,6 +272,7 @@ void Connection::switch_protocols(std::string_view protocol) {
     if (!busy_ || streaming_) return;
     write(api::write_switch(protocol));
     streaming_ = endless_ = switched_ = unframed_ = true;
+    (void)leave_if_gone();
 }
 
 // The reply is written.  We may be deep inside the job that wrote it, so that goes later.
@@ -295,6 +303,22 @@ void Connection::begin_linger() {
             watch_the_clock();
         }
     });
+}
+
+// Whether the end of its own side was the end of all.  TCP does not say; but whoever has asked for
+// what never ends, and says no more, is taken for gone: else a follower of a quiet program would
+// keep its place for ever.
+bool Connection::has_left() const {
+    if (switched_ || (endless_ && peer_.is_remote())) return true;
+    return has_hung_up(stream_.fd());
+}
+
+// Behind the end of its own side the stream can't tell.  We may be deep inside the job.
+bool Connection::leave_if_gone() {
+    if (!client_done_ || !has_left()) return false;
+    gone_ = true;
+    afterwards_.arm();
+    return true;
 }
 
 void Connection::close() {

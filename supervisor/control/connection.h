@@ -95,10 +95,13 @@ private:
 
     void write(std::string bytes, std::string more = {});
     void advance();
+    void admit_body();
     void handle_request();
     void write_reply(api::ResponseHead head, std::string body);
     void answered();
     void begin_linger();
+    bool has_left() const;
+    bool leave_if_gone();
     void close();
 
     Awaiting awaiting() const;
@@ -126,13 +129,15 @@ private:
     bool endless_ = false;
     bool switched_ = false;     // … in which HTTP is not spoken any more
     bool unframed_ = false;     // … or is not in chunks: only the connection's end tells its own
-    bool continued_ = false;    // "100 Continue" was sent for this request
+    bool admitted_ = false;     // this request's body may come
     bool client_done_ = false;  // it has closed its side
     bool gone_ = false;         // and the other one too
     bool dismissed_ = false;    // nothing is answered after this request
     bool lingering_ = false;    // the last reply is written
     bool shut_ = false;         // and our side is closed
     bool closed_ = false;
+
+    std::chrono::milliseconds done_at_{0};  // when client_done_ became true
 
     Awaiting awaiting_ = Awaiting::nothing;
     std::chrono::milliseconds deadline_{0};    // of awaiting_, by the loop's clock

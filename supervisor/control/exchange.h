@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,8 +69,13 @@ public:
     virtual void on_input(std::string_view) {}
 };
 
-// Answers at once, and returns null; or takes the exchange along in a Job.
-using Handler = std::function<std::unique_ptr<Job>(Exchange&)>;
+struct Handler {
+    // Whether anything will come of a request whose body is still to come: nobody who is refused
+    // anyway has a megabyte kept for it, or is told to go on.
+    std::function<std::optional<Refusal>(const Exchange&)> refuse;
+    // Answers at once, and returns null; or takes the exchange along in a Job.
+    std::function<std::unique_ptr<Job>(Exchange&)> serve;
+};
 
 // For callbacks that can't be taken back: they do nothing once their owner has died.
 class Lifeline {

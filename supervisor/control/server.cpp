@@ -39,7 +39,9 @@ Server::Server(World world, std::function<void(const std::string&)> on_trouble, 
     : world_{std::move(world)},
       on_trouble_{std::move(on_trouble)},
       limits_{limits},
-      handler_{[this](Exchange& exchange) { return serve(world_, exchange); }},
+      handler_{
+          .refuse = [this](const Exchange& exchange) { return refuse_request(world_, exchange); },
+          .serve = [this](Exchange& exchange) { return serve(world_, exchange); }},
       listener_{world_.loop},
       room_{world_.loop, [this] { look_for_room(); }},
       bury_{world_.loop, [this] { closed_.clear(); }} {}

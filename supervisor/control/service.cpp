@@ -353,11 +353,16 @@ std::optional<Refusal> refuse_peer(const World& world, const Exchange& exchange)
                    {}};
 }
 
+std::optional<Refusal> refuse_request(const World& world, const Exchange& exchange) {
+    auto refusal = refuse_peer(world, exchange);
+    const bool is_wrong = refusal && refusal->code.word == api::kUnauthorized.word &&
+                          exchange.request().header("authorization").has_value();
+    if (is_wrong && world.on_wrong_token) world.on_wrong_token(exchange.peer());
+    return refusal;
+}
+
 std::unique_ptr<Job> serve(World& world, Exchange& exchange) {
-    if (const auto refusal = refuse_peer(world, exchange)) {
-        const bool is_wrong = refusal->code.word == api::kUnauthorized.word &&
-                              exchange.request().header("authorization").has_value();
-        if (is_wrong && world.on_wrong_token) world.on_wrong_token(exchange.peer());
+    if (const auto refusal = refuse_request(world, exchange)) {
         exchange.refuse(*refusal);
         return nullptr;
     }

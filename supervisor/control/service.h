@@ -57,6 +57,8 @@ Role role_of(const World& world, const Exchange& exchange);
 
 // What keeps the peer from what it asks for; nullopt: nothing.
 std::optional<Refusal> refuse_peer(const World& world, const Exchange& exchange);
+// The same of a request that has come, where a wrong token is told of.
+std::optional<Refusal> refuse_request(const World& world, const Exchange& exchange);
 
 // The instances that a target names, or what to tell who named it.
 Expected<std::vector<core::Instance*>, Refusal> select(const World& world,

@@ -269,6 +269,77 @@ TEST_CASE("who follows on the Unix socket and has lost the role for it is hung u
     CHECK_FALSE(root.closed);
 }
 
+TEST_CASE("who is refused is refused before the body, and not told to send it") {
+    World world{{service("web")}};
+    Tcp tcp{world};
+    Client client{world, tcp.port};
+    const std::string million =
+        request("POST /v1/shutdown", "Content-Length: 1000000\r\nExpect: 100-continue\r\n");
+    client.send(million);
+    const Answer refused = client.answer();
+    CHECK(refused.status == 401);
+    CHECK(refused.header("www-authenticate") == "Bearer");
+    CHECK(refused.header("connection") == "close");
+    // What it sends all the same harms nobody.
+    client.send(std::string(100'000, 'x'));
+    client.shut_down_write();
+    CHECK(client.until_closed());
+    CHECK(tcp.wrong.empty());
+
+    Client wrong{world, tcp.port};
+    wrong.send(request("POST /v1/shutdown", "Authorization: Bearer x\r\nContent-Length: 9\r\n"));
+    CHECK(wrong.answer().status == 401);
+    CHECK(tcp.wrong.size() == 1);
+
+    Client right{world, tcp.port};
+    right.send(
+        with_token("POST /v1/programs/web/reset", "Content-Length: 2\r\nExpect: 100-continue\r\n"));
+    REQUIRE(right.until_received("HTTP/1.1 100 Continue\r\n\r\n"));
+    right.received.clear();
+    right.send("{}");
+    CHECK(right.answer().status == 200);
+}
+
+TEST_CASE("a follower that hangs up has gone, though nothing is sent to it") {
+    World world{{service("web")}};
+    Tcp tcp{world};
+    for (const char* const path : {"GET /v1/events", "GET /v1/programs/web/logs?follow=true"}) {
+        CAPTURE(path);
+        Client follower{world, tcp.port};
+        follower.send(with_token(path));
+        REQUIRE(follower.until_received("200 OK"));
+        follower.close();
+        CHECK(world.until([&] { return tcp.server->connections() == 0; }));
+
+        // It may be gone before it is answered.
+        Client hasty{world, tcp.port};
+        hasty.send(with_token(path));
+        hasty.close();
+        CHECK(world.until([&] { return tcp.server->connections() == 0; }));
+    }
+}
+
+TEST_CASE("who has said all and waits keeps its place as long as nobody else needs it") {
+    control::Limits limits;
+    limits.connections = 2;
+    World world{{service("web")}, limits};
+    Tcp tcp{world, limits};
+    Client waiting{world, tcp.port};
+    waiting.send(with_token("POST /v1/programs/web/start", "Content-Length: 0\r\n"));
+    waiting.shut_down_write();
+    REQUIRE(world.until([&] { return world.instance("web").state() == model::State::starting; }));
+    Client follower{world, tcp.port};
+    follower.send(with_token("GET /v1/events"));
+    REQUIRE(follower.until_received("200 OK"));
+
+    Client next{world, tcp.port};
+    CHECK(ask(next, request("GET /livez")).status == 200);
+    CHECK(waiting.until_closed());
+    CHECK(waiting.received.empty());
+    follower.read();
+    CHECK_FALSE(follower.closed);
+}
+
 TEST_CASE("what is answered over TCP goes at once, and is not handed on to programs") {
     World world{{service("web")}};
     auto listening = os::listen_on({.host = "127.0.0.1", .port = 0, .backlog = 1});
