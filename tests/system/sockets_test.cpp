@@ -426,7 +426,8 @@ command = "./report other"
     reeve.wait_for_state("web", "backoff");
     reeve.wait_until_said(why);
     reeve.wait_until_said(who);
-    CHECK(contains(reeve.program("web").note, why));
+    // Between two tries it is starting, and has another note.
+    wait_until("NOTE says why", [&] { return contains(reeve.program("web").note, why); });
     const auto doctor = reeve.ctl({"doctor"});
     CHECK(contains(doctor.out, why));
     CHECK(contains(doctor.out, "it is tried again whenever one of its programs starts"));
