@@ -59,31 +59,20 @@ Sampler::Sampler(loop::Loop& loop, LinuxHost& host, const core::Roster& roster, 
       wall_started_{host.wall_now()},
       work_{loop, loop::Work::Lane::reading},
       patience_{loop,
-                [this] {
-                    latest_.outdated = host_.changes() != changes_seen_;
-                    answer();
-                    latest_.outdated = false;
-                }},
-      long_patience_{loop, [this] { answer_patient(); }},
-      answer_now_{loop, [this] { answer(); }},
-      answer_patient_now_{loop, [this] { answer_patient(); }} {}
+                [this] { answer(std::exchange(asking_, {}), host_.changes() != changes_seen_); }},
+      long_patience_{loop, [this] { answer(std::exchange(asking_patiently_, {})); }},
+      answers_{loop} {}
 
 void Sampler::sample(std::function<void(const control::Sample&)> done) {
+    if (fresh()) return answer({std::move(done)});
     asking_.push_back(std::move(done));
-    if (fresh()) {
-        answer_now_.arm();
-        return;
-    }
     if (!work_.busy()) start();
     if (!patience_.active()) patience_.start(have_one_ ? kPatience : kFirstPatience);
 }
 
 void Sampler::recent(std::function<void(const control::Sample&)> done) {
+    if (have_one_ && host_.now() - latest_.at <= kFreshFor) return answer({std::move(done)});
     asking_patiently_.push_back(std::move(done));
-    if (have_one_ && host_.now() - latest_.at <= kFreshFor) {
-        answer_patient_now_.arm();
-        return;
-    }
     if (!work_.busy()) start();
     if (!long_patience_.active()) long_patience_.start(kLongPatience);
 }
@@ -219,8 +208,10 @@ void Sampler::finished(const Gathered& gathered) {
     own_memory_bytes_ = gathered.own_memory_bytes;
     own_open_files_ = gathered.own_open_files;
     sum_cpu(gathered);
-    answer();
-    answer_patient();
+    patience_.stop();
+    long_patience_.stop();
+    answer(std::exchange(asking_, {}));
+    answer(std::exchange(asking_patiently_, {}));
 }
 
 // Parents are read before their children: what a child has used is in neither twice, since its
@@ -247,14 +238,14 @@ void Sampler::sum_cpu(const Gathered& gathered) {
     latest_.cpu_seconds = std::move(now);
 }
 
-void Sampler::answer() {
-    patience_.stop();
-    for (const auto& done : std::exchange(asking_, {})) done(latest_);
-}
-
-void Sampler::answer_patient() {
-    long_patience_.stop();
-    for (const auto& done : std::exchange(asking_patiently_, {})) done(latest_);
+// Whoever's turn comes when there is a newer one gets that.
+void Sampler::answer(std::vector<Asker> askers, bool outdated) {
+    for (Asker& asker : askers) {
+        answers_.add([this, done = std::move(asker), outdated, as_of = latest_.at] {
+            latest_.outdated = outdated && latest_.at == as_of;
+            done(latest_);
+        });
+    }
 }
 
 control::SupervisorFacts Sampler::facts() {

@@ -10,6 +10,7 @@
 
 #include "supervisor/app/linux_host.h"
 #include "supervisor/control/process_source.h"
+#include "supervisor/loop/backlog.h"
 #include "supervisor/loop/timer.h"
 #include "supervisor/loop/work.h"
 #include "supervisor/os/pid_limits.h"
@@ -40,11 +41,12 @@ public:
 private:
     struct Gathered;
 
+    using Asker = std::function<void(const control::Sample&)>;
+
     bool fresh() const;
     void start();
     void finished(const Gathered& gathered);
-    void answer();
-    void answer_patient();
+    void answer(std::vector<Asker> askers, bool outdated = false);
     void sum_cpu(const Gathered& gathered);
 
     LinuxHost& host_;
@@ -65,8 +67,8 @@ private:
     std::uint64_t changes_begun_ = 0;
     model::TimePoint begun_{};
     model::Duration cost_{0};  // how long the latest one took
-    std::vector<std::function<void(const control::Sample&)>> asking_;
-    std::vector<std::function<void(const control::Sample&)>> asking_patiently_;
+    std::vector<Asker> asking_;
+    std::vector<Asker> asking_patiently_;
     // LinuxHost::cpu_of_the_dead() when the latest one was begun: who is taken meanwhile counts
     // among the living if it was seen, and else is missing until the next.
     std::unordered_map<std::uint32_t, double> dead_cpu_begun_;
@@ -75,8 +77,8 @@ private:
     loop::Work work_;
     loop::Timer patience_;
     loop::Timer long_patience_;
-    loop::Deferred answer_now_;
-    loop::Deferred answer_patient_now_;
+    // To put all of a thousand programs into words takes milliseconds.
+    loop::Backlog answers_;
 };
 
 }  // namespace reeve::app
