@@ -53,6 +53,7 @@ std::vector<Row> rows_of(const MetricsInput& input) {
     for (const log::InstanceCounters& one : input.counters) {
         counters.emplace(static_cast<std::uint32_t>(one.instance), &one);
     }
+    const TotalsOf totals{input.sample};
     std::vector<Row> rows;
     rows.reserve(input.roster.instances().size());
     // One that is on its way out stands behind those of the configuration, which may have its like
@@ -61,9 +62,9 @@ std::vector<Row> rows_of(const MetricsInput& input) {
     for (const core::Instance* const instance : input.roster.instances()) {
         if (!there.emplace(instance->program().name, instance->number()).second) continue;
         Row row{instance, labels_of(*instance), {}};
-        row.totals = input.totals.at(instance->slot());
-        const auto cpu = input.cpu_seconds.find(instance->slot());
-        if (cpu != input.cpu_seconds.end()) row.cpu_seconds = cpu->second;
+        row.totals = totals.at(instance->slot());
+        const auto cpu = input.sample.cpu_seconds.find(instance->slot());
+        if (cpu != input.sample.cpu_seconds.end()) row.cpu_seconds = cpu->second;
         const auto log = counters.find(instance->slot());
         if (log != counters.end()) row.log = *log->second;
         rows.push_back(std::move(row));

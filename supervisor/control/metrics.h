@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "ctl/api/exposition.h"
@@ -21,8 +20,7 @@ namespace reeve::control {
 
 struct MetricsInput {
     const core::Roster& roster;
-    const TotalsOf& totals;
-    const std::unordered_map<std::uint32_t, double>& cpu_seconds;  // Sample::cpu_seconds
+    const Sample& sample;
     const SupervisorFacts& facts;
     const std::vector<log::InstanceCounters>& counters;
     const ConfigSource::LastApply& last_apply;

@@ -144,35 +144,34 @@ std::unique_ptr<Job> zombies(World& world, Exchange& exchange) {
         Effort::thorough);
 }
 
-// First what the processes are at, then what they have written: the one takes a walk on another
-// thread now and then, the other a turn of the log thread.
+// First what the programs have written, then what their processes are at: those who ask for that
+// have their answers one after the other, however many they are.
 class MetricsJob final : public Job {
 public:
     MetricsJob(World& world, Exchange& exchange) : world_{world}, exchange_{exchange} {}
 
     void ask() {
-        world_.processes.recent(lifeline_.tie([this](const Sample& sample) {
-            totals_ = totals_of(sample);
-            cpu_seconds_ = sample.cpu_seconds;
-            world_.logs.counters(lifeline_.tie(
-                [this](const std::vector<log::InstanceCounters>& counters) { answer(counters); }));
-        }));
+        world_.logs.counters(
+            lifeline_.tie([this](const std::vector<log::InstanceCounters>& counters) {
+                counters_ = counters;
+                world_.processes.recent(
+                    lifeline_.tie([this](const Sample& sample) { answer(sample); }));
+            }));
     }
 
 private:
-    void answer(const std::vector<log::InstanceCounters>& counters) {
+    void answer(const Sample& sample) {
         const auto format =
             api::exposition_format(exchange_.request().header("accept").value_or(""));
         const std::string text =
-            compose_metrics(format, {world_.roster, totals_, cpu_seconds_, world_.processes.facts(),
-                                     counters, world_.config.last_apply()});
+            compose_metrics(format, {world_.roster, sample, world_.processes.facts(), counters_,
+                                     world_.config.last_apply()});
         exchange_.reply(200, api::content_type(format), text);
     }
 
     World& world_;
     Exchange& exchange_;
-    TotalsOf totals_;
-    std::unordered_map<std::uint32_t, double> cpu_seconds_;
+    std::vector<log::InstanceCounters> counters_;
     Lifeline lifeline_;
 };
 

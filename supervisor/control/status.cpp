@@ -245,20 +245,39 @@ std::string_view name_of(conf::ProgramType type) {
     return "";
 }
 
-TotalsOf totals_of(const Sample& sample) {
-    TotalsOf totals;
+TotalsOf::TotalsOf(const Sample& sample) {
+    std::vector<std::uint32_t> slots;
+    for (const ProcessInfo& process : sample.processes) {
+        if (process.slot) slots.push_back(*process.slot);
+    }
+    std::ranges::sort(slots);
+    slots.erase(std::ranges::unique(slots).begin(), slots.end());
+    by_slot_.reserve(slots.size());
+    for (const std::uint32_t slot : slots) by_slot_.emplace_back(slot, Totals{});
+
     for (const ProcessInfo& process : sample.processes) {
         if (!process.slot) continue;
-        Totals& total = totals[*process.slot];
+        Totals& total = of(*process.slot);
         ++total.processes;
         total.orphans += process.orphan ? 1 : 0;
         total.cpu_seconds += process.cpu_seconds;
         total.memory_bytes += static_cast<std::int64_t>(process.memory_bytes);
     }
     for (const auto& [zombie, parent] : neglected_of(sample)) {
-        if (parent->slot) ++totals[*parent->slot].zombies;
+        if (parent->slot) ++of(*parent->slot).zombies;
     }
-    return totals;
+}
+
+const Totals& TotalsOf::at(std::uint32_t slot) const {
+    static constexpr Totals kNone;
+    const auto found =
+        std::ranges::lower_bound(by_slot_, slot, {}, &decltype(by_slot_)::value_type::first);
+    return found != by_slot_.end() && found->first == slot ? found->second : kNone;
+}
+
+Totals& TotalsOf::of(std::uint32_t slot) {
+    return std::ranges::lower_bound(by_slot_, slot, {}, &decltype(by_slot_)::value_type::first)
+        ->second;
 }
 
 api::Status compose_status(const core::Roster& roster, const Sample& sample,
@@ -278,7 +297,7 @@ api::Status compose_status(const core::Roster& roster, const Sample& sample,
     self.reaped = {static_cast<std::int64_t>(roster.runs_reaped()), facts.orphans_reaped,
                    facts.strays_reaped};
 
-    const TotalsOf totals = totals_of(sample);
+    const TotalsOf totals{sample};
     out.programs.reserve(roster.instances().size());
     for (const core::Instance* instance : roster.instances()) {
         out.programs.push_back(compose(roster, *instance, totals.at(instance->slot()), now));
@@ -329,7 +348,7 @@ api::ProgramCard compose_card(const core::Roster& roster,
                               const std::vector<core::Instance*>& instances, std::string name,
                               const Sample& sample, const std::vector<std::string>& files,
                               const Now& now) {
-    const TotalsOf totals = totals_of(sample);
+    const TotalsOf totals{sample};
     const conf::Program& program = instances.front()->program();
 
     api::ProgramCard out;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ctl/api/messages.h"
@@ -26,23 +27,21 @@ struct Totals {
     double cpu_seconds = 0;
     std::int64_t memory_bytes = 0;
 };
-// A sample may be older than the roster's latest change, but slots never move.
+// By the instances' slots.  A sample may be older than the roster's latest change, but slots never
+// move.
 class TotalsOf {
 public:
+    explicit TotalsOf(const Sample& sample);
+
     // Nothing, of one that it does not know.
-    const Totals& at(std::uint32_t slot) const {
-        static constexpr Totals kNone;
-        return slot < by_slot_.size() ? by_slot_[slot] : kNone;
-    }
-    Totals& operator[](std::uint32_t slot) {
-        if (slot >= by_slot_.size()) by_slot_.resize(slot + std::size_t{1});
-        return by_slot_[slot];
-    }
+    const Totals& at(std::uint32_t slot) const;
 
 private:
-    std::vector<Totals> by_slot_;
+    Totals& of(std::uint32_t slot);
+
+    // In their order, and none that has no process: slots only ever grow.
+    std::vector<std::pair<std::uint32_t, Totals>> by_slot_;
 };
-TotalsOf totals_of(const Sample& sample);
 
 std::string_view name_of(conf::ProgramType type);
 

@@ -14,15 +14,14 @@ using reeve::test::Rostered;
 namespace {
 
 struct Scene {
-    control::TotalsOf totals;
-    std::unordered_map<std::uint32_t, double> cpu_seconds;
+    control::Sample sample;
     control::SupervisorFacts facts;
     std::vector<log::InstanceCounters> counters;
     control::ConfigSource::LastApply last_apply{true, model::WallTime{1700000000s}};
 
     std::string compose(Rostered& rostered, ExpositionFormat format = ExpositionFormat::text) {
-        return control::compose_metrics(
-            format, {*rostered.roster, totals, cpu_seconds, facts, counters, last_apply});
+        return control::compose_metrics(format,
+                                        {*rostered.roster, sample, facts, counters, last_apply});
     }
 };
 
@@ -52,9 +51,15 @@ TEST_CASE("a scrape of one program, word for word") {
     rostered.roster->start_autostart();
     rostered.runs(1);
     Scene scene;
-    scene.totals[0] = {
-        .processes = 3, .orphans = 1, .zombies = 2, .cpu_seconds = 1, .memory_bytes = 4096};
-    scene.cpu_seconds[0] = 12.5;
+    const auto zombie = [](pid_t pid) {
+        return control::ProcessInfo{
+            .pid = pid, .ppid = 7, .slot = 0, .zombie = true, .neglected_seconds = 2};
+    };
+    scene.sample.processes = {
+        {.pid = 7, .cpu_seconds = 1, .memory_bytes = 4096, .slot = 0, .orphan = true},
+        zombie(8),
+        zombie(9)};
+    scene.sample.cpu_seconds[0] = 12.5;
     log::InstanceCounters counters;
     counters.out = {120, 3};
     counters.has_out = true;
@@ -248,10 +253,9 @@ TEST_CASE("programs of several groups name them all") {
     reeve::test::FakeHost host;
     core::EventLog events;
     core::Roster roster{host, events, config, {}};
-    const control::TotalsOf totals;
-    const std::unordered_map<std::uint32_t, double> cpu;
+    const control::Sample sample;
     const std::string text =
-        control::compose_metrics(ExpositionFormat::openmetrics, {roster, totals, cpu, {}, {}, {}});
+        control::compose_metrics(ExpositionFormat::openmetrics, {roster, sample, {}, {}, {}});
     CHECK(samples_of(text, "reeve_program_up") ==
           "reeve_program_up{program=\"web\",number=\"1\",group=\"site,all\"} 0\n");
     CHECK(text.ends_with("# EOF\n"));
