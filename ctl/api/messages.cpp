@@ -371,11 +371,10 @@ void walk(V& visit, T& value) {
 // ---- out -------------------------------------------------------------------------------------
 
 // Text that is made of many small pieces, which are gathered before the string has to look at its
-// room.
+// room.  The last of them are in it after finish() only: no destructor may run out of memory.
 class Pieces {
 public:
     explicit Pieces(std::string& out) : out_{out} {}
-    ~Pieces() { flush(); }
     Pieces(const Pieces&) = delete;
     Pieces& operator=(const Pieces&) = delete;
 
@@ -403,6 +402,8 @@ public:
             begin[at] = static_cast<char>('0' + value % 10);
         used_ += count;
     }
+
+    void finish() { flush(); }
 
 private:
     static constexpr std::size_t kLongestNumber = 32;
@@ -538,6 +539,7 @@ template <typename T>
 void encode(std::string& out, const T& value) {
     Pieces pieces{out};
     Encoder::write(pieces, value);
+    pieces.finish();
 }
 
 template <typename T>
@@ -807,10 +809,9 @@ std::optional<int> digits(std::string_view text, std::size_t at, std::size_t cou
 
 std::string to_text(Timestamp time) {
     std::string text;
-    {
-        Pieces pieces{text};
-        put_text(pieces, time);
-    }
+    Pieces pieces{text};
+    put_text(pieces, time);
+    pieces.finish();
     return text;
 }
 
