@@ -13,9 +13,13 @@ constexpr std::size_t kRuns = 5;
 constexpr int kLines = 3;
 // Who waits for whom who waits for whom.
 constexpr std::size_t kDepth = 8;
+// Of so many it is told what they wrote: each is a question of its own.
+constexpr std::size_t kTold = 8;
 
 std::vector<std::string> last_lines(const Session& session, const std::string& name,
                                     std::int64_t run) {
+    // JSON is of what the parts are; `logs --json` has the lines.
+    if (session.options.json) return {};
     Call call = session.question(program_path(name) + "/logs?lines=" + std::to_string(kLines) +
                                  "&run=" + std::to_string(run));
     call.accept = api::kNdjsonType;
@@ -46,7 +50,7 @@ void add_chain(const Session& session, const api::Status& all, const api::Progra
         for (const api::ProgramStatus& other : all.programs) {
             if (other.program != program || !seen.insert(other.name).second) continue;
             links.push_back({other, depth, {}});
-            if (is_wrong(other) && other.run)
+            if (is_wrong(other) && other.run && links.size() <= kTold)
                 links.back().last_lines = last_lines(session, other.name, *other.run);
             add_chain(session, all, other, depth + 1, seen, links);
         }
