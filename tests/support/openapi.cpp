@@ -15,6 +15,10 @@ namespace {
 
 using Complaints = std::vector<std::string>;
 
+// All times are of this one form, which the file says in words: generators refuse a pattern beside
+// the format "date-time".
+constexpr const char* kTime = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z$";
+
 bool is_of_type(const Json& value, const std::string& type) {
     if (type == "object") return value.is_object();
     if (type == "array") return value.is_array();
@@ -43,6 +47,8 @@ void check_value(Complaints& out, const Json& value, const Json& schema, const s
         const auto& text = value.get_ref<const std::string&>();
         if (schema.contains("pattern") && !matches(text, schema["pattern"]))
             out.push_back(shown + ", which does not match");
+        if (schema.value("format", "") == "date-time" && !matches(text, kTime))
+            out.push_back(shown + ", and no time");
         if (text.size() < schema.value("minLength", std::size_t{0})) out.push_back(shown);
         if (text.size() > schema.value("maxLength", text.size())) out.push_back(shown);
     }
@@ -152,7 +158,8 @@ bool Operation::names(int status) const {
 const Json* Operation::response(int status) const {
     const Json& all = (*this)["responses"];
     if (names(status)) return &resolved(all[std::to_string(status)]);
-    return status >= 400 && all.contains("default") ? &resolved(all["default"]) : nullptr;
+    const std::string range = std::to_string(status / 100) + "XX";
+    return all.contains(range) ? &resolved(all[range]) : nullptr;
 }
 
 std::vector<Operation> operations() {

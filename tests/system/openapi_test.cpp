@@ -144,7 +144,9 @@ public:
         type = type.substr(0, type.find(';'));
         REQUIRE(said["content"].contains(type));
         const Json& schema = said["content"][type]["schema"];
-        if (schema.contains("x-reeve-item")) {
+        if (type == api::kEventStreamType) {
+            CHECK(item_complaints(type, answer.body, schema) == Strings{});
+        } else if (schema.contains("x-reeve-item")) {
             CHECK(item_complaints(type, answer.body, schema["x-reeve-item"]) == Strings{});
         } else if (type == api::kJsonType) {
             CHECK(complaints(Json::parse(answer.body), schema) == Strings{});
@@ -482,7 +484,7 @@ TEST_CASE("every answer of a real reeve is what the OpenAPI file says, and none 
     for (const Operation& operation : operations()) {
         for (const auto& [status, response] : operation["responses"].items()) {
             const std::string id = operation.id();
-            if (status == "default" || status == "401" || status == "403" || status == "421")
+            if (status.ends_with("XX") || status == "401" || status == "403" || status == "421")
                 continue;
             if ((id == "getZombies" && status == "503") || (status == "409" && id != "attach") ||
                 (id == "scale" && status == "422") || (id == "readyz" && status == "200") ||

@@ -208,6 +208,41 @@ TEST_CASE("in the OpenAPI file a reply's fields are all required, but for what a
     }
 }
 
+TEST_CASE("in the OpenAPI file every answer that is no success is told by its status") {
+    // "default" is taken for a success by generators, so that each reply could be an Error.
+    for (const test::Operation& it : test::operations()) {
+        CAPTURE(it.id());
+        CHECK_FALSE(it["responses"].contains("default"));
+        for (const char* const range : {"4XX", "5XX"}) {
+            REQUIRE(it["responses"].contains(range));
+            CHECK(it["responses"][range]["$ref"] == "#/components/responses/Error");
+        }
+    }
+}
+
+TEST_CASE("in the OpenAPI file a time has its format, and no pattern that stops a generator") {
+    int seen = 0;
+    walk(test::openapi(), "", [&](const Json& node, const std::string& place) {
+        if (!node.is_object() || node.value("format", Json{}) != "date-time") return;
+        CAPTURE(place);
+        CHECK_FALSE(node.contains("pattern"));
+        ++seen;
+    });
+    CHECK(seen > 5);
+}
+
+TEST_CASE(
+    "in the OpenAPI file the stream of events is one of Event, so that clients have the type") {
+    for (const test::Operation& it : test::operations()) {
+        for (const auto& [status, response] : it["responses"].items()) {
+            const Json& content = test::resolved(response).value("content", Json::object());
+            if (!content.contains("text/event-stream")) continue;
+            CAPTURE(it.id());
+            CHECK(content["text/event-stream"]["schema"]["$ref"] == "#/components/schemas/Event");
+        }
+    }
+}
+
 TEST_CASE("the OpenAPI file's examples are what it says itself") {
     int seen = 0;
     walk(test::openapi(), "", [&](const Json& node, const std::string& place) {
@@ -235,7 +270,7 @@ TEST_CASE("what checks a value against the OpenAPI file finds what is wrong with
     CHECK(changed("name", nullptr) == Strings{"it.name is null, and no string"});
     CHECK(changed("run", 0) == Strings{"it.run is 0, which is too little"});
     CHECK(changed("run", "3") == Strings{R"(it.run is "3", and no integer)"});
-    CHECK(changed("started", "today") == Strings{R"(it.started is "today", which does not match)"});
+    CHECK(changed("started", "today") == Strings{R"(it.started is "today", and no time)"});
     Json exit = Json::parse(
         R"({"code":256,"at":"2026-11-22T10:17:00.120Z","lasted_seconds":0.5,"reason":""})");
     CHECK(changed("exit", exit) ==
