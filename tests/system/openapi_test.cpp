@@ -188,18 +188,21 @@ Trials trials_of(const Json& parameter) {
     const Json& schema = parameter["schema"];
     trials.right.push_back(text_of(parameter["example"]));
     if (schema.contains("default")) trials.right.push_back(text_of(schema["default"]));
-    const Json& number = schema.contains("oneOf") ? schema["oneOf"][0] : schema;
     for (const Json& word : schema.value("enum", Json::array()))
         trials.right.push_back(text_of(word));
     trials.wrong.push_back("?!");
-    if (number.contains("minimum")) {
-        const auto least = number["minimum"].get<std::int64_t>();
+    if (schema.contains("pattern"))  // of lines: a number, or "all"
+        for (const char* const right : {"0", "all"}) trials.right.emplace_back(right);
+    if (schema.contains("minimum") || schema.contains("pattern"))
+        for (const char* const wrong : {"", "-1", "1.5", "0x1", "1 "})
+            trials.wrong.emplace_back(wrong);
+    if (schema.contains("minimum")) {
+        const auto least = schema["minimum"].get<std::int64_t>();
         trials.right.push_back(std::to_string(least));
         trials.wrong.push_back(std::to_string(least - 1));
-        for (const char* const wrong : {"", "1.5", "0x1", "1 "}) trials.wrong.emplace_back(wrong);
     }
-    if (number.contains("maximum")) {
-        const auto most = number["maximum"].get<std::int64_t>();
+    if (schema.contains("maximum")) {
+        const auto most = schema["maximum"].get<std::int64_t>();
         trials.right.push_back(std::to_string(most));
         trials.wrong.push_back(std::to_string(most + 1));
     }
