@@ -60,12 +60,14 @@ std::string card_screen(const Card& card, api::Timestamp now, const Style& style
     if (style.glyphs) {
         out += coloured(style, state_colour(status.state), state_glyph(status.state, style)) + " ";
     }
-    out += coloured(style, Colour::bold, harmless(status.name));
-    if (!card.program.description.empty()) out += ": " + harmless(card.program.description);
-    out += '\n';
+    std::string title = coloured(style, Colour::bold, harmless(status.name));
+    if (!card.program.description.empty()) title += ": " + harmless(card.program.description);
+    out += hanging(title, style.glyphs ? 2 : 0, 4, style) + "\n";
 
     const auto field = [&](const std::string& label, const std::string& value) {
-        out += "  " + padded(label, kLabelWidth) + "  " + value + "\n";
+        constexpr std::size_t kIndent = 2 + kLabelWidth + 2;
+        out += "  " + padded(label, kLabelWidth) + "  " + hanging(value, kIndent, kIndent, style) +
+               "\n";
     };
     field("state", state_line(status, now, style));
     if (!status.note.empty()) field("note", harmless(status.note));

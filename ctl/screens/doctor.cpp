@@ -8,8 +8,6 @@ namespace {
 
 constexpr std::size_t kVerdictWidth = 4;
 constexpr std::size_t kGap = 2;
-// Where a terminal is too narrow for it, the text begins further left.
-constexpr std::size_t kSmallestText = 30;
 
 struct Look {
     std::string text;
@@ -33,20 +31,8 @@ std::string doctor_screen(const api::Doctor& doctor, const Style& style, bool wi
         subject_width = std::max(subject_width, display_width(harmless(finding.subject)));
     }
     const std::size_t indent = verdict_width + kGap + subject_width + kGap;
-    const auto terminal = static_cast<std::size_t>(std::max(style.width, 1));
-    const std::size_t width = std::max(kSmallestText, terminal - std::min(terminal, indent));
 
     std::string out;
-    const auto paragraph = [&](const std::string& text, const std::string& before) {
-        const auto lines = style.terminal ? broken(text, width - std::min(width, before.size()))
-                                          : std::vector<std::string>{text};
-        bool is_first = true;
-        for (const std::string& line : lines) {
-            if (!is_first) out.append(indent + before.size(), ' ');
-            is_first = false;
-            out += line + "\n";
-        }
-    };
     std::size_t bad = 0;
     std::size_t warnings = 0;
     for (const api::Finding& finding : doctor.findings) {
@@ -56,12 +42,13 @@ std::string doctor_screen(const api::Doctor& doctor, const Style& style, bool wi
         out += coloured(style, look.colour, look.text);
         out.append(verdict_width - display_width(look.text) + kGap, ' ');
         out += padded(harmless(finding.subject), subject_width + kGap);
-        paragraph(harmless(finding.detail), "");
+        out += hanging(harmless(finding.detail), indent, indent, style) + "\n";
         if (!finding.remedy) continue;
         constexpr std::string_view kArrow = "-> ";
         out.append(indent, ' ');
         out += kArrow;
-        paragraph(harmless(*finding.remedy), std::string{kArrow});
+        const std::size_t column = indent + kArrow.size();
+        out += hanging(harmless(*finding.remedy), column, column, style) + "\n";
     }
     if (!with_headers) return out;
     std::string sum = std::to_string(doctor.findings.size()) +

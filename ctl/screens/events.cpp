@@ -16,7 +16,10 @@ bool is_trouble(const api::Event& event, const std::string& data) {
 }  // namespace
 
 std::string event_line(const api::Event& event, const Style& style) {
-    const std::string data = harmless(api::flatten_json(event.data));
+    std::string data = harmless(api::flatten_json(event.data));
+    // Nearly every change of state goes without one.
+    constexpr std::string_view kNoNote = " note=\"\"";
+    if (data.ends_with(kNoNote)) data.resize(data.size() - kNoNote.size());
     std::string number = std::to_string(event.id);
     number.insert(0, 5 - std::min<std::size_t>(5, number.size()), ' ');
     std::string out = number + "  " + coloured(style, Colour::dim, api::to_text(event.time)) + "  ";
@@ -26,7 +29,8 @@ std::string event_line(const api::Event& event, const Style& style) {
     out += "  " + padded(event.program ? harmless(*event.program) : "-", 12);
     if (!data.empty()) out += "  " + data;
     while (!out.empty() && out.back() == ' ') out.pop_back();
-    return out + "\n";
+    constexpr std::size_t kIndent = 7;  // below the time
+    return hanging(out, 0, kIndent, style) + "\n";
 }
 
 }  // namespace reeve::ctl

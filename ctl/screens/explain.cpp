@@ -99,8 +99,10 @@ std::string heading(const Style& style, std::string_view text) {
 }
 
 void add_output(std::string& out, const std::vector<std::string>& lines, const Style& style) {
+    constexpr std::string_view kBar = "         | ";
     for (const std::string& line : lines)
-        out += coloured(style, Colour::dim, "         | ") + harmless_output(line) + "\n";
+        out += coloured(style, Colour::dim, kBar) +
+               hanging(harmless_output(line), kBar.size(), kBar.size(), style) + "\n";
 }
 
 }  // namespace
@@ -118,30 +120,36 @@ std::string failed_for(const api::ProgramStatus& status, const api::ProgramCard&
 
 std::string explain_screen(const Explanation& told, api::Timestamp now, const Style& style) {
     const api::ProgramStatus& status = told.status;
-    std::string out = coloured(style, Colour::bold, harmless(status.name)) + " is " +
-                      coloured(style, state_colour(status.state), harmless(status.state));
-    if (status.health) out += ", " + harmless(*status.health);
-    if (status.since) out += " for " + human_duration(seconds_between(*status.since, now));
-    if (!status.note.empty()) out += ": " + harmless(status.note);
-    out += "\n";
-    if (const std::string what = remedy(told); !what.empty()) out += what + "\n";
+    std::string out;
+    const auto paragraph = [&](const std::string& text, std::size_t indent) {
+        out += hanging(text, 0, indent, style) + "\n";
+    };
+    std::string first = coloured(style, Colour::bold, harmless(status.name)) + " is " +
+                        coloured(style, state_colour(status.state), harmless(status.state));
+    if (status.health) first += ", " + harmless(*status.health);
+    if (status.since) first += " for " + human_duration(seconds_between(*status.since, now));
+    if (!status.note.empty()) first += ": " + harmless(status.note);
+    paragraph(first, 2);
+    if (const std::string what = remedy(told); !what.empty()) paragraph(what, 0);
 
     if (status.transient) {
         std::string origin = "`reevectl run`";
         for (const api::ConfigEntry& entry : told.program.config)
             if (entry.key == "command" && entry.file) origin = harmless(*entry.file);
-        out += "It was started by " + origin + "; `reevectl remove " + harmless(status.program) +
-               "` stops and forgets it.\n";
+        paragraph("It was started by " + origin + "; `reevectl remove " + harmless(status.program) +
+                      "` stops and forgets it.",
+                  0);
     }
 
     if (!told.waits_for.empty()) {
         out += heading(style, status.state == "failed" ? "It failed for want of" : "It waits for");
         for (const Explanation::Link& link : told.waits_for) {
             const api::ProgramStatus& other = link.status;
-            out += std::string(2 * link.depth + 2, ' ') + harmless(other.name) + ", which is " +
-                   coloured(style, state_colour(other.state), harmless(other.state));
-            if (!other.note.empty()) out += ": " + harmless(other.note);
-            out += "\n";
+            std::string text = std::string(2 * link.depth + 2, ' ') + harmless(other.name) +
+                               ", which is " +
+                               coloured(style, state_colour(other.state), harmless(other.state));
+            if (!other.note.empty()) text += ": " + harmless(other.note);
+            paragraph(text, 2 * link.depth + 6);
             add_output(out, link.last_lines, style);
         }
     }
@@ -149,13 +157,13 @@ std::string explain_screen(const Explanation& told, api::Timestamp now, const St
     if (!told.runs.empty()) {
         out += heading(style, "Its last runs, the youngest first");
         for (const Explanation::Run& run : told.runs) {
-            out += "  run " + std::to_string(run.record.run) + "  " +
-                   short_duration(seconds_between(run.record.started, now)) + " ago";
-            if (run.record.pid) out += ", pid " + std::to_string(*run.record.pid);
-            out += run.record.exit ? ": " + harmless(run.record.exit->reason) + ", after " +
-                                         human_duration(run.record.exit->lasted_seconds)
-                                   : std::string{", is not over"};
-            out += "\n";
+            std::string text = "  run " + std::to_string(run.record.run) + "  " +
+                               short_duration(seconds_between(run.record.started, now)) + " ago";
+            if (run.record.pid) text += ", pid " + std::to_string(*run.record.pid);
+            text += run.record.exit ? ": " + harmless(run.record.exit->reason) + ", after " +
+                                          human_duration(run.record.exit->lasted_seconds)
+                                    : std::string{", is not over"};
+            paragraph(text, 9);
             add_output(out, run.last_lines, style);
         }
     }

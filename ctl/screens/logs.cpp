@@ -7,9 +7,6 @@ namespace reeve::ctl {
 
 namespace {
 
-// Less is not worth to be put below each other.
-constexpr std::size_t kSmallestMessage = 30;
-
 // The same name has the same colour every time; red is for stderr.
 Colour colour_of(std::string_view name) {
     constexpr std::array<Colour, 5> kColours{Colour::cyan, Colour::green, Colour::yellow,
@@ -123,12 +120,7 @@ std::string own_log_line(const api::OwnLogLine& line, const Style& style) {
         coloured(style, Colour::dim, time) + " " + coloured(style, colour, harmless(level)) + " ";
     const std::string text = harmless(line.message);
     const std::size_t indent = time.size() + level.size() + 2;
-    const auto width = static_cast<std::size_t>(std::max(style.width, 1));
-    if (!style.terminal || width < indent + kSmallestMessage) return head + text + "\n";
-    std::string out;
-    for (const std::string& part : broken(text, width - indent))
-        out += (out.empty() ? head : std::string(indent, ' ')) + part + "\n";
-    return out;
+    return head + hanging(text, indent, indent, style) + "\n";
 }
 
 }  // namespace reeve::ctl

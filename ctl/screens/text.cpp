@@ -48,6 +48,19 @@ bool is_control(char32_t code) {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
 }
 
+// As many of its first bytes as fit into so many columns.
+std::size_t bytes_of(std::string_view utf8, std::size_t columns) {
+    std::size_t bytes = 0;
+    std::size_t used = 0;
+    while (bytes < utf8.size()) {
+        const Character character = first_character(utf8.substr(bytes));
+        used += columns_of(character.code);
+        if (used > columns) break;
+        bytes += character.size;
+    }
+    return bytes;
+}
+
 struct StateLook {
     std::string_view state;
     std::string_view glyph;
@@ -111,6 +124,10 @@ std::size_t display_width(std::string_view utf8) {
     if (std::ranges::all_of(utf8, [](char c) { return c >= ' ' && c <= '~'; })) return utf8.size();
     std::size_t columns = 0;
     while (!utf8.empty()) {
+        if (utf8[0] == '\033' && sets_colour(utf8.substr(0, escape_length(utf8)))) {
+            utf8.remove_prefix(escape_length(utf8));
+            continue;
+        }
         const Character character = first_character(utf8);
         columns += columns_of(character.code);
         utf8.remove_prefix(character.size);
@@ -123,15 +140,8 @@ std::string cut(std::string_view utf8, std::size_t columns, const Style& style) 
     const std::string_view ellipsis = style.glyphs ? "…" : "...";
     const std::size_t ellipsis_width = style.glyphs ? 1 : 3;
     if (columns < ellipsis_width) return std::string(columns, '.');
-    std::size_t bytes = 0;
-    std::size_t used = ellipsis_width;
-    while (bytes < utf8.size()) {
-        const Character character = first_character(utf8.substr(bytes));
-        used += columns_of(character.code);
-        if (used > columns) break;
-        bytes += character.size;
-    }
-    return std::string{utf8.substr(0, bytes)} + std::string{ellipsis};
+    return std::string{utf8.substr(0, bytes_of(utf8, columns - ellipsis_width))} +
+           std::string{ellipsis};
 }
 
 std::string harmless(std::string_view utf8) {
@@ -176,23 +186,38 @@ std::string harmless_output(std::string_view line) {
     return out;
 }
 
-std::vector<std::string> broken(const std::string& text, std::size_t width) {
-    std::vector<std::string> lines{""};
+std::vector<std::string> broken(const std::string& text, std::size_t width,
+                                std::optional<std::size_t> first_width) {
+    std::vector<std::string> lines;
+    std::size_t left = 0;  // columns of the last line
     std::size_t begin = 0;
-    while (begin < text.size()) {
+    do {
         const std::size_t end = std::min(text.find(' ', begin), text.size());
         const std::string word = text.substr(begin, end - begin);
+        const std::size_t columns = display_width(word);
         begin = end + 1;
-        std::string& line = lines.back();
-        if (line.empty()) {
-            line = word;
-        } else if (display_width(line) + 1 + display_width(word) <= width) {
-            line += ' ' + word;
+        if (!lines.empty() && columns < left) {
+            lines.back() += ' ' + word;
+            left -= columns + 1;
         } else {
+            while (!lines.empty() && lines.back().ends_with(' ')) lines.back().pop_back();
+            const std::size_t room = lines.empty() ? first_width.value_or(width) : width;
             lines.push_back(word);
+            left = room - std::min(room, columns);
         }
-    }
+    } while (begin < text.size());
     return lines;
+}
+
+std::string hanging(const std::string& text, std::size_t column, std::size_t indent,
+                    const Style& style) {
+    constexpr std::size_t kLeastRoom = 24;
+    const auto width = static_cast<std::size_t>(std::max(style.width, 1));
+    if (!style.terminal || width < indent + kLeastRoom) return text;
+    std::string out;
+    for (const std::string& line : broken(text, width - indent, width - std::min(width, column)))
+        out += (out.empty() ? "" : '\n' + std::string(indent, ' ')) + line;
+    return out;
 }
 
 std::string padded(std::string_view utf8, std::size_t columns) {

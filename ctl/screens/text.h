@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,7 @@ enum class Colour { none, bold, dim, red, green, yellow, blue, magenta, cyan };
 // The text in that colour, if the style has colours.
 std::string coloured(const Style& style, Colour colour, std::string_view text);
 
-// Columns on a terminal: wide characters count two, combining ones none.
+// Columns on a terminal: wide characters count two, combining ones and colours none.
 std::size_t display_width(std::string_view utf8);
 
 // The text, or its beginning and an ellipsis, in that many columns.
@@ -32,7 +33,13 @@ std::string harmless_output(std::string_view line);
 
 // The text in lines of at most `width` columns, broken at spaces; a longer word stays whole, so
 // that a command can be copied.
-std::vector<std::string> broken(const std::string& text, std::size_t width);
+std::vector<std::string> broken(const std::string& text, std::size_t width,
+                                std::optional<std::size_t> first_width = {});
+
+// Of a text that begins at `column`: on a terminal it is broken at spaces, and what comes below is
+// indented; in a pipe, and where hardly any room is left, it stays as it is.
+std::string hanging(const std::string& text, std::size_t column, std::size_t indent,
+                    const Style& style);
 
 std::string padded(std::string_view utf8, std::size_t columns);
 

@@ -1,0 +1,188 @@
+#include <clocale>
+
+#include "ctl/screens/screens.h"
+#include "tests/support/catch.h"
+#include "tests/unit/ctl_fixture.h"
+
+// The screens on a terminal that has not room for all: whole pages, as they were looked at.
+using namespace reeve;
+using namespace reeve::ctl;
+using namespace ctl_fixture;
+
+namespace {
+
+const Style kPipe{};
+
+Style terminal_of(int width) {
+    std::setlocale(LC_CTYPE, "C.UTF-8");
+    return {.terminal = true, .glyphs = true, .colour = false, .width = width};
+}
+
+api::Status with_long_names() {
+    api::Status status = example();
+    status.programs[0].name = "the-front-end-of-the-shop-in-all-languages@12";
+    status.programs[2].name = "ビリング請求書サービス日本語";
+    status.programs[2].note =
+        "start_pre 1 of 1 exited with 3: could not connect to server: Connection refused. Is the "
+        "server running on host db.example.org (10.11.12.13) and accepting connections on port "
+        "5432? One of us must know.";
+    return status;
+}
+
+}  // namespace
+
+TEST_CASE("at 80 columns the card puts what is long below itself") {
+    api::ProgramStatus status = with_long_names().programs[2];
+    status.since = ago(60);
+    const api::ProgramCard program{
+        "billing",
+        "",
+        {status},
+        {{"command",
+          R"(["python3", "-u", "-m", "http.server", "18931", "--bind", "127.0.0.1", "--directory", "/srv/www"])",
+          "/etc/reeve/reeve.toml", 12}},
+        {}};
+    CHECK(card_screen({status, program, {}, {}}, kNow, terminal_of(80)) ==
+          "✘ ビリング請求書サービス日本語\n"
+          "  state       failed for 1m, since 2026-11-22T10:16:00.120Z\n"
+          "  note        start_pre 1 of 1 exited with 3: could not connect to server:\n"
+          "              Connection refused. Is the server running on host db.example.org\n"
+          "              (10.11.12.13) and accepting connections on port 5432? One of us\n"
+          "              must know.\n"
+          "  restarts    5, 0 failures in a row\n"
+          "  last exit   exit 3, 1m ago, after 4s\n"
+          "  command     [\"python3\", \"-u\", \"-m\", \"http.server\", \"18931\", \"--bind\",\n"
+          "              \"127.0.0.1\", \"--directory\", \"/srv/www\"]\n"
+          "  config      /etc/reeve/reeve.toml:12\n");
+    CHECK(
+        card_screen({status, program, {}, {}}, kNow, terminal_of(140)) ==
+        "✘ ビリング請求書サービス日本語\n"
+        "  state       failed for 1m, since 2026-11-22T10:16:00.120Z\n"
+        "  note        start_pre 1 of 1 exited with 3: could not connect to server: Connection "
+        "refused. Is the server running on host db.example.org\n"
+        "              (10.11.12.13) and accepting connections on port 5432? One of us must know.\n"
+        "  restarts    5, 0 failures in a row\n"
+        "  last exit   exit 3, 1m ago, after 4s\n"
+        "  command     [\"python3\", \"-u\", \"-m\", \"http.server\", \"18931\", \"--bind\", "
+        "\"127.0.0.1\", \"--directory\", \"/srv/www\"]\n"
+        "  config      /etc/reeve/reeve.toml:12\n");
+}
+
+TEST_CASE("at 80 columns explain is paragraphs") {
+    const api::Status status = with_long_names();
+    api::ProgramStatus api = program("api", "failed");
+    api.note = "ビリング請求書サービス日本語 failed: start_pre 1 of 1 exited with 3";
+    api.since = ago(60);
+    const api::ProgramCard card{
+        "api",
+        "",
+        {api},
+        {{"depends_on", "[\"ビリング請求書サービス日本語\"]", "/etc/reeve/reeve.toml", 12}},
+        {}};
+    const api::RunRecord run{"api", 1, 77, ago(90),
+                             api::LastExit{std::nullopt, "SIGSEGV", ago(80), 10,
+                                           "killed by SIGSEGV (core dumped), and what stop_post "
+                                           "said after it"}};
+    const Explanation told{api,
+                           card,
+                           {{status.programs[2], 0, {"psql: connection refused"}}},
+                           {{run,
+                             {"2026-11-22 10:15:50 # WARNING Memory overcommit must be enabled! "
+                              "Without it, a background save may fail"}}},
+                           {}};
+    CHECK(explain_screen(told, kNow, terminal_of(80)) ==
+          "api is failed for 1m: ビリング請求書サービス日本語 failed: start_pre 1 of 1\n"
+          "  exited with 3\n"
+          "It is tried again by itself when that is there; `reevectl start api` starts\n"
+          "both.\n"
+          "\n"
+          "It failed for want of\n"
+          "  ビリング請求書サービス日本語, which is failed: start_pre 1 of 1 exited with 3:\n"
+          "      could not connect to server: Connection refused. Is the server running on\n"
+          "      host db.example.org (10.11.12.13) and accepting connections on port 5432?\n"
+          "      One of us must know.\n"
+          "         | psql: connection refused\n"
+          "\n"
+          "Its last runs, the youngest first\n"
+          "  run 1  1m ago, pid 77: killed by SIGSEGV (core dumped), and what stop_post\n"
+          "         said after it, after 10s\n"
+          "         | 2026-11-22 10:15:50 # WARNING Memory overcommit must be enabled!\n"
+          "           Without it, a background save may fail\n"
+          "\n"
+          "What decides\n"
+          "  depends_on = [\"ビリング請求書サービス日本語\"]  /etc/reeve/reeve.toml:12\n");
+    CHECK(explain_screen(told, kNow, terminal_of(140)) ==
+          "api is failed for 1m: ビリング請求書サービス日本語 failed: start_pre 1 of 1 exited with "
+          "3\n"
+          "It is tried again by itself when that is there; `reevectl start api` starts both.\n"
+          "\n"
+          "It failed for want of\n"
+          "  ビリング請求書サービス日本語, which is failed: start_pre 1 of 1 exited with 3: could "
+          "not connect to server: Connection refused. Is the\n"
+          "      server running on host db.example.org (10.11.12.13) and accepting connections on "
+          "port 5432? One of us must know.\n"
+          "         | psql: connection refused\n"
+          "\n"
+          "Its last runs, the youngest first\n"
+          "  run 1  1m ago, pid 77: killed by SIGSEGV (core dumped), and what stop_post said after "
+          "it, after 10s\n"
+          "         | 2026-11-22 10:15:50 # WARNING Memory overcommit must be enabled! Without it, "
+          "a background save may fail\n"
+          "\n"
+          "What decides\n"
+          "  depends_on = [\"ビリング請求書サービス日本語\"]  /etc/reeve/reeve.toml:12\n");
+}
+
+TEST_CASE("in a pipe explain breaks nothing") {
+    const api::Status status = with_long_names();
+    const Explanation told{status.programs[2], {}, {}, {}, {}};
+    CHECK(explain_screen(told, kNow, kPipe) ==
+          "ビリング請求書サービス日本語 is failed: start_pre 1 of 1 exited with 3: could not "
+          "connect to server: Connection refused. Is the server running on host db.example.org "
+          "(10.11.12.13) and accepting connections on port 5432? One of us must know.\n"
+          "It is not tried again by itself. `reevectl start ビリング請求書サービス日本語` tries "
+          "it, and counts its failures from 0.\n"
+          "\n"
+          "What decides\n"
+          "  restart = \"on-failure\"    default\n"
+          "  max_failures = 10         default\n"
+          "  success_exit_codes = [0]  default\n"
+          "  healthy_after = \"10s\"     default\n");
+}
+
+TEST_CASE("at 80 columns a long event goes on below its time") {
+    const api::Event event{
+        12, "program.exit", kNow, "the-front-end@12",
+        R"j({"run":3,"pid":4121,"code":null,"signal":"SIGSEGV","lasted_seconds":1.5,"reason":"killed by SIGSEGV (core dumped)"})j"};
+    CHECK(event_line(event, terminal_of(80)) ==
+          "   12  2026-11-22T10:17:00.120Z  program.exit         the-front-end@12  run=3\n"
+          "       pid=4121 signal=SIGSEGV lasted_seconds=1.5 reason=\"killed by SIGSEGV\n"
+          "       (core dumped)\"\n");
+    // Also where not even the first word has room.
+    const api::Event state{404, "program.state", kNow, "mailer",
+                           R"({"from":"starting","to":"backoff"})"};
+    CHECK(event_line(state, terminal_of(80)) ==
+          "  404  2026-11-22T10:17:00.120Z  program.state        mailer\n"
+          "       from=starting to=backoff\n");
+}
+
+TEST_CASE("a note that is empty is not part of an event's line") {
+    const api::Event event{3, "program.state", kNow, "web",
+                           R"({"from":"waiting","to":"starting","note":""})"};
+    CHECK(event_line(event, kPipe) ==
+          "    3  2026-11-22T10:17:00.120Z  program.state        web           from=waiting "
+          "to=starting\n");
+}
+
+TEST_CASE("a text hangs below its beginning on a terminal, where there is room") {
+    const Style narrow = terminal_of(30);
+    CHECK(hanging("", 0, 2, narrow) == "");
+    CHECK(hanging("one two three four five six", 4, 2, narrow) == "one two three four five\n  six");
+    CHECK(hanging("one two three four five six", 4, 2, kPipe) == "one two three four five six");
+    CHECK(hanging("one two three four five six", 20, 20, narrow) == "one two three four five six");
+    CHECK(hanging("  one  two " + std::string(30, 'x') + " y", 0, 4, narrow) ==
+          "  one  two\n    " + std::string(30, 'x') + "\n    y");
+    // Colours take no room.
+    CHECK(hanging("\033[31mone\033[0m two three four fiv six", 0, 2, narrow) ==
+          "\033[31mone\033[0m two three four fiv six");
+}
