@@ -20,8 +20,10 @@ std::string joined(const std::vector<std::string>& keys) {
 }  // namespace
 
 std::string config_plan_screen(const api::ConfigReply& plan, const Style& style) {
-    Table table{
-        {{"", Table::Align::left, 7}, {"", Table::Align::left, 0}, {"", Table::Align::left, 0}}};
+    using Align = Table::Align;
+    Table table{{{"", Align::left, 7},
+                 {"", Align::left, 0, 2, Table::Fit::shrinks},
+                 {"", Align::left, 0, 2, Table::Fit::below}}};
     std::size_t kept = 0;
     for (const api::ProgramChange& change : plan.programs) {
         if (change.action == "keep") {

@@ -22,12 +22,15 @@ std::string moment(api::Timestamp time) {
 std::string history_screen(const std::vector<api::RunRecord>& runs, api::Timestamp now,
                            const Style& style, bool with_headers) {
     using Align = Table::Align;
-    Table table{
-        {{"NAME"}, {"RUN", Align::right}, {"STARTED (UTC)"}, {"LASTED", Align::right}, {"END"}}};
+    Table table{{{"NAME", Align::left, 0, 2, Table::Fit::shrinks},
+                 {"RUN", Align::right},
+                 {"STARTED (UTC)"},
+                 {"LASTED", Align::right},
+                 {"END", Align::left, 20, 2, Table::Fit::below}}};
     for (const api::RunRecord& run : runs) {
         const double lasted =
             run.exit ? run.exit->lasted_seconds : seconds_between(run.started, now);
-        table.add({{harmless(run.name)},
+        table.add({name_cell(run.name),
                    {std::to_string(run.run)},
                    {moment(run.started)},
                    {human_duration(lasted)},

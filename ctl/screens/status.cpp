@@ -73,7 +73,7 @@ std::string status_screen(const api::Status& status, api::Timestamp now, const S
     using Align = Table::Align;
     std::vector<Table::Column> columns;
     if (style.glyphs) columns.push_back({"", Align::left, 0, 1});
-    columns.insert(columns.end(), {{"NAME", Align::left, 0},
+    columns.insert(columns.end(), {{"NAME", Align::left, 0, 2, Table::Fit::shrinks},
                                    {"STATE", Align::left, 0},
                                    {"READY", Align::left, 0},
                                    {"PID", Align::right, 5},
@@ -81,14 +81,14 @@ std::string status_screen(const api::Status& status, api::Timestamp now, const S
                                    {"RESTARTS", Align::right_under_title, 0},
                                    {"CPU", Align::right, 4},
                                    {"MEM", Align::right, 4},
-                                   {"NOTE", Align::left, 0}});
+                                   {"NOTE", Align::left, 0, 2, Table::Fit::below}});
     Table table{std::move(columns)};
     for (const api::ProgramStatus& program : status.programs) {
         const Colour colour = state_colour(program.state);
         std::vector<Table::Cell> row;
         row.reserve(10);
         if (style.glyphs) row.push_back({state_glyph(program.state, style), colour});
-        row.push_back({harmless(program.name), Colour::none});
+        row.push_back(name_cell(program.name));
         row.push_back({harmless(program.state), colour});
         row.push_back({ready_text(program), Colour::none});
         row.push_back({program.pid ? std::to_string(*program.pid) : "-", Colour::none});
@@ -104,7 +104,7 @@ std::string status_screen(const api::Status& status, api::Timestamp now, const S
     }
     std::string out = table.print(style, with_headers);
     if (with_headers) {
-        out += coloured(style, Colour::dim, totals(status.programs)) + "\n";
+        out += coloured(style, Colour::dim, hanging(totals(status.programs), 0, 2, style)) + "\n";
         std::int64_t zombies = 0;
         for (const api::ProgramStatus& program : status.programs) zombies += program.zombies;
         if (zombies > 0) {

@@ -10,7 +10,7 @@ namespace reeve::ctl {
 namespace {
 
 constexpr std::string_view kKeys =
-    "s start  x stop  r restart  e explain  Enter card  / filter  c m n o sort  ? help  q quit";
+    "s start  x stop  r restart  e explain  Enter card  / filter  ? all keys  q quit";
 
 constexpr std::string_view kHelp[] = {
     "up, down, j, k, PgUp, PgDn, Home, End   choose a program",
@@ -53,11 +53,11 @@ std::string heading_of(const api::Status& status) {
     text += "  " + std::to_string(running) + " of " + std::to_string(status.programs.size()) +
             " running";
     if (failed > 0) text += ", " + std::to_string(failed) + " in trouble";
+    if (self.config_changed) text += "  config changed: reevectl diff";
     if (self.pids.current && self.pids.limit) {
         text +=
             "  pids " + std::to_string(*self.pids.current) + "/" + std::to_string(*self.pids.limit);
     }
-    if (self.config_changed) text += "  configuration changed: reevectl diff";
     return text;
 }
 
@@ -272,13 +272,14 @@ std::optional<Top::Wish> Top::press_letter(char letter) {
     return std::nullopt;
 }
 
-// Each row one line, as long as it wants.
-std::string Top::table(const std::vector<const Row*>& rows) const {
+// Each row one line.
+std::string Top::table(const std::vector<const Row*>& rows, int width) const {
     using Align = Table::Align;
     Style plain = style_;
-    plain.terminal = false;
+    plain.terminal = true;
     plain.colour = false;
-    Table table{{{"NAME"},
+    plain.width = width;
+    Table table{{{"NAME", Align::left, 0, 2, Table::Fit::shrinks},
                  {"STATE", Align::left, 8},
                  {"PID", Align::right, 7},
                  {"UPTIME", Align::right, 6},
@@ -286,12 +287,12 @@ std::string Top::table(const std::vector<const Row*>& rows) const {
                  {"CPU", Align::right, 6},
                  {"MEM", Align::right, 5},
                  {"PROCS", Align::right},
-                 {"NOTE"}}};
+                 {"NOTE", Align::left, 0, 2, Table::Fit::beside}}};
     for (const Row* row : rows) {
         const api::ProgramStatus& its = row->program;
         const std::string state =
             its.state == "running" && its.health == "unhealthy" ? "unhealthy" : its.state;
-        table.add({{harmless(its.name)},
+        table.add({name_cell(its.name),
                    {harmless(state)},
                    {its.pid ? std::to_string(*its.pid) : "-"},
                    {its.uptime_seconds && its.pid ? human_duration(*its.uptime_seconds) : "-"},
@@ -328,7 +329,7 @@ std::vector<ScreenLine> Top::page(int width, int height) const {
     } else {
         const auto all = rows();
         const Row* here = chosen(all);
-        const auto lines = lines_of(table(all));
+        const auto lines = lines_of(table(all, width));
         page_height_ = static_cast<std::size_t>(std::max(height - 3, 1));
         const auto at = static_cast<std::size_t>(std::ranges::find(all, here) - all.begin());
         if (at < first_) first_ = at;

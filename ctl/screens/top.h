@@ -82,7 +82,7 @@ private:
     std::optional<Wish> press_letter(char letter);
     std::optional<Wish> ask(Verb verb);
     bool is_sure(const Key& key) const;
-    std::string table(const std::vector<const Row*>& rows) const;
+    std::string table(const std::vector<const Row*>& rows, int width) const;
     ScreenLine bottom() const;
 
     Style style_;

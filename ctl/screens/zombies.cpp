@@ -31,7 +31,7 @@ std::string zombies_screen(const api::Zombies& zombies, const Style& style, bool
     Table table{{{"COUNT", Align::right, 5},
                  {"OLDEST", Align::right, 6},
                  {"PARENT", Align::right, 7},
-                 {"PROGRAM", Align::left, 0},
+                 {"PROGRAM", Align::left, 0, 2, Table::Fit::shrinks},
                  {"COMMAND", Align::left, 0}}};
     std::int64_t total = 0;
     std::set<std::string> programs;
@@ -45,7 +45,7 @@ std::string zombies_screen(const api::Zombies& zombies, const Style& style, bool
         table.add({{std::to_string(parent.count), Colour::red},
                    {human_duration(parent.oldest_seconds), Colour::none},
                    {std::to_string(parent.parent_pid), Colour::none},
-                   {parent.program ? harmless(*parent.program) : "(stray)", Colour::none},
+                   parent.program ? name_cell(*parent.program) : Table::Cell{"(stray)"},
                    {harmless(parent.parent_command), Colour::none}});
     }
     std::string out = table.print(style, with_headers);

@@ -1,6 +1,8 @@
 #include <clocale>
+#include <sstream>
 
 #include "ctl/screens/screens.h"
+#include "ctl/screens/table.h"
 #include "tests/support/catch.h"
 #include "tests/unit/ctl_fixture.h"
 
@@ -18,6 +20,18 @@ Style terminal_of(int width) {
     return {.terminal = true, .glyphs = true, .colour = false, .width = width};
 }
 
+// Without UTF-8, as LC_ALL=C has it.
+Style plain_terminal_of(int width) {
+    return {.terminal = true, .glyphs = false, .colour = false, .width = width};
+}
+
+std::vector<std::string> lines_of(const std::string& screen) {
+    std::vector<std::string> lines;
+    std::istringstream in{screen};
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    return lines;
+}
+
 api::Status with_long_names() {
     api::Status status = example();
     status.programs[0].name = "the-front-end-of-the-shop-in-all-languages@12";
@@ -30,6 +44,61 @@ api::Status with_long_names() {
 }
 
 }  // namespace
+
+TEST_CASE("at 80 columns names give way to the numbers, and notes have lines of their own") {
+    CHECK(status_screen(with_long_names(), kNow, terminal_of(80), true) ==
+          "  NAME               STATE    READY    PID  UPTIME  RESTARTS     CPU   MEM  NOTE\n"
+          "● the-front-end…@12  running  yes     4121   3h12m         0    2.1%   48M\n"
+          "↻ mailer             backoff  -          -       -  7 (3s ago)     -     -\n"
+          "    exit 1; next try in 13s\n"
+          "✘ ビリング請求書サ…  failed   -          -       -  5 (1m ago)     -     -\n"
+          "    start_pre 1 of 1 exited with 3: could not connect to server: Connection\n"
+          "    refused. Is the server running on host db.example.org (10.11.12.13) and\n"
+          "    accepting connections on port 5432? One of us must know.\n"
+          "○ cron               stopped  -          -       -         0       -     -\n"
+          "    by uid 1000 2h ago\n"
+          "4 programs: 1 running, 1 backoff, 1 failed, 1 stopped\n");
+    CHECK(status_screen(with_long_names(), kNow, plain_terminal_of(80), true) ==
+          "NAME                 STATE    READY    PID  UPTIME  RESTARTS     CPU   MEM  NOTE\n"
+          "the-front-end...@12  running  yes     4121   3h12m         0    2.1%   48M\n"
+          "mailer               backoff  -          -       -  7 (3s ago)     -     -\n"
+          "    exit 1; next try in 13s\n"
+          "ビリング請求書サ...  failed   -          -       -  5 (1m ago)     -     -\n"
+          "    start_pre 1 of 1 exited with 3: could not connect to server: Connection\n"
+          "    refused. Is the server running on host db.example.org (10.11.12.13) and\n"
+          "    accepting connections on port 5432? One of us must know.\n"
+          "cron                 stopped  -          -       -         0       -     -\n"
+          "    by uid 1000 2h ago\n"
+          "4 programs: 1 running, 1 backoff, 1 failed, 1 stopped\n");
+}
+
+TEST_CASE("at 140 columns names are whole, and a note that fits stands beside") {
+    CHECK(status_screen(with_long_names(), kNow, terminal_of(140), true) ==
+          "  NAME                                           STATE    READY    PID  UPTIME  "
+          "RESTARTS     CPU   MEM  NOTE\n"
+          "● the-front-end-of-the-shop-in-all-languages@12  running  yes     4121   3h12m         "
+          "0    2.1%   48M\n"
+          "↻ mailer                                         backoff  -          -       -  7 (3s "
+          "ago)     -     -  exit 1; next try in 13s\n"
+          "✘ ビリング請求書サービス日本語                   failed   -          -       -  5 (1m "
+          "ago)     -     -\n"
+          "    start_pre 1 of 1 exited with 3: could not connect to server: Connection refused. Is "
+          "the server running on host db.example.org\n"
+          "    (10.11.12.13) and accepting connections on port 5432? One of us must know.\n"
+          "○ cron                                           stopped  -          -       -         "
+          "0       -     -  by uid 1000 2h ago\n"
+          "4 programs: 1 running, 1 backoff, 1 failed, 1 stopped\n");
+}
+
+TEST_CASE("no width of a terminal makes a line of status that is wider") {
+    for (int width = 78; width < 200; ++width) {
+        const std::string screen = status_screen(with_long_names(), kNow, terminal_of(width), true);
+        for (const std::string& line : lines_of(screen)) {
+            CAPTURE(width, line);
+            CHECK(display_width(line) <= static_cast<std::size_t>(width));
+        }
+    }
+}
 
 TEST_CASE("at 80 columns the card puts what is long below itself") {
     api::ProgramStatus status = with_long_names().programs[2];
@@ -150,6 +219,45 @@ TEST_CASE("in a pipe explain breaks nothing") {
           "  healthy_after = \"10s\"     default\n");
 }
 
+TEST_CASE("at 80 columns the end of a run in history is below it when it is long") {
+    const std::vector<api::RunRecord> runs{
+        {"the-front-end-of-the-shop-in-all-languages@12", 3, std::nullopt, ago(3700),
+         api::LastExit{3, std::nullopt, ago(3600), 100, "exit 3"}},
+        {"job", 12, std::nullopt, ago(90),
+         api::LastExit{std::nullopt, "SIGTERM", ago(89), 0.4,
+                       "it is not ready, and its start_timeout of 90s is over"}}};
+    CHECK(history_screen(runs, kNow, terminal_of(80), true) ==
+          "NAME                      RUN  STARTED (UTC)        LASTED  END\n"
+          "the-front-end-of-the…@12    3  2026-11-22 09:15:20   1m40s  exit 3\n"
+          "job                        12  2026-11-22 10:15:30      0s\n"
+          "    it is not ready, and its start_timeout of 90s is over\n");
+    CHECK(
+        history_screen(runs, kNow, terminal_of(140), true) ==
+        "NAME                                           RUN  STARTED (UTC)        LASTED  END\n"
+        "the-front-end-of-the-shop-in-all-languages@12    3  2026-11-22 09:15:20   1m40s  exit 3\n"
+        "job                                             12  2026-11-22 10:15:30      0s  it is "
+        "not ready, and its start_timeout of 90s is over\n");
+}
+
+TEST_CASE("at 80 columns what a new configuration changes is whole") {
+    api::ConfigReply plan;
+    plan.differs = true;
+    plan.programs = {
+        {"web", "keep", {}, ""},
+        {"the-front-end-of-the-shop-in-all-languages",
+         "restart",
+         {"command", "environment.DATABASE_URL", "environment.PORT", "health.interval"},
+         "2 instances more"}};
+    plan.reeve = {{"supervisor.log", "restart"}};
+    CHECK(config_plan_screen(plan, terminal_of(80)) ==
+          "restart  the-front-end-of-the-shop-in-all-languages\n"
+          "    command, environment.DATABASE_URL, environment.PORT, health.interval (2\n"
+          "    instances more)\n"
+          "later    reeve\n"
+          "    supervisor.log (once reeve itself is restarted)\n"
+          "1 program is kept as it is\n");
+}
+
 TEST_CASE("at 80 columns a long event goes on below its time") {
     const api::Event event{
         12, "program.exit", kNow, "the-front-end@12",
@@ -172,6 +280,24 @@ TEST_CASE("a note that is empty is not part of an event's line") {
     CHECK(event_line(event, kPipe) ==
           "    3  2026-11-22T10:17:00.120Z  program.state        web           from=waiting "
           "to=starting\n");
+}
+
+TEST_CASE("at 80 columns who neglects zombies shows by its number") {
+    const api::NeglectfulParent web{"the-front-end-of-the-shop-in-all-languages@12",
+                                    4121,
+                                    "python3 /srv/www/worker.py --queue mail --verbose",
+                                    8000,
+                                    182.5,
+                                    {5, 6}};
+    CHECK(zombies_screen({{web}}, terminal_of(80), true) ==
+          "COUNT  OLDEST   PARENT  PROGRAM                                        COMMAND\n"
+          " 8000    3m2s     4121  the-front-end-of-the-shop-in-all-languages@12\n"
+          "    python3 /srv/www/worker.py --queue mail --verbose\n"
+          "8000 zombies of 1 parent that does not wait for its children\n"
+          "A parent must wait for its children; until it does: 'reevectl restart "
+          "the-front-end-of-the-shop-in-all-languages@12',\n"
+          "or set zombies in [program.the-front-end-of-the-shop-in-all-languages.guard], and reeve "
+          "sees to it.\n");
 }
 
 TEST_CASE("a text hangs below its beginning on a terminal, where there is room") {

@@ -145,3 +145,22 @@ TEST_CASE("without an answer top keeps the last picture and says why") {
     top.set(a_status(), kNow, 2s);
     CHECK(texts(top.page(96, 8))[0].starts_with("  reeve 1.0.0"));
 }
+
+TEST_CASE("at 80 columns a long name leaves room in top for its numbers") {
+    api::Status status = a_status();
+    status.programs[0].name = "the-front-end-of-the-shop-in-all-languages@12";
+    status.supervisor.config_changed = true;
+    Top top{Style{}};
+    top.set(status, kNow, 1s);
+    const auto page = texts(top.page(80, 8));
+    CHECK(page[0] ==
+          "  reeve 1.0.0, pid 1, up 3h12m  1 of 4 running, 2 in trouble  config changed: r...");
+    CHECK(page[1] ==
+          "> NAME             STATE         PID  UPTIME  RESTARTS     CPU    MEM  PROCS  NOTE");
+    CHECK(page[2] ==
+          "> the-front...@12  running      4121   3h12m         0       -    48M      3");
+    CHECK(page[3] ==
+          "  mailer           backoff         -       -         7       -      -      0  e...");
+    CHECK(page[7] ==
+          "  s start  x stop  r restart  e explain  Enter card  / filter  ? all keys  q quit");
+}
