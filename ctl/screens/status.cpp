@@ -114,9 +114,14 @@ std::string status_screen(const api::Status& status, api::Timestamp now, const S
                                 ": 'reevectl zombies' names the parents") +
                    "\n";
         }
-        if (std::string pids = pids_text(status.supervisor.pids); !pids.empty()) {
-            if (style.terminal) pids = cut(pids, static_cast<std::size_t>(style.width), style);
-            out += coloured(style, Colour::yellow, pids) + "\n";
+        if (const std::string pids = pids_text(status.supervisor.pids); !pids.empty()) {
+            out += coloured(style, Colour::yellow, hanging(pids, 0, 2, style)) + "\n";
+        }
+        if (status.supervisor.config_changed) {
+            const std::string what =
+                "the configuration has changed: 'reevectl diff' says how, 'reevectl apply' makes "
+                "it so";
+            out += coloured(style, Colour::yellow, hanging(what, 0, 2, style)) + "\n";
         }
         if (status.supervisor.state != "running") {
             out += "reeve itself is " + harmless(status.supervisor.state) + "\n";

@@ -100,6 +100,22 @@ TEST_CASE("no width of a terminal makes a line of status that is wider") {
     }
 }
 
+TEST_CASE("a configuration that has changed is said below the table") {
+    api::Status status = example();
+    status.programs.resize(1);
+    status.supervisor.config_changed = true;
+    CHECK(
+        status_screen(status, kNow, kPipe, true) ==
+        "NAME  STATE    READY    PID  UPTIME  RESTARTS   CPU   MEM  NOTE\n"
+        "web   running  yes     4121   3h12m         0  2.1%   48M\n"
+        "1 program: 1 running\n"
+        "the configuration has changed: 'reevectl diff' says how, 'reevectl apply' makes it so\n");
+    const std::string narrow = status_screen(status, kNow, terminal_of(80), true);
+    CHECK(narrow.substr(narrow.find("the configuration")) ==
+          "the configuration has changed: 'reevectl diff' says how, 'reevectl apply' makes\n"
+          "  it so\n");
+}
+
 TEST_CASE("at 80 columns the card puts what is long below itself") {
     api::ProgramStatus status = with_long_names().programs[2];
     status.since = ago(60);
