@@ -87,7 +87,7 @@ std::string LogScreen::begin_of_run(const api::LogLine& line) {
     last_run_[line.name] = line.run;
     if (ended_.name == line.name) {
         const auto ended = std::exchange(ended_, {});
-        return out + mark(line.name, ended.text + " · " + run_and_pid(line));
+        return out + mark(line.name, ended.text + "; " + run_and_pid(line));
     }
     out += finish();
     // A mark stands between two runs; whoever watches sees each begin.

@@ -286,8 +286,11 @@ Exit logs_verb(const Session& session) {
         if (!selected) return session.fail(selected.error());
         if (logs.only_stderr && !session.options.quiet && explain_merged(session, *selected))
             explained = true;
+        // As in reeve's own output; a longer name sticks out.
+        constexpr std::size_t kWidest = 24;
         for (const api::ProgramStatus& instance : *selected)
-            settings.name_width = std::max(settings.name_width, display_width(instance.name));
+            settings.name_width =
+                std::max(settings.name_width, std::min(kWidest, display_width(instance.name)));
         settings.prefix = selected->size() > 1 && !logs.no_prefix;
         std::string targets;
         for (const std::string& target : session.options.targets)

@@ -175,8 +175,8 @@ TEST_CASE(
             if (line.starts_with("---")) marks.push_back(line);
         REQUIRE(marks.size() == 2);
         CHECK(marks[0].starts_with("--- web: run 1 ended: "));
-        CHECK(contains(marks[0], " \u00b7 run 2, pid "));
-        CHECK(contains(marks[1], " \u00b7 run 3, pid "));
+        CHECK(contains(marks[0], "; run 2, pid "));
+        CHECK(contains(marks[1], "; run 3, pid "));
     }
 }
 

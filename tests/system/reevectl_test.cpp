@@ -209,7 +209,7 @@ TEST_CASE("logs has the lines of earlier runs, and follows over a restart") {
     CHECK(follow->out().ends_with(" ---\nrun 2\n"));
     const auto second = std::to_string(*reeve.program("web").pid);
     CHECK(reeve.ctl({"logs", "web"}).out ==
-          "run 1\nhup\n--- web: run 1 ended: ended by SIGTERM \u00b7 run 2, pid " + second +
+          "run 1\nhup\n--- web: run 1 ended: ended by SIGTERM; run 2, pid " + second +
               " ---\nrun 2\n");
     CHECK(reeve.ctl({"logs", "web", "-p"}).out ==
           "run 1\nhup\n--- web: run 1 ended: ended by SIGTERM ---\n");

@@ -401,7 +401,7 @@ TEST_CASE("an end of a run and the beginning behind it are one mark, and the fir
     LogScreen other{{}, kPipe};
     CHECK(other.line(line) == "bye\n");
     CHECK(other.line(end) == "");
-    CHECK(other.line(begin) == "--- web: run 3 ended: exit 1 \u00b7 run 4, pid 4121 ---\n");
+    CHECK(other.line(begin) == "--- web: run 3 ended: exit 1; run 4, pid 4121 ---\n");
     end.line = "run 4 ended: stopped";
     CHECK(other.line(end) == "");
     CHECK(other.finish() == "--- web: run 4 ended: stopped ---\n");
