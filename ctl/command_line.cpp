@@ -211,8 +211,7 @@ constexpr std::array<VerbInfo, 36> kVerbs{{
      "  HEALTHCHECK CMD [\"reevectl\", \"health\", \"--timeout\", \"3s\"]\n",
      "Exits 0 or 1 and with nothing else, also when there is no reeve to ask. With names: whether\n"
      "they are ready and not unhealthy; a task, that it has not failed."},
-    {"history", Verb::history, "",
-     "the last runs: when they began, how long they lasted, how they ended",
+    {"history", Verb::history, "", "the last runs: since when, for how long, and how they ended",
      "  reevectl history web\n"
      "  reevectl history              of all programs\n"
      "  reevectl history web --json | jq '.[].exit.reason'\n",
@@ -282,7 +281,7 @@ std::string overview() {
     for (const VerbInfo& info : kVerbs) {
         if (!info.alias_of.empty()) continue;
         std::string line = "  " + std::string{info.name};
-        line.resize(12, ' ');
+        line.resize(14, ' ');
         text += line + std::string{info.summary} + "\n";
     }
     text +=
