@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
 
     bool failed = false;
     const reeve::ctl::Surroundings world = reeve::ctl::own_surroundings(failed);
+    // What programs write is UTF-8 whatever our locale, and passes as it is: it has its width.
+    if (!world.utf8) std::setlocale(LC_CTYPE, "C.UTF-8");
     const int code = reeve::ctl::run({argv + 1, argv + argc}, world);
     return failed && code == 0 ? 1 : code;
 }
