@@ -29,6 +29,7 @@ struct Surroundings {
     bool in_is_terminal = false;
     bool utf8 = false;
     int width = 80;
+    int err_width = 0;  // columns of the terminal that standard error is; 0: it is none
 };
 
 // The real ones.  A closed pipe is not an error; a full disk is, and `failed` tells main.
@@ -38,5 +39,10 @@ enum class ColourChoice { automatic, always, never };
 
 // By --color, then NO_COLOR (no-color.org: set and not empty), TERM, and whether it is a terminal.
 Style choose_style(const Surroundings& surroundings, ColourChoice choice);
+// The same for standard error.
+Style choose_error_style(const Surroundings& surroundings, ColourChoice choice);
+
+// Lines for whoever sits there, to standard error; on a terminal broken between words.
+void complain(const Surroundings& surroundings, std::string_view text);
 
 }  // namespace reeve::ctl

@@ -172,7 +172,7 @@ int run_there(const Remote& remote, const Options& options,
               const std::vector<std::string>& arguments, const Surroundings& world) {
     const auto words = ssh_words(remote, options, arguments, world);
     const auto failed = [&](const std::string& message, Exit exit) {
-        world.err("reevectl: " + message + "\n");
+        complain(world, "reevectl: " + message + "\n");
         return static_cast<int>(exit);
     };
     std::array<int, 2> report{};

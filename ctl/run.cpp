@@ -77,7 +77,7 @@ Exit dispatch(const Session& session) {
 int run_at_host(const std::vector<std::string>& arguments, const Options& options,
                 const Surroundings& world) {
     const auto usage = [&world](const std::string& message) {
-        world.err("reevectl: " + message + "\nreevectl: see 'reevectl --help'\n");
+        complain(world, "reevectl: " + message + "\nreevectl: see 'reevectl --help'\n");
         return static_cast<int>(Exit::usage);
     };
     const auto remote = parse_remote(*options.host);
@@ -104,7 +104,7 @@ bool Session::print_json(std::string_view text) const {
 Exit Session::fail(const Failure& failure) const {
     std::string text = "reevectl: " + failure.message + "\n";
     if (!failure.hint.empty()) text += "reevectl: " + failure.hint + "\n";
-    world.err(text);
+    complain(world, text);
     return failure.exit;
 }
 
@@ -125,7 +125,7 @@ int run(const std::vector<std::string>& arguments, const Surroundings& world) {
     if (!options) {
         const Words& words = options.error();
         if (words.is_error)
-            world.err(words.text);
+            complain(world, words.text);
         else
             world.out(words.text);
         return static_cast<int>(words.is_error ? Exit::usage : Exit::done);

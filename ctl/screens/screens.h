@@ -76,8 +76,9 @@ std::string config_plan_screen(const api::ConfigReply& plan, const Style& style)
 std::string event_line(const api::Event& event, const Style& style);
 
 // What became of one instance, as `start` and its like say it; with the last lines of its output
-// when it failed.
-std::string action_lines(const api::ActionResult& result, const Style& style);
+// when it failed.  The first begins at that column.
+std::string action_lines(const api::ActionResult& result, const Style& style,
+                         std::size_t column = 0);
 
 // Lines of output, with the marks between runs.
 class LogScreen {

@@ -56,7 +56,9 @@ void print_action(const Session& session, const api::ActionResult& result) {
     if (result.ok) {
         session.print(action_lines(result, session.style));
     } else if (!session.options.quiet) {
-        session.world.err("reevectl: " + action_lines(result, session.style));
+        constexpr std::string_view kWho = "reevectl: ";
+        const Style style = choose_error_style(session.world, session.options.colour);
+        session.world.err(std::string{kWho} + action_lines(result, style, kWho.size()));
     }
 }
 

@@ -15,6 +15,7 @@
 #include "conf/units.h"
 #include "ctl/raw_terminal.h"
 #include "ctl/screen_modes.h"
+#include "ctl/screens/text.h"
 #include "ctl/verbs/verbs.h"
 
 namespace reeve::ctl {
@@ -278,16 +279,14 @@ private:
         if (session_.options.quiet) return;
         if (!is_terminal_ || !session_.world.out_is_terminal) return say(std::string{text});
         std::string line = modes_.at_line_start() ? "" : "\r\n";
-        line += dim("[" + std::string{text} + "]") + "\r\n";
+        line += coloured(session_.style, Colour::dim, "[" + std::string{text} + "]") + "\r\n";
         show(line);
     }
 
     void say(const std::string& text) {
-        if (!session_.options.quiet) session_.world.err(dim(text) + "\n");
-    }
-
-    std::string dim(const std::string& text) const {
-        return session_.style.colour ? "\x1b[2m" + text + "\x1b[0m" : text;
+        if (session_.options.quiet) return;
+        const Style style = choose_error_style(session_.world, session_.options.colour);
+        session_.world.err(coloured(style, Colour::dim, text) + "\n");
     }
 
     // ---- input that is no terminal

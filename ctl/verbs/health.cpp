@@ -25,7 +25,7 @@ Exit health_of_targets(const Session& session) {
                (program.note.empty() ? "" : ": " + harmless(program.note)) + "\n";
     }
     if (!ill.empty()) {
-        if (!session.options.quiet) session.world.err(ill);
+        if (!session.options.quiet) complain(session.world, ill);
         return Exit::failed;
     }
     session.print("ready\n");

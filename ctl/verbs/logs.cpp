@@ -155,7 +155,7 @@ private:
 
     // Beside what is data.
     void note(const std::string& text) const {
-        if (!session_.options.quiet) session_.world.err("reevectl: " + text + "\n");
+        if (!session_.options.quiet) complain(session_.world, "reevectl: " + text + "\n");
     }
 
     void flush() {
@@ -202,10 +202,10 @@ bool explain_merged(const Session& session, const std::vector<api::ProgramStatus
         if (!is_apart) names += (names.empty() ? "" : ", ") + name;
     }
     if (names.empty()) return false;
-    session.world.err(
-        "reevectl: " + names +
-        ": stderr goes into stdout (stderr = \"stdout\", the default): look there, or "
-        "set another 'stderr'\n");
+    complain(session.world,
+             "reevectl: " + names +
+                 ": stderr goes into stdout (stderr = \"stdout\", the default): look there, or "
+                 "set another 'stderr'\n");
     return true;
 }
 
@@ -255,7 +255,7 @@ Exit logs_verb(const Session& session) {
                              "times are in UTC"});
     }
     const auto say = [&session](const std::string& text) {
-        if (!session.options.quiet) session.world.err("reevectl: " + text + "\n");
+        if (!session.options.quiet) complain(session.world, "reevectl: " + text + "\n");
     };
     const bool is_future = span.since && *span.since > session.world.now();
     if (is_future)

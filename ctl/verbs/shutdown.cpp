@@ -110,7 +110,7 @@ Exit shutdown_verb(const Session& session) {
         if (session.options.quiet || session.options.json) continue;
         const std::string names = still_there(session);
         if (!names.empty() && names != said) {
-            session.world.err("reevectl: waiting for " + names + "\n");
+            complain(session.world, "reevectl: waiting for " + names + "\n");
             said = names;
         }
     }

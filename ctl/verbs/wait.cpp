@@ -51,7 +51,7 @@ public:
             if (is_so(program, condition)) continue;
             all = false;
             if (!is_in_vain(program, condition)) continue;
-            session_.world.err("reevectl: " + line_of(program, "failed") + "\n");
+            complain(session_.world, "reevectl: " + line_of(program, "failed") + "\n");
             return Exit::failed;
         }
         if (!all) return std::nullopt;
@@ -71,9 +71,10 @@ public:
         const std::string& condition = session_.options.wait_for;
         for (const api::ProgramStatus& program : programs_) {
             if (is_so(program, condition)) continue;
-            session_.world.err(
-                "reevectl: " +
-                line_of(program, "is " + harmless(program.state) + ", not " + condition) + "\n");
+            complain(session_.world,
+                     "reevectl: " +
+                         line_of(program, "is " + harmless(program.state) + ", not " + condition) +
+                         "\n");
         }
         return Exit::timed_out;
     }

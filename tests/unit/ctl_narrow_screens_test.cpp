@@ -298,6 +298,20 @@ TEST_CASE("a note that is empty is not part of an event's line") {
           "to=starting\n");
 }
 
+TEST_CASE("at 80 columns why an action failed goes on below") {
+    CHECK(action_lines({"billing",
+                        false,
+                        "failed",
+                        std::nullopt,
+                        with_long_names().programs[2].note,
+                        {"migrations: table is missing"}},
+                       terminal_of(80), std::string_view{"reevectl: "}.size()) ==
+          "billing: failed: start_pre 1 of 1 exited with 3: could not connect to\n"
+          "  server: Connection refused. Is the server running on host db.example.org\n"
+          "  (10.11.12.13) and accepting connections on port 5432? One of us must know.\n"
+          "  | migrations: table is missing\n");
+}
+
 TEST_CASE("at 80 columns who neglects zombies shows by its number") {
     const api::NeglectfulParent web{"the-front-end-of-the-shop-in-all-languages@12",
                                     4121,
