@@ -43,8 +43,7 @@ constexpr std::array<VerbInfo, 36> kVerbs{{
     {"ps", Verb::status, "status", "", "", ""},
     {"ls", Verb::status, "status", "", "", ""},
     {"list", Verb::status, "status", "", "", ""},
-    {"explain", Verb::explain, "",
-     "why a program is as it is, and what would change it (also: why)",
+    {"explain", Verb::explain, "", "why a program is as it is, and what changes that (also: why)",
      "  reevectl explain web          what it waits for, how its last runs ended\n"
      "  reevectl why --all\n"
      "  reevectl explain web --json\n",
@@ -206,7 +205,7 @@ constexpr std::array<VerbInfo, 36> kVerbs{{
      "at once when a program has failed for good and will not come there, 124 when --timeout is\n"
      "over, which is never unless it is given."},
     {"health", Verb::health, "", "whether all is well: 0 or 1, for scripts and HEALTHCHECK",
-     "  reevectl health               0 when every program that starts by itself is ready or done\n"
+     "  reevectl health               0 when all that start by themselves are ready\n"
      "  reevectl health web\n"
      "  HEALTHCHECK CMD [\"reevectl\", \"health\", \"--timeout\", \"3s\"]\n",
      "Exits 0 or 1 and with nothing else, also when there is no reeve to ask. With names: whether\n"
@@ -220,7 +219,7 @@ constexpr std::array<VerbInfo, 36> kVerbs{{
     {"metrics", Verb::metrics, "", "counters and gauges for Prometheus",
      "  reevectl metrics\n"
      "  reevectl metrics | promtool check metrics\n"
-     "  reevectl metrics > reeve.prom.new && mv reeve.prom.new reeve.prom   for node_exporter\n"
+     "  reevectl metrics > reeve.prom.new && mv reeve.prom.new reeve.prom\n"
      "  reevectl metrics --json | jq '.[] | select(.name == \"reeve_program_up\")'\n",
      "What GET /metrics answers: Prometheus' text format, or OpenMetrics. Each instance goes by "
      "the\n"
@@ -361,6 +360,7 @@ std::vector<std::string> take_command(const CLI::App& app, std::vector<std::stri
 struct Split {
     std::string verb;
     std::vector<std::string> rest;
+    std::size_t before = 0;  // how many of the rest stood before the verb
 };
 
 // Global flags may come first, and some of them have a value that must not be taken for the verb.
@@ -372,6 +372,7 @@ Split split(const std::vector<std::string>& arguments) {
         if (word == "--") break;
         if (word.size() < 2 || word[0] != '-') {
             result.verb = word;
+            result.before = result.rest.size();
             ++i;
             break;
         }
@@ -884,7 +885,13 @@ Expected<Options, Words> parse_command_line(const std::vector<std::string>& argu
     }
 
     const VerbInfo* info = find_verb(command.verb);
-    if (info == nullptr) return Unexpected<Words>{unknown_verb(command.verb)};
+    if (info == nullptr) {
+        // What stands where the verb does may be the value of an option that there is not.
+        command.rest.resize(command.before);
+        auto without = parse_command_line(command.rest);
+        if (!without && without.error().is_error) return without;
+        return Unexpected<Words>{unknown_verb(command.verb)};
+    }
 
     if (info->name == "kill") separate_signal(command.rest);
 

@@ -155,6 +155,10 @@ TEST_CASE("a slip is answered with what was probably meant") {
     CHECK(refused({"frobnicate"}) == "reevectl: there is no verb 'frobnicate'");
     CHECK(refused({"logs", "--folow"}) ==
           "reevectl: 'logs' has no option '--folow'; did you mean '--follow'?");
+    CHECK(refused({"--sockt", "/run/x"}) ==
+          "reevectl: 'status' has no option '--sockt'; did you mean '--socket'?");
+    CHECK(refused({"--color", "never", "satus"}) ==
+          "reevectl: there is no verb 'satus'; did you mean 'status'?");
     CHECK(refused({"stop", "web", "-f"}) == "reevectl: 'stop' has no option '-f'");
     CHECK(refused({"ls", "--color=pink"}) ==
           "reevectl: --color is auto, always or never, not 'pink'");
@@ -167,10 +171,9 @@ TEST_CASE("help begins with examples, as a whole and for each verb") {
     CHECK(help({"--help"}).find("Examples:") < help({"--help"}).find("Usage:"));
     CHECK(help({"help"}) == help({"-h"}));
     CHECK(widest_line(help({"help"})) <= 80);
-    for (const char* verb :
-         {"status", "ps",     "show",   "logs", "tree",     "zombies", "events",
-          "attach", "doctor", "start",  "stop", "restart",  "signal",  "kill",
-          "reset",  "run",    "remove", "rm",   "shutdown", "down",    "version"}) {
+    for (const VerbWords& words : all_verbs()) {
+        const std::string& verb = words.name;
+        if (verb == "help") continue;
         INFO(verb);
         const std::string text = help({verb, "--help"});
         CHECK(text.find("Examples:\n  reevectl") < text.find("Usage: reevectl"));
