@@ -321,6 +321,7 @@ ScreenLine Top::bottom() const {
 
 std::vector<ScreenLine> Top::page(int width, int height) const {
     std::vector<ScreenLine> page;
+    std::string note;  // of the chosen one, whose row has hardly any room for it
     page.push_back({trouble_.empty() ? heading_ : harmless(trouble_),
                     trouble_.empty() ? Colour::bold : Colour::red, false});
     if (helping_) {
@@ -330,11 +331,13 @@ std::vector<ScreenLine> Top::page(int width, int height) const {
         const auto all = rows();
         const Row* here = chosen(all);
         const auto lines = lines_of(table(all, width));
-        page_height_ = static_cast<std::size_t>(std::max(height - 3, 1));
+        page_height_ = static_cast<std::size_t>(std::max(height - 4, 1));
         const auto at = static_cast<std::size_t>(std::ranges::find(all, here) - all.begin());
         if (at < first_) first_ = at;
         if (here && at >= first_ + page_height_) first_ = at - page_height_ + 1;
         first_ = std::min(first_, all.size() > page_height_ ? all.size() - page_height_ : 0);
+        if (here && !here->program.note.empty())
+            note = harmless(here->program.name) + ": " + harmless(here->program.note);
         page.push_back({lines.empty() ? "" : lines.front(), Colour::none, true});
         for (std::size_t i = first_; i < all.size() && i < first_ + page_height_; ++i) {
             const api::ProgramStatus& its = all[i]->program;
@@ -345,7 +348,8 @@ std::vector<ScreenLine> Top::page(int width, int height) const {
             page.push_back({lines[i + 1], colour, all[i] == here});
         }
     }
-    page.resize(static_cast<std::size_t>(std::max(height - 1, 1)));
+    page.resize(static_cast<std::size_t>(std::max(height - 2, 1)));
+    page.push_back({note});
     page.push_back(bottom());
     for (ScreenLine& line : page) {
         line.text = cut(line.text, static_cast<std::size_t>(std::max(width, 1)), style_);

@@ -163,4 +163,8 @@ TEST_CASE("at 80 columns a long name leaves room in top for its numbers") {
           "  mailer           backoff         -       -         7       -      -      0  e...");
     CHECK(page[7] ==
           "  s start  x stop  r restart  e explain  Enter card  / filter  ? all keys  q quit");
+    CHECK(page[6] == "  ");
+    type(top, "j");
+    // The note of the chosen one, whole.
+    CHECK(texts(top.page(80, 8))[6] == "  mailer: exit 1; next try in 13s");
 }
