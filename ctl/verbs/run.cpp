@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "conf/units.h"
+#include "ctl/screens/text.h"
 #include "ctl/transient.h"
 #include "ctl/verbs/verbs.h"
 
@@ -62,7 +63,14 @@ Exit run_verb(const Session& session) {
     const auto done = session.client.decode<api::ActionReply>(reply->body);
     if (!done) return session.fail(done.error());
     if (session.options.json) session.print_json(reply->body);
-    for (const api::ActionResult& result : done->results) print_action(session, result);
+    for (const api::ActionResult& result : done->results) {
+        print_action(session, result);
+        if (result.ok || session.options.quiet || session.options.json) continue;
+        const std::string name = harmless(result.name);
+        complain(session.world, "reevectl: it stays among the programs: 'reevectl explain " + name +
+                                    "' says more of it, 'reevectl remove " + name +
+                                    "' forgets it\n");
+    }
     return done->ok ? Exit::done : Exit::failed;
 }
 
