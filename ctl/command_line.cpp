@@ -691,12 +691,12 @@ std::string read_scales(Options& options) {
     for (const std::string& target : options.targets) {
         const std::size_t equals = target.find('=');
         const std::string number = equals == std::string::npos ? "" : target.substr(equals + 1);
-        const bool digits = !number.empty() && number.size() <= 4 &&
-                            number.find_first_not_of("0123456789") == std::string::npos;
+        const bool digits =
+            !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
         if (equals == 0 || !digits) {
             return "'scale' takes NAME=N, such as worker=4, not " + join_quoted(target);
         }
-        const int instances = std::stoi(number);
+        const int instances = number.size() > 6 ? kMost + 1 : std::stoi(number);
         const std::string name = target.substr(0, equals);
         if (instances < 1 || instances > kMost) {
             return "a program has 1 to " + std::to_string(kMost) + " instances, not " + number +

@@ -155,6 +155,12 @@ TEST_CASE("a slip is answered with what was probably meant") {
     CHECK(refused({"frobnicate"}) == "reevectl: there is no verb 'frobnicate'");
     CHECK(refused({"logs", "--folow"}) ==
           "reevectl: 'logs' has no option '--folow'; did you mean '--follow'?");
+    CHECK(refused({"scale", "web"}) ==
+          "reevectl: 'scale' takes NAME=N, such as worker=4, not 'web'");
+    for (const char* many : {"1001", "99999", "100000000000000000000"}) {
+        CHECK(refused({"scale", std::string{"web="} + many}) ==
+              std::string{"reevectl: a program has 1 to 1000 instances, not "} + many);
+    }
     CHECK(refused({"--sockt", "/run/x"}) ==
           "reevectl: 'status' has no option '--sockt'; did you mean '--socket'?");
     CHECK(refused({"--color", "never", "satus"}) ==
