@@ -184,6 +184,12 @@ Exit top_verb(const Session& session) {
         return session.fail(
             {Exit::failed, "'top' needs a terminal", "'reevectl status' prints the table once"});
     }
+    const auto term = session.world.environment.find("TERM");
+    if (term != session.world.environment.end() && term->second == "dumb") {
+        return session.fail({Exit::failed, "'top' needs a terminal that has a cursor to move",
+                             "TERM=dumb has none; 'reevectl status' prints the table "
+                             "once"});
+    }
     // Said before anything is drawn.
     Call call = session.question("/v1/status");
     if (const auto status = session.client.ask<api::Status>(call); !status) {

@@ -326,6 +326,29 @@ environment = { PS1 = "ready> ", ENV = "" }
     CHECK(user.ends() == 0);
 }
 
+TEST_CASE("at a terminal of 80 columns lines are broken by what they are wide, in any locale") {
+    std::string ten = "\u65e5\u672c\u8a9e";
+    for (int i = 1; i < 10; ++i) ten += " \u65e5\u672c\u8a9e";
+    Directory directory;
+    Reeve reeve{directory,
+                "[program.web]\ncommand = 'sleep 1000'\ndescription = '" + ten + " " + ten + "'\n"};
+    reeve.wait_for_state("web", "running");
+    for (const char* locale : {"LC_ALL=C", "LC_ALL=C.UTF-8"}) {
+        AtTerminal user{{"/usr/bin/env", locale, REEVECTL_PROGRAM, "--socket", reeve.socket(),
+                         "status", "web"}};
+        user.sees("web: " + ten + "\r\n    " + ten + "\r\n");
+        CHECK(user.ends() == 0);
+    }
+}
+
+TEST_CASE("top says that a dumb terminal is not enough, and draws nothing") {
+    AtTerminal user{{"/usr/bin/env", "TERM=dumb", REEVECTL_PROGRAM, "top"}};
+    user.sees(
+        "reevectl: 'top' needs a terminal that has a cursor to move\r\n"
+        "reevectl: TERM=dumb has none; 'reevectl status' prints the table once\r\n");
+    CHECK(user.ends() == 1);
+}
+
 TEST_CASE("top draws the table anew, stops what is confirmed, and gives the terminal back") {
     Directory directory;
     Reeve reeve{directory,
