@@ -20,13 +20,20 @@ std::vector<Rule> rules_of(const Explanation& told) {
     const bool task = status.type == "task";
     const std::string_view restart = task ? "\"never\"" : "\"on-failure\"";
     if (status.state == "failed")
-        return {{"restart", restart},         {"max_failures", "10"}, {"success_exit_codes", "[0]"},
-                {"healthy_after", "\"10s\""}, {"start_timeout", ""},  {"health.", ""}};
+        return {{"restart", restart},
+                {"max_failures", "10"},
+                {"success_exit_codes", "[0]"},
+                {"healthy_after", "\"10s\""},
+                {"start_timeout", ""},
+                {"ready.", ""},
+                {"health.", ""}};
     if (status.state == "backoff")
         return {{"restart", restart},
                 {"restart_delay", "\"200ms\""},
                 {"restart_delay_max", "\"30s\""},
                 {"max_failures", "10"},
+                {"start_timeout", ""},
+                {"ready.", ""},
                 {"health.", ""}};
     if (status.state == "exited") return {{"restart", restart}, {"success_exit_codes", "[0]"}};
     if (status.state == "waiting") return {{"depends_on", ""}, {"schedule", ""}, {"overlap", ""}};

@@ -470,6 +470,17 @@ TEST_CASE("history is a run a line, and what runs is not over") {
     CHECK(history_screen({}, kNow, kPipe, false) == "");
 }
 
+TEST_CASE("what makes a program ready is among what decides why it failed") {
+    api::ProgramCard card;
+    card.config = {{"ready.tcp", "\"127.0.0.1:80\"", "/etc/reeve/reeve.toml", 12}};
+    for (const char* state : {"failed", "backoff", "starting"}) {
+        const api::ProgramStatus status = program("web", state);
+        const std::string screen = explain_screen({status, card, {}, {}, {}}, kNow, kPipe);
+        CAPTURE(screen);
+        CHECK(screen.find("  ready.tcp = \"127.0.0.1:80\"") != std::string::npos);
+    }
+}
+
 TEST_CASE("durations and sizes are short") {
     CHECK(human_duration(0.9) == "0s");
     CHECK(human_duration(59) == "59s");
