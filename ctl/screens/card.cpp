@@ -20,7 +20,7 @@ std::string plural(std::int64_t count, const std::string& one, const std::string
 }
 
 std::string state_line(const api::ProgramStatus& status, api::Timestamp now, const Style& style) {
-    std::string text = coloured(style, state_colour(status.state), harmless(status.state));
+    std::string text = coloured(style, state_colour(status), harmless(status.state));
     if (status.ready && status.pid) text += *status.ready ? ", ready" : ", not ready";
     if (status.health) text += ", " + harmless(*status.health);
     if (status.since) {
@@ -58,7 +58,7 @@ std::string card_screen(const Card& card, api::Timestamp now, const Style& style
     const api::ProgramStatus& status = card.status;
     std::string out;
     if (style.glyphs) {
-        out += coloured(style, state_colour(status.state), state_glyph(status.state, style)) + " ";
+        out += coloured(style, state_colour(status), state_glyph(status.state, style)) + " ";
     }
     std::string title = coloured(style, Colour::bold, harmless(status.name));
     if (!card.program.description.empty()) title += ": " + harmless(card.program.description);

@@ -9,6 +9,7 @@ namespace {
 // One that somebody should look at.
 bool is_trouble(const api::Event& event, const std::string& data) {
     if (event.event == "supervisor.pids") return data.find("near=false") == std::string::npos;
+    if (event.event == "program.health") return data.find("unhealthy") != std::string::npos;
     return event.event == "program.failed" || event.event == "program.guard" ||
            event.event == "program.zombies" || event.event == "log.failed";
 }

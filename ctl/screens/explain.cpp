@@ -132,9 +132,9 @@ std::string explain_screen(const Explanation& told, api::Timestamp now, const St
         out += hanging(text, 0, indent, style) + "\n";
     };
     std::string first = coloured(style, Colour::bold, harmless(status.name)) + " is " +
-                        coloured(style, state_colour(status.state), harmless(status.state));
-    if (status.health) first += ", " + harmless(*status.health);
+                        coloured(style, state_colour(status), harmless(status.state));
     if (status.since) first += " for " + human_duration(seconds_between(*status.since, now));
+    if (status.health) first += ", " + harmless(*status.health);
     if (!status.note.empty()) first += ": " + harmless(status.note);
     paragraph(first, 2);
     if (const std::string what = remedy(told); !what.empty()) paragraph(what, 0);
@@ -154,7 +154,7 @@ std::string explain_screen(const Explanation& told, api::Timestamp now, const St
             const api::ProgramStatus& other = link.status;
             std::string text = std::string(2 * link.depth + 2, ' ') + harmless(other.name) +
                                ", which is " +
-                               coloured(style, state_colour(other.state), harmless(other.state));
+                               coloured(style, state_colour(other), harmless(other.state));
             if (!other.note.empty()) text += ": " + harmless(other.note);
             paragraph(text, 2 * link.depth + 6);
             add_output(out, link.last_lines, style);

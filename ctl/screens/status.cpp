@@ -84,7 +84,7 @@ std::string status_screen(const api::Status& status, api::Timestamp now, const S
                                    {"NOTE", Align::left, 0, 2, Table::Fit::below}});
     Table table{std::move(columns)};
     for (const api::ProgramStatus& program : status.programs) {
-        const Colour colour = state_colour(program.state);
+        const Colour colour = state_colour(program);
         std::vector<Table::Cell> row;
         row.reserve(10);
         if (style.glyphs) row.push_back({state_glyph(program.state, style), colour});

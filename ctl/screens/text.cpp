@@ -293,4 +293,8 @@ Colour state_colour(std::string_view state) {
     return Colour::none;
 }
 
+Colour state_colour(const api::ProgramStatus& program) {
+    return program.health == "unhealthy" ? Colour::red : state_colour(program.state);
+}
+
 }  // namespace reeve::ctl

@@ -58,5 +58,7 @@ double seconds_between(api::Timestamp then, api::Timestamp now);
 // One character for each state, "?" for one of a newer reeve; a plain space without glyphs.
 std::string state_glyph(std::string_view state, const Style& style);
 Colour state_colour(std::string_view state);
+// Of one that is unhealthy that of trouble, whatever its state.
+Colour state_colour(const api::ProgramStatus& program);
 
 }  // namespace reeve::ctl

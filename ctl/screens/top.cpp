@@ -341,10 +341,9 @@ std::vector<ScreenLine> Top::page(int width, int height) const {
         page.push_back({lines.empty() ? "" : lines.front(), Colour::none, true});
         for (std::size_t i = first_; i < all.size() && i < first_ + page_height_; ++i) {
             const api::ProgramStatus& its = all[i]->program;
-            const bool ill = its.health == "unhealthy";
-            const Colour colour = ill                      ? Colour::red
-                                  : its.state == "running" ? Colour::none
-                                                           : state_colour(its.state);
+            const Colour of_state = state_colour(its);
+            // What is as it should be is not coloured: there are many of them.
+            const Colour colour = of_state == Colour::green ? Colour::none : of_state;
             page.push_back({lines[i + 1], colour, all[i] == here});
         }
     }
