@@ -30,9 +30,21 @@ std::string LogScreen::mark(const std::string& name, const std::string& text) co
            "\n";
 }
 
+std::string LogScreen::release() {
+    const std::string name = std::exchange(silent_, {});
+    const std::size_t count = std::exchange(held_back_, 0);
+    const auto held = std::exchange(held_, {});
+    if (count > 2)
+        return mark(name, std::to_string(count - 1) + " runs without a line here") + held[1];
+    std::string out;
+    for (const std::string& mark : held) out += mark;
+    return out;
+}
+
 std::string LogScreen::finish() {
+    const std::string held = release();
     const auto ended = std::exchange(ended_, {});
-    return ended.name.empty() ? "" : mark(ended.name, ended.text);
+    return held + (ended.name.empty() ? "" : mark(ended.name, ended.text));
 }
 
 std::string LogScreen::line(const api::LogLine& line) {
@@ -41,7 +53,9 @@ std::string LogScreen::line(const api::LogLine& line) {
         return line.partial ? line.line : line.line + "\n";
     }
     if (line.event == "run_begin") return begin_of_run(line);
-    std::string out = end_piece(line) + finish();
+    std::string out = end_piece(line);
+    const bool is_silent = line.event == "run_end" && silent_ == line.name && ended_.name.empty();
+    if (!is_silent) out += finish();
     if (line.event == "run_end") {
         // What begins at once goes on the same line.
         ended_ = {line.name, line.line};
@@ -85,13 +99,22 @@ std::string LogScreen::begin_of_run(const api::LogLine& line) {
     std::string out = end_piece(line);
     const bool is_first = last_run_.find(line.name) == last_run_.end();
     last_run_[line.name] = line.run;
-    if (ended_.name == line.name) {
-        const auto ended = std::exchange(ended_, {});
-        return out + mark(line.name, ended.text + "; " + run_and_pid(line));
-    }
-    out += finish();
     // A mark stands between two runs; whoever watches sees each begin.
     const bool is_live = settings_.live_from && line.time && *line.time >= *settings_.live_from;
+    if (ended_.name == line.name) {
+        const auto ended = std::exchange(ended_, {});
+        std::string both = mark(line.name, ended.text + "; " + run_and_pid(line));
+        if (silent_ == line.name && !is_live) {
+            ++held_back_;
+            if (held_.size() == 2) held_.pop_back();
+            held_.push_back(std::move(both));
+            return out;
+        }
+        out += release();
+        silent_ = line.name;
+        return out + both;
+    }
+    out += finish();
     return is_first && !is_live ? out : out + mark(line.name, run_and_pid(line));
 }
 

@@ -107,6 +107,7 @@ private:
     };
 
     std::string mark(const std::string& name, const std::string& text) const;
+    std::string release();
     std::string begin_of_run(const api::LogLine& line);
     std::string end_piece(const api::LogLine& line);
     std::string head_of(const api::LogLine& line) const;
@@ -115,6 +116,10 @@ private:
     Style style_;
     std::map<std::string, std::int64_t> last_run_;  // by instance
     Ended ended_;                                   // of which nothing has been said yet
+    // Between runs of which no line is shown stand the first mark and the last.
+    std::string silent_;             // whose mark was the last that was shown; empty: a line was
+    std::size_t held_back_ = 0;      // marks behind that one,
+    std::vector<std::string> held_;  // of which these are the first and the last
     // Whose line it is that goes on.
     std::optional<std::pair<std::string, std::string>> goes_on_;
 };

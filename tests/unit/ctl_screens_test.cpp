@@ -408,6 +408,53 @@ TEST_CASE("an end of a run and the beginning behind it are one mark, and the fir
     CHECK(other.finish() == "");
 }
 
+TEST_CASE("runs that wrote nothing have no mark each, unless somebody watches") {
+    const auto line_of = [](const char* name, int run, const char* event, const char* text) {
+        api::LogLine line;
+        line.name = name;
+        line.run = run;
+        line.stream = "reeve";
+        line.event = event;
+        line.line = text;
+        line.time = kNow;
+        return line;
+    };
+    const auto runs = [&](LogScreen& screen, int from, int to) {
+        std::string out;
+        for (int run = from; run <= to; ++run) {
+            out += screen.line(line_of("web", run, "run_begin", ""));
+            out += screen.line(line_of("web", run, "run_end", "exit 1"));
+        }
+        return out;
+    };
+    LogScreen screen{{}, kPipe};
+    std::string nine = runs(screen, 1, 9);
+    nine += screen.finish();
+    CHECK(nine ==
+          "--- web: exit 1; run 2 ---\n"
+          "--- web: 6 runs without a line here ---\n"
+          "--- web: exit 1; run 9 ---\n"
+          "--- web: exit 1 ---\n");
+
+    // So few are shown as they are, and a line or another program is between.
+    LogScreen few{{}, kPipe};
+    std::string out = runs(few, 1, 4);
+    api::LogLine said = line_of("web", 4, "", "hello");
+    said.stream = "stdout";
+    out += few.line(line_of("db", 1, "run_begin", ""));
+    out += few.line(said);
+    CHECK(out ==
+          "--- web: exit 1; run 2 ---\n"
+          "--- web: exit 1; run 3 ---\n"
+          "--- web: exit 1; run 4 ---\n"
+          "--- web: exit 1 ---\n"
+          "hello\n");
+
+    LogScreen live{{.live_from = kNow}, kPipe};
+    const std::string seen = runs(live, 1, 9);
+    CHECK(std::ranges::count(seen, '\n') == 9);
+}
+
 TEST_CASE("a last line without newline is marked on a terminal, and raw output is what came") {
     const api::LogLine unended{kNow, "web", "web", 1, 3, 7, "stdout", "a\xff\0z", true};
     const Style terminal{.terminal = true, .colour = true};
