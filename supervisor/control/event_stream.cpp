@@ -1,5 +1,7 @@
 #include "supervisor/control/event_stream.h"
 
+#include <new>
+
 #include "supervisor/control/event_json.h"
 #include "supervisor/control/parameters.h"
 #include "supervisor/loop/timer.h"
@@ -29,10 +31,21 @@ public:
 private:
     core::EventLog& events() { return world_.roster.events(); }
 
-    // A client that takes what it is sent must not lose events to the pace of the turns.
+    // A client that takes what it is sent must not lose events to the pace of the turns, nor to a
+    // turn that has more of them than are kept.
     void ask() {
-        const bool in_a_hurry = events().last_seq() - last_sent_ >= kMany && exchange_.has_room();
-        in_a_hurry ? seat_.ask_at_once() : seat_.ask();
+        const std::uint64_t due = events().last_seq() - last_sent_;
+        if (due < kMany || !exchange_.has_room()) {
+            seat_.ask();
+        } else if (due < core::EventLog::kKept) {
+            seat_.ask_at_once();
+        } else {
+            try {
+                send_what_is_due();
+            } catch (const std::bad_alloc&) {
+                seat_.ask();  // whoever publishes is not to fail for it
+            }
+        }
     }
 
     // The client's place in the log is all that is remembered for it: the events themselves are
@@ -42,16 +55,17 @@ private:
             std::string text;
             const auto& kept = events().kept();
             const std::uint64_t oldest = kept.front().seq;
-            if (last_sent_ + 1 < oldest) {
-                text = api::to_sse(lost(last_sent_ + 1, oldest - 1));
-                last_sent_ = oldest - 1;
+            std::uint64_t upto = last_sent_;
+            if (upto + 1 < oldest) {
+                text = api::to_sse(lost(upto + 1, oldest - 1));
+                upto = oldest - 1;
             }
-            for (std::size_t i = last_sent_ + 1 - oldest; i < kept.size() && text.size() < kBatch;
-                 ++i) {
+            for (std::size_t i = upto + 1 - oldest; i < kept.size() && text.size() < kBatch; ++i) {
                 text += world_.event_texts->of(kept[i]);
-                last_sent_ = kept[i].seq;
+                upto = kept[i].seq;
             }
             exchange_.send(text);
+            last_sent_ = upto;
         }
     }
 

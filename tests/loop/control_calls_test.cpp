@@ -1034,6 +1034,17 @@ TEST_CASE("a client that takes what it is sent misses nothing, however fast even
     CHECK(client.received.find("event: lost\n") == std::string::npos);
 }
 
+TEST_CASE(
+    "a turn with more events than are kept loses none of a client that takes what it is sent") {
+    World world{{service("web")}};
+    Client client{world};
+    client.send(api::write_request("GET", "/v1/events", {}, {}));
+    REQUIRE(client.until_received("\r\n\r\n"));
+    for (int i = 0; i < 1'900; ++i) world.events.publish({}, "web", core::event::Failed{"", i});
+    REQUIRE(client.until_received("id: " + std::to_string(world.events.last_seq()) + "\n"));
+    CHECK(client.received.find("event: lost\n") == std::string::npos);
+}
+
 TEST_CASE("the last events reach a client before the server hangs up") {
     World world{{service("web")}};
     Client client{world};
