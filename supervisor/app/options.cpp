@@ -1,8 +1,12 @@
 #include "supervisor/app/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <initializer_list>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace reeve::app {
 
@@ -28,6 +32,31 @@ constexpr const char* kFooter =
 // Of the contract, and not built yet: refused by name rather than as an unknown word.
 bool is_of_a_later_version(std::string_view word) {
     return word == "run" || word == "import" || word == "--";
+}
+
+bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
+    return std::ranges::find(words, word) != words.end();
+}
+
+// What is wrong with a word that is none of ours, and what its writer may have meant.
+std::string unknown_word(const std::string& word) {
+    const std::string option = word.substr(0, word.find('='));
+    if (is_one_of(option, {"-s", "--socket"})) {
+        return "no option '" + option +
+               "': where reeve listens is said in the file, [control] socket = \"/path\"";
+    }
+    // Of other supervisors.
+    if (is_one_of(option, {"-n", "--nodaemon", "--no-daemon", "-d", "-D", "--daemon", "--daemonize",
+                           "-b", "--background", "--foreground"})) {
+        return "no option '" + option +
+               "': reeve stays in the foreground and never daemonizes; systemd, a container's "
+               "runtime or 'setsid reeve &' keeps it";
+    }
+    if (word.starts_with('-')) return "no option '" + option + "'";
+    if (word.ends_with(".toml") || word.find('/') != std::string::npos) {
+        return "no verb '" + word + "': a file is named by --config: reeve --config " + word;
+    }
+    return "no verb '" + word + "': a reeve that runs is commanded by reevectl: reevectl " + word;
 }
 
 }  // namespace
@@ -71,6 +100,11 @@ Parsed parse_options(int argc, const char* const* argv) {
     } catch (const CLI::CallForVersion&) {
         std::puts("reeve " REEVE_VERSION);
         return {std::nullopt, 0};
+    } catch (const CLI::ExtrasError&) {
+        const std::vector<std::string> words = app.remaining(true);
+        std::fprintf(stderr, "reeve: %s (see reeve --help)\n",
+                     words.empty() ? "too many words" : unknown_word(words.front()).c_str());
+        return {std::nullopt, kExitUsage};
     } catch (const CLI::ParseError& error) {
         std::fprintf(stderr, "reeve: %s (see reeve --help)\n", error.what());
         return {std::nullopt, kExitUsage};

@@ -49,6 +49,24 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
 
 }  // namespace
 
+TEST_CASE("a word that reeve does not know is answered with what may have been meant") {
+    const auto refused = [](std::vector<std::string> words) {
+        words.insert(words.begin(), REEVE_PROGRAM);
+        const auto result = run(std::move(words));
+        CHECK(result.code == 64);
+        CHECK(result.out.empty());
+        return result.err;
+    };
+    CHECK(refused({"status", "web"}) ==
+          "reeve: no verb 'status': a reeve that runs is commanded by reevectl: reevectl status "
+          "(see reeve --help)\n");
+    CHECK(contains(refused({"site.toml"}), "reeve --config site.toml"));
+    CHECK(contains(refused({"-c", "site.toml", "--socket", "/tmp/s"}), "[control] socket = "));
+    CHECK(contains(refused({"--socket=/tmp/s"}), "no option '--socket': "));
+    CHECK(contains(refused({"--nodaemon"}), "stays in the foreground"));
+    CHECK(contains(refused({"check", "--strict"}), "no option '--strict' ("));
+}
+
 TEST_CASE("eleven errors of a file and its include are told at once, and nothing is started") {
     Directory directory;
     const auto file = directory.write("reeve.toml", kBad);
