@@ -44,6 +44,11 @@ std::vector<Rule> rules_of(const Explanation& told) {
     return {{"autostart", "true"}};
 }
 
+// Nobody but somebody who says so brings it up again.
+bool is_down(const Explanation::Link& link) {
+    return link.depth == 0 && (link.status.state == "exited" || link.status.state == "stopped");
+}
+
 std::string remedy(const Explanation& told) {
     const api::ProgramStatus& status = told.status;
     const std::string name = harmless(status.name);
@@ -59,11 +64,22 @@ std::string remedy(const Explanation& told) {
     if (status.state == "exited")
         return "It has ended well and is not restarted; `reevectl start " + name +
                "` runs it again.";
-    if (status.state == "waiting")
-        return status.waiting_for.empty()
-                   ? "It starts when its time has come; `reevectl start " + name + "` does it now."
-                   : "It starts as soon as what it waits for is there; `reevectl stop " + name +
-                         "` ends the wait.";
+    if (status.state == "waiting" && status.waiting_for.empty())
+        return "It starts when its time has come; `reevectl start " + name + "` does it now.";
+    if (status.state == "waiting") {
+        const std::string stop = "`reevectl stop " + name + "` ends the wait.";
+        const auto down = std::ranges::find_if(told.waits_for, is_down);
+        if (down == told.waits_for.end())
+            return "It starts as soon as what it waits for is there; " + stop;
+        const std::string other = harmless(down->status.name);
+        const std::string once = down->status.state == "exited"
+                                     ? ", or where it need not stay up: depends_on = [{ name = \"" +
+                                           harmless(down->status.program) +
+                                           "\", until = \"completed\" }]"
+                                     : "";
+        return other + " does not start by itself: `reevectl start " + other + "`" + once + "; " +
+               stop;
+    }
     if (status.state == "starting")
         return "It must become ready by start_timeout, or it has failed.";
     if (status.state == "stopping")

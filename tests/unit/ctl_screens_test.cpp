@@ -528,6 +528,23 @@ TEST_CASE("what makes a program ready is among what decides why it failed") {
     }
 }
 
+TEST_CASE("who waits for what does not come by itself is told how it comes") {
+    api::ProgramStatus front = program("front", "waiting");
+    front.waiting_for = {"base"};
+    const auto told = [&](const char* state) {
+        const api::ProgramStatus base = program("base", state);
+        return explain_screen({front, {}, {{base, 0, {}}}, {}, {}}, kNow, kPipe);
+    };
+    const std::string ends = "`reevectl stop front` ends the wait.\n";
+    CHECK(told("starting").find("It starts as soon as what it waits for is there; " + ends) !=
+          std::string::npos);
+    CHECK(told("stopped").find("base does not start by itself: `reevectl start base`; " + ends) !=
+          std::string::npos);
+    CHECK(told("exited").find("`reevectl start base`, or where it need not stay up: depends_on = "
+                              "[{ name = \"base\", until = \"completed\" }]; " +
+                              ends) != std::string::npos);
+}
+
 TEST_CASE("durations and sizes are short") {
     CHECK(human_duration(0.9) == "0s");
     CHECK(human_duration(59) == "59s");
