@@ -95,9 +95,10 @@ exit_on = ["failed"]
 command = "sleep 1000"
 depends_on = [{ name = "migrate", until = "completed" }]
 [program.migrate]
-command = ["sh", "-c", "echo no such table; exit 4"]
+command = ["sh", "-c", "until [ -e ${config_dir}/go ]; do sleep 0.02; done; echo no such table; exit 4"]
 type = "task"
 )"};
+    directory.write("go", "");
     CHECK(reeve.wait_for_end() == 4);
     CHECK(reeve.err().find("program migrate: exit 4") != std::string::npos);
 }
