@@ -33,6 +33,11 @@ Expected<ListenAddress, std::string> parse_control_address(std::string_view text
             "another one, or \"[::]:PORT\" for all");
     }
     auto address = parse_listen_address(text);
+    if (!address && text.find(':') == std::string_view::npos &&
+        text.find('/') == std::string_view::npos) {
+        return wrong(
+            "should be an address and a port such as \"127.0.0.1:9280\", or \"*:9280\" for all");
+    }
     if (!address) return address;
     if (address->kind == ListenAddress::Kind::path) {
         return wrong(

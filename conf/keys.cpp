@@ -129,7 +129,7 @@ constexpr Key kKeys[] = {
     {.table = Table::control,
      .name = "mode",
      .type = mode,
-     .change = Change::new_reeve,
+     .change = Change::in_place,
      .fallback = "",
      .sentence = "The socket's permissions. Default: \"0600\"; \"0660\" with a group; with "
                  "access and no group \"0666\", for then access decides.",

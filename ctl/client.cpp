@@ -60,10 +60,10 @@ Unexpected<Failure> cannot_connect(const std::string& socket, int error) {
                 "name the socket reeve listens on with --socket PATH or $REEVE_SOCKET");
         case EACCES:
         case EPERM:
-            return Unexpected<Failure>{
-                {Exit::not_permitted, "permission denied: " + socket,
-                 "run reevectl as root or as reeve's own user, or give your group access with "
-                 "'group' in the [control] table"}};
+            return Unexpected<Failure>{{Exit::not_permitted, "permission denied: " + socket,
+                                        "run reevectl as root or as reeve's own user, or let "
+                                        "[control] access in its file say "
+                                        "what you may"}};
         case ENOTSOCK:
         case EPROTOTYPE:
             return unreachable(socket + " is not a socket reeve listens on",

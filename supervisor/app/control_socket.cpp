@@ -35,14 +35,19 @@ std::string name_in_directory(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
 
+// Where `access` decides everybody may connect; a group is a wish that nobody else does.
+mode_t mode_of(const conf::Control& control, bool has_group) {
+    const mode_t usual = has_group ? 0660 : control.access.empty() ? 0600 : 0666;
+    return control.mode.value_or(usual);
+}
+
 }  // namespace
 
 Expected<std::shared_ptr<ControlFiles>, std::string> ControlFiles::open(
     const conf::Control& control) {
     os::ListenRequest request;
     request.path = control.socket.empty() ? conf::default_socket() : control.socket;
-    const mode_t usual = !control.group.empty() ? 0660 : control.access.empty() ? 0600 : 0666;
-    request.mode = control.mode.value_or(usual);
+    request.mode = mode_of(control, !control.group.empty());
     if (!control.group.empty()) {
         const auto group = os::resolve_group(control.group);
         if (!group) return Unexpected<std::string>{group.error().text()};
@@ -63,11 +68,17 @@ Expected<void, std::string> ControlFiles::listen() {
                                        " is not a directory of ours alone (set [control] socket, "
                                        "or XDG_RUNTIME_DIR)"};
     }
+    request_.mode = wanted_mode_;
     auto socket = os::listen_at(request_);
     if (!socket) return Unexpected<std::string>{socket.error().text()};
     socket_ = std::move(*socket);
     forsaken_ = false;
     return {};
+}
+
+// The group is that of the start: another one waits for a restart.
+void ControlFiles::want_mode(const conf::Control& control) {
+    wanted_mode_ = mode_of(control, request_.group.has_value());
 }
 
 Expected<void, std::string> ControlFiles::write_state(const ReeveState& state) {
@@ -104,6 +115,15 @@ ControlFiles::Look ControlFiles::look(os::Inotify* inotify) {
         // The directories may be new ones.
         if (inotify) watch_places(*inotify, look);
         look.once_more = !is_there();
+    }
+    if (const mode_t wanted = wanted_mode_; wanted != request_.mode) {
+        auto request = request_;
+        request.mode = wanted;
+        if (const auto changed = os::change_socket_file(socket_, request); changed) {
+            request_.mode = wanted;
+        } else {
+            look.mode_trouble = changed.error().text();
+        }
     }
     restore_state(look);
     return look;
@@ -175,6 +195,12 @@ ControlSocket::ControlSocket(loop::Loop& loop, std::shared_ptr<ControlFiles> fil
 
 void ControlSocket::watch(std::function<base::OsExpected<void>(base::Fd)> move_to) {
     move_to_ = std::move(move_to);
+    look();
+}
+
+void ControlSocket::set(const conf::Control& control) {
+    files_->want_mode(control);
+    look_again_ = work_.busy();
     look();
 }
 
@@ -259,11 +285,13 @@ void ControlSocket::looked(ControlFiles::Look look) {
         }
     }
     tell(look);
-    if (look.once_more) {
+    if (std::exchange(look_again_, false)) {
+        later_.start(std::chrono::milliseconds{0});
+    } else if (look.once_more) {
         later_.start(kPause);
     } else if (!why_polls_.empty()) {
         later_.start(kPollEvery);
-    } else if (!trouble_.empty() || !look.state_trouble.empty()) {
+    } else if (!trouble_.empty() || !look.state_trouble.empty() || !look.mode_trouble.empty()) {
         later_.start(kRetry);
     }
 }
@@ -288,6 +316,11 @@ void ControlSocket::tell(ControlFiles::Look& look) {
     }
     // Not known while the place is another's.
     if (!trouble_.empty()) return;
+    if (look.mode_trouble != std::exchange(mode_trouble_, look.mode_trouble) &&
+        !look.mode_trouble.empty()) {
+        warn_("control socket " + files_->path() +
+              " has not the mode that [control] asks for: " + look.mode_trouble);
+    }
     const bool new_trouble =
         !look.state_trouble.empty() && look.state_trouble != why_no_state_.value_or("");
     if (new_trouble) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -34,6 +35,9 @@ public:
     // Of open().  Called once.
     base::Fd take_listener() { return std::move(socket_.fd); }
 
+    // The socket's mode from the next look() on.  On any thread, at any time.
+    void want_mode(const conf::Control& control);
+
     // And keeps it so.
     Expected<void, std::string> write_state(const ReeveState& state);
 
@@ -45,6 +49,7 @@ public:
         bool once_more = false;
         std::string trouble;        // why there is no socket of ours
         std::string state_trouble;  // why there is no state file
+        std::string mode_trouble;   // why the socket has not the mode that is wanted
         // What was given a watch, and the names in there that matter.
         std::set<int> watches;
         std::set<std::string> names;
@@ -62,7 +67,8 @@ public:
     void remove(bool keep_state);
 
 private:
-    explicit ControlFiles(os::ListenRequest request) : request_{std::move(request)} {}
+    explicit ControlFiles(os::ListenRequest request)
+        : request_{std::move(request)}, wanted_mode_{request_.mode} {}
 
     Expected<void, std::string> listen();
     bool is_there() const;
@@ -70,7 +76,8 @@ private:
     void restore_state(Look& look);
 
     os::ListenRequest request_;
-    bool ours_alone_ = false;  // its directory must be
+    std::atomic<mode_t> wanted_mode_;  // no mutex: a look() may hang
+    bool ours_alone_ = false;          // its directory must be
 
     std::mutex mutex_;
     bool removed_ = false;
@@ -103,6 +110,8 @@ public:
 
     // `move_to` is given each new listener.
     void watch(std::function<base::OsExpected<void>(base::Fd)> move_to);
+    // Gives the socket's file the mode that this says.
+    void set(const conf::Control& control);
     // Not from now on.
     void stop();
 
@@ -135,6 +144,8 @@ private:
     std::string why_polls_;
     std::string trouble_;
     std::optional<std::string> why_no_state_;
+    std::string mode_trouble_;
+    bool look_again_ = false;
     std::size_t returns_ = 0;  // that were not told of
 };
 

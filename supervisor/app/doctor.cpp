@@ -275,7 +275,7 @@ std::vector<Finding> access_of(const Machine& machine, const control::AccessList
         findings.push_back({"access", Verdict::warn,
                             "nobody else may connect to " + machine.socket +
                                 ": what [control] access gives can't be used",
-                            "remove [control] mode, or widen it"});
+                            "widen [control] mode, or remove it"});
     }
     return findings;
 }

@@ -526,6 +526,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                      watched_files.follow_roster();
                      set_handlers(now);
                      access.set(now.control);
+                     control_socket.set(now.control);
                      ports.set(now.control);
                  }},
             config,

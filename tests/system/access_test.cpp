@@ -1,3 +1,7 @@
+#include <sys/stat.h>
+
+#include <filesystem>
+
 #include "supervisor/control/router.h"
 #include "tests/support/catch.h"
 #include "tests/support/reeve_process.h"
@@ -150,6 +154,35 @@ TEST_CASE("an apply gives roles and takes them, and a name that there is not is 
     reeve.wait_until_said("access: unknown user \"nosuchuser\": its line counts for nobody");
     CHECK(contains(reeve.ctl({"doctor"}).out, "unknown user \"nosuchuser\""));
     CHECK(ctl_as(reeve, kUsers[0], {"status"}).code != 4);
+    CHECK(reeve.stop() == 0);
+}
+
+TEST_CASE("an apply gives the socket the mode that access asks for, or that is said") {
+    const Directory directory;
+    const std::string program = "[program.web]\ncommand = \"sleep 1000\"\n";
+    Reeve reeve{directory, program};
+    const auto mode = [&] {
+        struct stat info {};
+        REQUIRE(::stat(reeve.socket().c_str(), &info) == 0);
+        return info.st_mode & 07777;
+    };
+    const auto apply = [&](const std::string& more) {
+        directory.write("reeve.toml",
+                        "[control]\nsocket = \"" + reeve.socket() + "\"\n" + more + program);
+        CHECK(reeve.ctl({"apply"}).code == 0);
+    };
+    CHECK(mode() == 0600);
+    const std::string access = "access = [{ user = \"*\", role = \"viewer\" }]\n";
+    apply(access);
+    wait_until("everybody may connect", [&] { return mode() == 0666; });
+    apply(access + "mode = \"0640\"\n");
+    wait_until("who is said may connect", [&] { return mode() == 0640; });
+    // One that is made again has it too.
+    std::filesystem::remove(reeve.socket());
+    wait_until("it is there again", [&] { return std::filesystem::exists(reeve.socket()); });
+    CHECK(mode() == 0640);
+    apply("");
+    wait_until("nobody else may connect", [&] { return mode() == 0600; });
     CHECK(reeve.stop() == 0);
 }
 
