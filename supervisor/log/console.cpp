@@ -66,6 +66,7 @@ struct Channel {
     bool mid_line = false;
     bool room_wanted = false;
     std::optional<Clock::time_point> full_since{};
+    std::optional<Console::Failure> failure{};
 
     // Of the thread alone.
     Entry current;
@@ -95,6 +96,7 @@ struct Console::State {
     void wake_up();
     bool take_entries();
     void write_some(Channel& channel);
+    void failed(Channel& channel, int error);
     void entry_done(Channel& channel);
     void say_dropped(Channel& channel);
 
@@ -160,6 +162,11 @@ bool Console::has_room(Target target) {
 std::optional<Clock::time_point> Console::full_since(Target target) {
     const std::lock_guard lock{state_->mutex};
     return state_->channels[static_cast<std::size_t>(target)].full_since;
+}
+
+std::optional<Console::Failure> Console::failure(Target target) {
+    const std::lock_guard lock{state_->mutex};
+    return state_->channels[static_cast<std::size_t>(target)].failure;
 }
 
 void Console::program_lines(Target target, std::uint32_t writer, std::string_view prefix,
@@ -278,20 +285,34 @@ void Console::State::write_some(Channel& channel) {
             ? ::send(channel.fd, part.data(), part.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
             : ::write(channel.fd, part.data(), part.size());
     if (count < 0) {
-        if (errno == EINTR) return;
+        const int error = errno;
+        if (error == EINTR) return;
         channel.retry_at = Clock::now();
         // Somebody who shares the descriptor has made it non-blocking.
-        channel.retry_at += errno == EAGAIN ? Clock::duration{kRetryFull} : kRetryFailed;
+        channel.retry_at += error == EAGAIN ? Clock::duration{kRetryFull} : kRetryFailed;
+        if (error != EAGAIN) failed(channel, error);
         return;
     }
     channel.written += static_cast<std::size_t>(count);
     if (!channel.busy()) entry_done(channel);
 }
 
+void Console::State::failed(Channel& channel, int error) {
+    {
+        const std::lock_guard lock{mutex};
+        if (channel.failure && channel.failure->error == error) return;
+        const auto since = channel.failure ? channel.failure->since : Clock::now();
+        channel.failure = {error, since};
+    }
+    const std::lock_guard lock{room_mutex};
+    if (on_room) on_room();
+}
+
 void Console::State::entry_done(Channel& channel) {
     bool room = false;
     {
         const std::lock_guard lock{mutex};
+        channel.failure.reset();
         (channel.current.own ? channel.own_bytes : channel.program_bytes) -=
             channel.current.bytes.size();
         if (channel.current.own) say_dropped(channel);

@@ -55,6 +55,13 @@ public:
     // Since when there has been none, for any who asked.
     std::optional<std::chrono::steady_clock::time_point> full_since(Target target);
 
+    // What its descriptor fails with, and since when; nullopt: nothing, or nothing is known of it.
+    struct Failure {
+        int error = 0;
+        std::chrono::steady_clock::time_point since{};
+    };
+    std::optional<Failure> failure(Target target);
+
     // Queues output of a program.  To be asked has_room() before; a batch that exceeds what is
     // left is still taken whole, so lines are never torn.  `writer` tells the writers apart: when
     // the one before has left a line unfinished, a newline comes between.  `prefix` is put before
@@ -62,8 +69,9 @@ public:
     void program_lines(Target target, std::uint32_t writer, std::string_view prefix,
                        std::string_view text);
 
-    // Called from the console's thread; set it before the first has_room(), unset it (with {})
-    // before what it captures dies: it is not under way any more when this returns.
+    // Called from the console's thread, when there is room again and when a descriptor begins to
+    // fail; set it before the first has_room(), unset it (with {}) before what it captures dies: it
+    // is not under way any more when this returns.
     void on_room(std::function<void()> callback);
 
     // Bytes that have not been written yet.

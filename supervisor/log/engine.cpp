@@ -107,7 +107,12 @@ Engine::Engine(std::unique_ptr<loop::Loop> loop, std::unique_ptr<loop::PollSet> 
       drain_timer_{*loop_, [this] { drain_step(); }},
       turn_end_{*loop_, [this] { end_of_turn(); }} {
     door_->engine = this;
-    console_.on_room([this] { post([this] { resume_blocked(); }); });
+    console_.on_room([this] {
+        post([this] {
+            resume_blocked();
+            look_at_places_later();
+        });
+    });
 }
 
 Engine::~Engine() {

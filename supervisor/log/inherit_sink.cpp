@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "supervisor/base/error.h"
+
 namespace reeve::log {
 
 std::string Prefixing::operator()(std::string_view name) const {
@@ -10,6 +12,15 @@ std::string Prefixing::operator()(std::string_view name) const {
     std::string prefix{name};
     if (prefix.size() < width) prefix.append(width - prefix.size(), ' ');
     return prefix + " | ";
+}
+
+std::optional<Trouble> InheritSink::trouble() {
+    const auto failure = console_.failure(target_);
+    if (!failure) return std::nullopt;
+    return Trouble{.effect = Trouble::Effect::waits,
+                   .place = place(),
+                   .reason = base::errno_text(failure->error),
+                   .since = as_time_point(failure->since)};
 }
 
 void InheritSink::put(const Record& record) {

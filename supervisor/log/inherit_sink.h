@@ -42,6 +42,7 @@ public:
     std::string place() const override {
         return target_ == Console::Target::out ? "reeve's stdout" : "reeve's stderr";
     }
+    std::optional<Trouble> trouble() override;
     const std::string& name() const { return name_; }
     void put(const Record& record) override;
     void flush() override;

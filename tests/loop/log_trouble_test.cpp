@@ -252,6 +252,15 @@ TEST_CASE("log: a place that fails is reported for all who write there, and when
     CHECK(reports.count <= 16);
 }
 
+TEST_CASE("log: that nobody reads reeve's own stdout any more is reported at once") {
+    House house;
+    Reports reports{house};
+    const auto web = house.open(1, "web", inherit());
+    house.out.read.reset();
+    put(web.out, "one\n");
+    house.until([&] { return reports.of(1) == "waits reeve's stdout: Broken pipe\n"; });
+}
+
 TEST_CASE("log: a file that can't be opened is reported with where its output goes") {
     House house;
     Reports reports{house};
