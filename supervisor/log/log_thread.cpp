@@ -437,28 +437,31 @@ void LogThread::Attachment::flush(std::function<void()> done) {
 
 void LogThread::drain(std::chrono::milliseconds patience, std::function<void(bool)> done) {
     drain_done_ = std::move(done);
-    drain_deadline_.start(patience, patience);
+    drain_patience_ = patience;
     drain_deadlines_ = kMostDeadlines;
     to_engine([this](Engine& engine) {
-        engine.drain([this] {
-            from_engine_.post([this] {
-                drain_deadline_.stop();
-                if (const auto finished = std::exchange(drain_done_, {})) finished(true);
-            });
-        });
+        engine.drain([this] { from_engine_.post([this] { end_drain(true); }); });
+        from_engine_.post([this] { wait_for_drain(); });
     });
+}
+
+// From when the log thread says so: it may be late, and two looks of its in a row see no progress.
+void LogThread::wait_for_drain() {
+    if (drain_done_) drain_deadline_.start(drain_patience_);
 }
 
 void LogThread::drain_more() {
     const bool is_last = --drain_deadlines_ == 0;
     to_engine([this, is_last](Engine& engine) {
-        if (engine.drains_on() && !is_last) return;
+        if (engine.drains_on() && !is_last) return from_engine_.post([this] { wait_for_drain(); });
         engine.give_up();
-        from_engine_.post([this] {
-            drain_deadline_.stop();
-            if (const auto done = std::exchange(drain_done_, {})) done(false);
-        });
+        from_engine_.post([this] { end_drain(false); });
     });
+}
+
+void LogThread::end_drain(bool complete) {
+    drain_deadline_.stop();
+    if (const auto done = std::exchange(drain_done_, {})) done(complete);
 }
 
 }  // namespace reeve::log

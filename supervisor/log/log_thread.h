@@ -194,13 +194,16 @@ private:
     void to_engine(std::function<void(Engine&)> task);
     void to_engine_soon(std::function<void(Engine&)> task);
     void flush();
+    void wait_for_drain();
     void drain_more();
+    void end_drain(bool complete);
     void set_window(InstanceId id, os::WindowSize size);
     template <typename Action>
     void to_attached(std::uint64_t id, Action action);
 
     loop::Async from_engine_;
     loop::Timer drain_deadline_;
+    std::chrono::milliseconds drain_patience_{};
     int drain_deadlines_ = 0;  // that are left
     loop::Timer flush_soon_;
     std::vector<std::function<void(Engine&)>> held_;

@@ -578,6 +578,34 @@ TEST_CASE("log: draining takes longer than its patience while it gets on") {
     writer.join();
 }
 
+TEST_CASE("log: a log thread that comes to the end late still has its patience for it") {
+    constexpr auto kPatience = 300ms;
+    House house;
+    const auto path = house.directory / "web.log";
+    const auto fds = house.open(1, "web", file(path));
+    // A pattern that takes its time, and lines that keep the thread for three times as long.
+    const std::string text = "(x*)(x*)x*\\1\\2y";
+    const std::string line(40, 'x');
+    const auto slow = reeve::conf::Pattern::compile(text).value();
+    std::string lines;
+    for (const auto until = std::chrono::steady_clock::now() + 3 * kPatience;
+         std::chrono::steady_clock::now() < until;) {
+        REQUIRE_FALSE(slow.matches(line));
+        lines += line + "\n";
+    }
+    REQUIRE(lines.size() < 60'000);
+    house.log->await_line(1, 1, reeve::conf::Pattern::compile(text).value(), [] {});
+    REQUIRE(house.log->begin_run(1, 1));
+    put(fds.out, lines);
+    // It is at these lines now: their run has begun before them.
+    house.until([&] { return bytes_in_pipe(fds.out) == 0; });
+    std::optional<bool> complete;
+    house.log->drain(kPatience, [&](bool done) { complete = done; });
+    house.until([&] { return complete.has_value(); });
+    CHECK(complete == true);
+    CHECK(content(path) == lines);
+}
+
 TEST_CASE("log: a closed instance is forgotten, what was in its pipe delivered first") {
     House house;
     const auto fds = house.open(1, "web", inherit());
