@@ -107,7 +107,7 @@ struct Exchange::State {
             std::uint64_t length = 0;
             const auto said = parser.response().header("content-length").value_or("");
             std::from_chars(said.data(), said.data() + said.size(), length);
-            body.reserve(std::min<std::uint64_t>(length, kUsualReply));
+            body.reserve(std::min<std::uint64_t>(length, kUsualReply) + api::kReadBehind);
         }
         body += bytes;
     }

@@ -109,12 +109,17 @@ public:
     Expected<T, Failure> ask(const Call& request) const {
         auto reply = call(request);
         if (!reply) return Unexpected<Failure>{reply.error()};
-        return decode<T>(reply->body);
+        return decode<T>(std::move(reply->body));
     }
 
     template <typename T>
-    Expected<T, Failure> decode(std::string_view body) const {
-        auto message = api::from_json<T>(body);
+    Expected<T, Failure> decode(std::string body) const {
+        auto message = [&] {
+            if constexpr (std::is_same_v<T, api::Status>)
+                return api::read_status(std::move(body));
+            else
+                return api::from_json<T>(body);
+        }();
         if (!message) return Unexpected<Failure>{unreadable(message.error().text)};
         return *std::move(message);
     }

@@ -562,15 +562,21 @@ using Value = rapidjson::Value;
 class Parsed {
 public:
     static Expected<Parsed, DecodeError> object(std::string_view text) {
-        Parsed parsed{text};
+        std::string own;
+        own.reserve(text.size() + kReadBehind);
+        return object(std::move(own.assign(text)));
+    }
+    static Expected<Parsed, DecodeError> object(std::string&& text) {
         // Not by recursion: requests may be as deep as they are long.
         constexpr unsigned kFlags = rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
                                     rapidjson::kParseFullPrecisionFlag;
         // A zero byte, which JSON never has, would be taken for the end.
-        if (text.find('\0') != std::string_view::npos || !is_utf8(text) ||
-            parsed.document_.ParseInsitu<kFlags>(parsed.text_.get()).HasParseError()) {
+        if (text.find('\0') != std::string::npos || !is_utf8(text))
             return Unexpected<DecodeError>{{"not JSON"}};
-        }
+        text.append(kReadBehind, '\0');
+        Parsed parsed{std::move(text)};
+        if (parsed.document_.ParseInsitu<kFlags>(parsed.text_->data()).HasParseError())
+            return Unexpected<DecodeError>{{"not JSON"}};
         if (!parsed.document_.IsObject()) return Unexpected<DecodeError>{{"not a JSON object"}};
         return parsed;
     }
@@ -583,16 +589,9 @@ public:
     }
 
 private:
-    explicit Parsed(std::string_view text)
-        : text_{std::make_unique_for_overwrite<char[]>(text.size() + kBehind)} {
-        std::copy(text.begin(), text.end(), text_.get());
-        std::fill_n(text_.get() + text.size(), kBehind, '\0');
-    }
+    explicit Parsed(std::string text) : text_{std::make_unique<std::string>(std::move(text))} {}
 
-    // The zero that ends it, and what is looked at with it.
-    static constexpr std::size_t kBehind = 16;
-
-    std::unique_ptr<char[]> text_;
+    std::unique_ptr<std::string> text_;  // a short one would move with this
     rapidjson::Document document_;
 };
 
@@ -742,8 +741,8 @@ Expected<T, DecodeError> decode(const Value& object, const Place& place, Missing
 }
 
 template <typename T>
-Expected<T, DecodeError> decode_reply(std::string_view text) {
-    const auto parsed = Parsed::object(text);
+Expected<T, DecodeError> decode_reply(auto&& text) {
+    const auto parsed = Parsed::object(std::forward<decltype(text)>(text));
     if (!parsed) return Unexpected<DecodeError>{parsed.error()};
     return decode<T>(parsed->value(), {}, Missing::is_an_error);
 }
@@ -986,6 +985,9 @@ std::string to_json(const ErrorBody& value) {
 template <>
 Expected<Status, DecodeError> from_json<Status>(std::string_view text) {
     return decode_reply<Status>(text);
+}
+Expected<Status, DecodeError> read_status(std::string text) {
+    return decode_reply<Status>(std::move(text));
 }
 template <>
 Expected<ProgramCard, DecodeError> from_json<ProgramCard>(std::string_view text) {

@@ -444,6 +444,9 @@ std::string to_json(const OwnLogLine& value);
 std::string to_json(const Event& value);
 std::string to_json(const ErrorBody& value);
 
+// So many zero bytes behind a JSON text are looked at with its end.
+inline constexpr std::size_t kReadBehind = 16;
+
 // Why a text is not the message it should be: "programs[0].pid is missing".
 struct DecodeError {
     std::string text;
@@ -455,6 +458,9 @@ template <typename T>
 Expected<T, DecodeError> from_json(std::string_view text);
 template <>
 Expected<Status, DecodeError> from_json<Status>(std::string_view text);
+// The same.  That of a thousand programs is half a megabyte: it is not copied where the text has
+// room for kReadBehind bytes more.
+Expected<Status, DecodeError> read_status(std::string text);
 template <>
 Expected<ProgramCard, DecodeError> from_json<ProgramCard>(std::string_view text);
 template <>

@@ -1,4 +1,3 @@
-#include <cstdio>
 
 #include "ctl/screens/screens.h"
 
@@ -42,10 +41,7 @@ std::string resources(const api::ProgramStatus& status) {
     if (status.cpu_seconds) {
         text += ", " + human_cpu(*status.cpu_seconds) + " CPU";
         if (status.uptime_seconds && *status.uptime_seconds >= 0.1) {
-            char share[32];
-            std::snprintf(share, sizeof share, " (%.1f%%)",
-                          100 * *status.cpu_seconds / *status.uptime_seconds);
-            text += share;
+            text += " (" + fixed(100 * *status.cpu_seconds / *status.uptime_seconds, 1) + "%)";
         }
     }
     if (status.memory_bytes) text += ", " + human_bytes(*status.memory_bytes) + " memory";

@@ -1,6 +1,4 @@
 #include <array>
-#include <cmath>
-#include <cstdio>
 
 #include "ctl/screens/screens.h"
 #include "ctl/screens/table.h"
@@ -29,10 +27,7 @@ std::string cpu_text(const api::ProgramStatus& program) {
     if (!program.cpu_seconds || !program.uptime_seconds || !program.pid) return "-";
     // A run that has just begun has no average worth the name.
     if (*program.uptime_seconds < 0.1) return "-";
-    char text[32];
-    std::snprintf(text, sizeof text, "%.1f%%",
-                  100 * *program.cpu_seconds / *program.uptime_seconds);
-    return text;
+    return fixed(100 * *program.cpu_seconds / *program.uptime_seconds, 1) + '%';
 }
 
 // "4 programs: 1 running, 1 backoff", the most alive first.

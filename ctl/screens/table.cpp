@@ -1,6 +1,7 @@
 #include "ctl/screens/table.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace reeve::ctl {
 
@@ -14,23 +15,19 @@ constexpr std::size_t kLinesBelow = 3;
 // A column that shrinks keeps so much.
 constexpr std::size_t kSmallestShrunk = 12;
 
-std::string aligned(const Table::Column& column, std::string_view text, std::size_t width) {
-    const std::size_t own = display_width(text);
-    std::size_t before = 0;
-    if (column.align == Table::Align::right) {
-        before = width - std::min(own, width);
-    } else if (column.align == Table::Align::right_under_title) {
-        const std::size_t title = display_width(column.title);
-        before = title - std::min(own, title);
-    }
-    return std::string(before, ' ') + std::string{text};
+// The spaces before a text that is `own` columns wide.
+std::size_t indent(const Table::Column& column, std::size_t own, std::size_t width) {
+    if (column.align == Table::Align::left) return 0;
+    if (column.align == Table::Align::right_under_title) width = display_width(column.title);
+    return width - std::min(own, width);
 }
 
-std::string cut_before(std::string_view kept, std::string_view text, std::size_t columns,
-                       const Style& style) {
+std::string cut(const Table::Cell& cell, std::size_t columns, const Style& style) {
+    const std::string_view text = cell.text;
+    const auto kept = text.substr(text.size() - cell.kept);
     const std::size_t own = display_width(kept);
-    if (own >= columns) return cut(std::string{text} + std::string{kept}, columns, style);
-    return cut(text, columns - own, style) + std::string{kept};
+    if (own >= columns) return cut(text, columns, style);
+    return cut(text.substr(0, text.size() - cell.kept), columns - own, style) + std::string{kept};
 }
 
 std::vector<std::string> lines_below(const std::string& text, std::size_t width,
@@ -51,8 +48,7 @@ std::vector<std::size_t> Table::widths(const Style& style, bool with_titles) con
         if (with_titles || columns_[i].align == Align::right_under_title)
             width = std::max(width, display_width(columns_[i].title));
         for (const auto& row : rows_) {
-            if (row.size() == columns_.size())
-                width = std::max(width, display_width(row[i].text + row[i].kept));
+            if (row.size() == columns_.size()) width = std::max(width, display_width(row[i].text));
         }
         widths.push_back(width);
     }
@@ -81,54 +77,51 @@ std::string Table::print(const Style& style, bool with_titles) const {
     const bool may_go_below = style.terminal && (last_fit == Fit::below ||
                                                  (last_fit == Fit::usual && left < kSmallestLast));
 
+    std::string out;
     const auto below = [&](const Cell& cell) {
-        const std::vector<std::string> lines =
-            last_fit == Fit::below
-                ? lines_below(cell.text + cell.kept, room_below, style)
-                : std::vector{cut_before(cell.kept, cell.text, room_below, style)};
-        std::string out;
+        const std::vector<std::string> lines = last_fit == Fit::below
+                                                   ? lines_below(cell.text, room_below, style)
+                                                   : std::vector{cut(cell, room_below, style)};
         for (const std::string& text : lines)
             out += '\n' + std::string(kBelow, ' ') + coloured(style, cell.colour, text);
-        return out;
     };
     const auto line = [&](const std::vector<Cell>& row) {
-        std::string out;
         std::size_t gap = 0;  // spaces owed before the next cell, if it has any text
+        std::string shortened;
         for (std::size_t i = 0; i < row.size(); ++i) {
             const bool is_last = i + 1 == row.size();
-            if (is_last && may_go_below && display_width(row[i].text + row[i].kept) > left) {
-                out += below(row[i]);
+            std::string_view text = row[i].text;
+            std::size_t own = display_width(text);
+            if (is_last && may_go_below && own > left) {
+                below(row[i]);
                 break;
             }
             const bool may_cut = style.terminal && (is_last || columns_[i].fit == Fit::shrinks);
-            const std::string text =
-                may_cut ? cut_before(row[i].kept, row[i].text, is_last ? left : widths[i], style)
-                        : row[i].text + row[i].kept;
-            const std::string cell = aligned(columns_[i], text, widths[i]);
-            const std::size_t indent = cell.size() - text.size();
-            if (!text.empty()) {
-                out.append(gap + indent, ' ');
-                gap = 0;
-                out += coloured(style, row[i].colour, text);
-            } else {
-                gap += indent;
+            const std::size_t most = is_last ? left : widths[i];
+            if (may_cut && own > most) {
+                shortened = cut(row[i], most, style);
+                text = shortened;
+                own = display_width(text);
             }
-            const std::size_t used = display_width(cell);
-            gap += widths[i] - std::min(used, widths[i]) + columns_[i].gap;
+            const std::size_t before = indent(columns_[i], own, widths[i]);
+            gap += before;
+            if (!text.empty()) {
+                out.append(std::exchange(gap, 0), ' ');
+                out += coloured(style, row[i].colour, text);
+            }
+            gap += widths[i] - std::min(before + own, widths[i]) + columns_[i].gap;
         }
         out += '\n';
-        return out;
     };
 
-    std::string out;
     if (with_titles) {
         std::vector<Cell> titles;
         for (const Column& column : columns_) titles.push_back({column.title, Colour::bold});
-        out += line(titles);
+        line(titles);
     }
     for (const auto& row : rows_) {
         if (row.size() == columns_.size()) {
-            out += line(row);
+            line(row);
         } else {
             out += coloured(style, row.front().colour, row.front().text) + "\n";
         }
@@ -138,7 +131,7 @@ std::string Table::print(const Style& style, bool with_titles) const {
 
 Table::Cell name_cell(const std::string& name) {
     const std::size_t at = std::min(name.find('@'), name.size());
-    return {harmless(name.substr(0, at)), Colour::none, harmless(name.substr(at))};
+    return {harmless(name), Colour::none, harmless(name.substr(at)).size()};
 }
 
 }  // namespace reeve::ctl

@@ -42,7 +42,7 @@ public:
     struct Cell {
         std::string text;
         Colour colour = Colour::none;
-        std::string kept{};  // behind the text: what a cut leaves
+        std::size_t kept = 0;  // bytes at the end of the text that a cut leaves
     };
 
     explicit Table(std::vector<Column> columns) : columns_{std::move(columns)} {}

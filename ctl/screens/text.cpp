@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <cwchar>
 
 namespace reeve::ctl {
@@ -253,9 +253,14 @@ std::string short_duration(double seconds) {
 
 std::string human_cpu(double seconds) {
     if (seconds >= 60) return human_duration(seconds);
-    char text[32];
-    std::snprintf(text, sizeof text, "%.2fs", std::max(seconds, 0.0));
-    return text;
+    return fixed(std::max(seconds, 0.0), 2) + 's';
+}
+
+std::string fixed(double value, int digits) {
+    std::array<char, 400> text;  // the largest double has 309 digits before the point
+    const auto end =
+        std::to_chars(text.begin(), text.end(), value, std::chars_format::fixed, digits).ptr;
+    return {text.begin(), end};
 }
 
 std::string human_bytes(std::int64_t bytes) {
@@ -267,11 +272,9 @@ std::string human_bytes(std::int64_t bytes) {
         value /= 1024;
         ++unit;
     }
-    char text[32];
     const double tenths = std::round(value * 10);
     const bool whole = unit == 0 || tenths >= 100 || std::fmod(tenths, 10) == 0;
-    std::snprintf(text, sizeof text, whole ? "%.0f%s" : "%.1f%s", value, kUnits[unit]);
-    return text;
+    return fixed(value, whole ? 0 : 1) + kUnits[unit];
 }
 
 double seconds_between(api::Timestamp then, api::Timestamp now) {

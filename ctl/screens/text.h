@@ -43,6 +43,9 @@ std::string hanging(const std::string& text, std::size_t column, std::size_t ind
 
 std::string padded(std::string_view utf8, std::size_t columns);
 
+// As printf's %.Nf in the C locale, for 0 to 9 digits.
+std::string fixed(double value, int digits);
+
 // "0s", "13s", "12m5s", "3h12m", "2d4h": the two largest units.
 std::string human_duration(double seconds);
 // "3s", "1m", "2h", "5d": the largest unit.

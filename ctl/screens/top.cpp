@@ -1,7 +1,6 @@
 #include "ctl/screens/top.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "ctl/screens/table.h"
 
@@ -62,10 +61,7 @@ std::string heading_of(const api::Status& status) {
 }
 
 std::string percent(std::optional<double> value) {
-    if (!value) return "-";
-    char text[32];
-    std::snprintf(text, sizeof text, "%.1f%%", *value);
-    return text;
+    return value ? fixed(*value, 1) + '%' : "-";
 }
 
 }  // namespace

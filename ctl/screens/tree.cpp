@@ -53,7 +53,8 @@ void add_rows(Table& table, const std::vector<api::Process>& processes, const Br
         const bool is_last = i + 1 == processes.size() && unlisted == 0;
         std::string command = before;
         if (!is_root) command += is_last ? branches.last : branches.more;
-        command += harmless(process.command);
+        const std::string marks = marks_of(process);
+        command += harmless(process.command) + marks;
         const Colour colour = process.zombie   ? Colour::red
                               : process.orphan ? Colour::yellow
                                                : Colour::none;
@@ -62,7 +63,7 @@ void add_rows(Table& table, const std::vector<api::Process>& processes, const Br
                    {harmless(process.user), Colour::none},
                    {human_cpu(process.cpu_seconds), Colour::none},
                    {human_bytes(process.memory_bytes), Colour::none},
-                   {std::move(command), colour, marks_of(process)}});
+                   {std::move(command), colour, marks.size()}});
         std::string below = before;
         if (!is_root) below += is_last ? branches.gap : branches.line;
         add_rows(table, process.children, branches, below, false);

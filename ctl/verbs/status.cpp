@@ -49,9 +49,11 @@ Expected<std::string, Failure> card_text(const Session& session, const std::stri
 }
 
 Exit status_verb(const Session& session) {
-    const auto reply = session.client.call(session.question("/v1/status"));
+    auto reply = session.client.call(session.question("/v1/status"));
     if (!reply) return session.fail(reply.error());
-    auto status = session.client.decode<api::Status>(reply->body);
+    const bool shows_reply = session.options.json && session.options.targets.empty();
+    auto status =
+        session.client.decode<api::Status>(shows_reply ? reply->body : std::move(reply->body));
     if (!status) return session.fail(status.error());
 
     const std::vector<std::string>& targets = session.options.targets;
@@ -63,7 +65,7 @@ Exit status_verb(const Session& session) {
 
     if (session.options.json) {
         // Unfiltered it is reeve's own answer, with what a newer one may have added.
-        session.print_json(targets.empty() ? reply->body : api::to_json(*status));
+        session.print_json(shows_reply ? reply->body : api::to_json(*status));
     } else if (!session.options.quiet) {
         const bool one = targets.size() == 1 && status->programs.size() == 1 && targets[0] != "*";
         session.print(one ? card(session, status->programs.front(), session.style)
