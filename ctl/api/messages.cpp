@@ -388,6 +388,18 @@ public:
         std::copy(text.begin(), text.end(), room_for(text.size()));
         used_ += text.size();
     }
+    // Its size is known to the compiler, who copies it without a call.
+    template <std::size_t N>
+    void put_key(char before, const char (&name)[N]) {
+        constexpr std::size_t kLength = N - 1;
+        char* const begin = room_for(kLength + 4);
+        begin[0] = before;
+        begin[1] = '"';
+        std::memcpy(begin + 2, name, kLength);
+        begin[kLength + 2] = '"';
+        begin[kLength + 3] = ':';
+        used_ += kLength + 4;
+    }
     template <typename T>
     std::string_view put_number(T value) {
         char* const begin = room_for(kLongestNumber);
@@ -395,6 +407,15 @@ public:
             std::to_chars(begin, begin + kLongestNumber, value).ptr - begin);
         used_ += length;
         return {begin, length};
+    }
+    // 1500 as "1.5", 2000 as "2.0".
+    void put_thousandths(std::uint64_t value) {
+        put_number(value / 1000);
+        auto rest = static_cast<unsigned>(value % 1000);
+        std::size_t count = 3;
+        for (; count > 1 && rest % 10 == 0; --count) rest /= 10;
+        put('.');
+        put_digits(rest, count);
     }
     void put_digits(unsigned value, std::size_t count) {
         char* const begin = room_for(count);
@@ -461,13 +482,10 @@ class Encoder {
 public:
     explicit Encoder(Pieces& out) : out_{out} {}
 
+    // The brace that opens the object comes with its first member.
     template <std::size_t N, typename T>
     void operator()(const char (&name)[N], const T& value) {
-        char key[N + 3] = {',', '"'};
-        std::copy(name, name + N - 1, key + 2);
-        key[N + 1] = '"';
-        key[N + 2] = ':';
-        out_.put(std::string_view{key, sizeof key}.substr(std::exchange(first_, false) ? 1 : 0));
+        out_.put_key(std::exchange(first_, false) ? '{' : ',', name);
         write(out_, value);
     }
 
@@ -489,6 +507,11 @@ public:
             out.put(std::string_view{"null"});
             return;
         }
+        // Nearly all we ever write: thousandths, which a double tells apart up to here.
+        constexpr double kExact = 1e12;
+        const double thousandths = std::nearbyint(value * 1000);
+        if (std::abs(thousandths) < kExact && thousandths / 1000 == value && !std::signbit(value))
+            return out.put_thousandths(static_cast<std::uint64_t>(thousandths));
         const std::string_view written = out.put_number(value);
         if (written.find_first_of(".e") == std::string_view::npos) out.put(std::string_view{".0"});
     }
@@ -524,10 +547,9 @@ public:
     template <typename T>
     requires std::is_class_v<T>
     static void write(Pieces& out, const T& value) {
-        out.put('{');
         Encoder inner{out};
         walk(inner, value);
-        out.put('}');
+        out.put(inner.first_ ? std::string_view{"{}"} : std::string_view{"}"});
     }
 
 private:

@@ -14,8 +14,10 @@ namespace {
 
 using model::State;
 
+// To the millisecond, as all times here are.
 double seconds(model::Duration duration) {
-    return std::chrono::duration<double>(duration).count();
+    return static_cast<double>(std::chrono::floor<std::chrono::milliseconds>(duration).count()) /
+           1000;
 }
 
 bool is_neglected(const ProcessInfo& process) {
@@ -130,7 +132,7 @@ api::ProgramStatus compose(const core::Roster& roster, const core::Instance& ins
         out.cpu_seconds = totals.cpu_seconds;
         out.memory_bytes = totals.memory_bytes;
     }
-    out.next_run = roster.next_run(instance);
+    out.next_run = roster.next_run(instance, {now.monotonic, now.wall});
     out.skipped_runs = static_cast<std::int64_t>(instance.skipped_runs());
     out.note = roster.note(instance, {now.monotonic, now.wall});
     return out;

@@ -822,8 +822,8 @@ void Roster::tell_change(Instance& instance, State from, bool was_ready, bool ne
 
 // --- what is on a schedule -----------------------------------------------------------------------
 
-std::optional<model::WallTime> Roster::next_run(const Instance& instance) const {
-    return scheduler_.next_run(instance.slot(), times());
+std::optional<model::WallTime> Roster::next_run(const Instance& instance, const Times& now) const {
+    return scheduler_.next_run(instance.slot(), now);
 }
 
 void Roster::settle_schedule(Instance& instance) {

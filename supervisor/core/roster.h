@@ -62,7 +62,10 @@ public:
         return order_.waiting_for(instance);
     }
     // When a task runs next by its schedule; nullopt: it has none, or is not armed.
-    std::optional<model::WallTime> next_run(const Instance& instance) const;
+    std::optional<model::WallTime> next_run(const Instance& instance) const {
+        return next_run(instance, times());
+    }
+    std::optional<model::WallTime> next_run(const Instance& instance, const Times& now) const;
     // Instances with a guard, whatever they are at: whether anybody has to look at footprints at
     // all.
     bool any_guard() const;

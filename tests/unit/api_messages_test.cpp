@@ -79,6 +79,31 @@ TEST_CASE("what does not apply is null, never absent") {
     CHECK(from_json<Status>(to_json(nothing)) == nothing);
 }
 
+TEST_CASE("numbers with a point are as short as they can be and come back as they were") {
+    const auto written = [](double value) {
+        Status status;
+        status.supervisor.uptime_seconds = value;
+        const std::string json = to_json(status);
+        CHECK(from_json<Status>(json).value().supervisor.uptime_seconds == value);
+        const std::string_view name = "\"uptime_seconds\":";
+        const std::size_t at = json.find(name) + name.size();
+        return json.substr(at, json.find(',', at) - at);
+    };
+    CHECK(written(0) == "0.0");
+    CHECK(written(61) == "61.0");
+    CHECK(written(0.001) == "0.001");
+    CHECK(written(1.05) == "1.05");
+    CHECK(written(1.25) == "1.25");
+    CHECK(written(93.2) == "93.2");
+    CHECK(written(86400.007) == "86400.007");
+    CHECK(written(999999999.999) == "999999999.999");
+    CHECK(written(-1.5) == "-1.5");
+    CHECK(written(-0.0) == "-0.0");
+    CHECK(written(0.0005) == "5e-04");
+    CHECK(written(0.1 + 0.2) == "0.30000000000000004");
+    CHECK(written(1e300) == "1e+300");
+}
+
 TEST_CASE("every message survives the way to JSON and back") {
     const LastExit killed{std::nullopt, "SIGKILL", kTime, 1.5, "killed by SIGKILL"};
     const ProgramCard card{
