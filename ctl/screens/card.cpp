@@ -1,4 +1,3 @@
-
 #include "ctl/screens/screens.h"
 
 namespace reeve::ctl {

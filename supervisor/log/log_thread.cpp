@@ -445,7 +445,8 @@ void LogThread::drain(std::chrono::milliseconds patience, std::function<void(boo
     });
 }
 
-// From when the log thread says so: it may be late, and two looks of its in a row see no progress.
+// Not by a timer that repeats: a log thread that is late would take two looks in a row, between
+// which nothing can have moved.
 void LogThread::wait_for_drain() {
     if (drain_done_) drain_deadline_.start(drain_patience_);
 }

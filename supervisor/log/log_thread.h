@@ -182,7 +182,7 @@ public:
 
     // At shutdown, with no program left: takes what is in the pipes and brings it to the sinks.
     // `done(true)` when all is there; `done(false)` when nothing has moved for `patience`, or after
-    // five times as long.
+    // five times as long, each counted from when the log thread comes to it.
     void drain(std::chrono::milliseconds patience, std::function<void(bool complete)> done);
 
 private:
