@@ -84,6 +84,8 @@ Words unknown_verb(const std::string& word) {
     for (const VerbInfo& info : verbs()) nearest.offer(info.name);
     for (const std::string_view later : later_verbs()) nearest.offer(later);
     std::string message = "there is no verb " + join_quoted(word);
+    if (const auto here = foreign_verb(word); !here.empty())
+        return usage_error(message + "; what does that is " + std::string{here});
     if (nearest.found()) message += "; did you mean " + join_quoted(*nearest.found()) + "?";
     return usage_error(message);
 }

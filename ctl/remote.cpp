@@ -89,7 +89,11 @@ Expected<Remote, std::string> parse_remote(std::string_view url) {
                                        harmless(std::string{url}) + "'" +
                                        (why.empty() ? "" : ": " + why)};
     };
-    if (!url.starts_with(kScheme)) return wrong("");
+    if (!url.starts_with(kScheme)) {
+        const std::string meant = std::string{kScheme} + std::string{url};
+        const bool is_near = url.find("://") == std::string_view::npos && parse_remote(meant);
+        return wrong(is_near ? "did you mean '" + meant + "'?" : "");
+    }
     std::string_view rest = url.substr(kScheme.size());
     if (rest.find('/') != std::string_view::npos) return wrong("there is no path in it");
 

@@ -1,5 +1,6 @@
 #include "ctl/verb_table.h"
 
+#include <algorithm>
 #include <array>
 
 namespace reeve::ctl {
@@ -221,6 +222,56 @@ constexpr std::array<VerbInfo, 36> kVerbs{{
 
 constexpr std::array<std::string_view, 1> kLaterVerbs{"upgrade"};
 
+// What people know from systemctl(1), supervisorctl, docker compose, pm2, sv(8) and s6, where the
+// nearest of our names would lead astray or none is near.
+struct Foreign {
+    std::string_view name;
+    std::string_view here;
+};
+constexpr std::array<Foreign, 41> kForeign{{
+    {"add", "'reevectl apply'"},
+    {"avail", "'reevectl status'"},
+    {"cat", "'reevectl show'"},
+    {"check", "'reeve check FILE'"},
+    {"clear", "'reevectl reset'"},
+    {"daemon-reexec", "'reevectl apply'"},
+    {"daemon-reload", "'reevectl apply'"},
+    {"delete", "'reevectl remove', of what 'reevectl run' brought"},
+    {"describe", "'reevectl status NAME'"},
+    {"disable", "autostart = false in the program's table"},
+    {"edit", "an editor on the configuration file, then 'reevectl apply'"},
+    {"enable", "autostart = true in the program's table"},
+    {"fg", "'reevectl attach'"},
+    {"follow", "'reevectl logs -f'"},
+    {"import", "'reeve import FILE'"},
+    {"info", "'reevectl status NAME'"},
+    {"init", "'reeve init'"},
+    {"is-active", "'reevectl status NAME': 0 when it runs, else 3"},
+    {"is-enabled", "'reevectl show NAME'"},
+    {"is-failed", "'reevectl health NAME'"},
+    {"is-system-running", "'reevectl health'"},
+    {"jlist", "'reevectl status --json'"},
+    {"journal", "'reevectl logs'"},
+    {"list-units", "'reevectl status'"},
+    {"maintail", "'reevectl logs --reeve'"},
+    {"monit", "'reevectl top'"},
+    {"monitor", "'reevectl top'"},
+    {"pid", "'reevectl status'"},
+    {"pids", "'reevectl tree'"},
+    {"quit", "'reevectl shutdown'"},
+    {"reread", "'reevectl diff'"},
+    {"reset-failed", "'reevectl reset'"},
+    {"schema", "'reeve schema'"},
+    {"st", "'reevectl status'"},
+    {"stat", "'reevectl status'"},
+    {"stats", "'reevectl top'"},
+    {"tail", "'reevectl logs -f'"},
+    {"try-restart", "'reevectl restart'"},
+    {"up", "'reevectl start'; 'reevectl start --all' for all"},
+    {"validate", "'reeve check FILE'"},
+    {"watch", "'reevectl top'"},
+}};
+
 }  // namespace
 
 std::span<const VerbInfo> verbs() {
@@ -236,6 +287,11 @@ const VerbInfo* find_verb(std::string_view name) {
 
 const VerbInfo& words_of(const VerbInfo& info) {
     return info.examples.empty() && !info.alias_of.empty() ? *find_verb(info.alias_of) : info;
+}
+
+std::string_view foreign_verb(std::string_view name) {
+    const auto* const found = std::ranges::find(kForeign, name, &Foreign::name);
+    return found == kForeign.end() ? std::string_view{} : found->here;
 }
 
 std::span<const std::string_view> later_verbs() {

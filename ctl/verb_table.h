@@ -27,6 +27,9 @@ const VerbInfo* find_verb(std::string_view name);
 // An alias has the words of the verb it stands for, unless it brings its own.
 const VerbInfo& words_of(const VerbInfo& info);
 
+// What to type for a verb that another tool has, as "'reevectl logs -f'"; empty: none is known.
+std::string_view foreign_verb(std::string_view name);
+
 // Promised for later; saying so is better than taking them for a slip.
 std::span<const std::string_view> later_verbs();
 

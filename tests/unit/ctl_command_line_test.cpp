@@ -1,5 +1,6 @@
 #include "ctl/command_line.h"
 #include "ctl/screens/text.h"
+#include "ctl/verb_table.h"
 #include "tests/support/catch.h"
 
 using namespace reeve::ctl;
@@ -171,6 +172,21 @@ TEST_CASE("a slip is answered with what was probably meant") {
     CHECK(refused({"ls", "--timeout", "0s"}) == "reevectl: --timeout is longer than 0s");
     CHECK(refused({"ls", "--socket"}).substr(0, 10) == "reevectl: ");
     CHECK(refused({"events", "--since", "x"}).substr(0, 10) == "reevectl: ");
+}
+
+TEST_CASE("a verb of another tool is answered with what does that here") {
+    CHECK(refused({"tail", "web"}) ==
+          "reevectl: there is no verb 'tail'; what does that is 'reevectl logs -f'");
+    CHECK(refused({"daemon-reload"}) ==
+          "reevectl: there is no verb 'daemon-reload'; what does that is 'reevectl apply'");
+    CHECK(refused({"enable", "web"}) ==
+          "reevectl: there is no verb 'enable'; what does that is autostart = true in the "
+          "program's table");
+    CHECK(foreign_verb("frobnicate").empty());
+    for (const VerbInfo& info : verbs()) {
+        INFO(info.name);
+        CHECK(foreign_verb(info.name).empty());
+    }
 }
 
 TEST_CASE("help begins with examples, as a whole and for each verb") {

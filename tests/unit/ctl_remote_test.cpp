@@ -42,7 +42,9 @@ TEST_CASE("a host is ssh://[user@]host[:port]") {
     };
     const Row rows[] = {
         {"", ""},
-        {"host", ""},
+        {"host", ": did you mean 'ssh://host'?"},
+        {"me@host:2222", ": did you mean 'ssh://me@host:2222'?"},
+        {"/run/reeve.sock", ""},
         {"http://host", ""},
         {"ssh:host", ""},
         {"ssh://", ": the host is missing"},
