@@ -220,7 +220,9 @@ private:
 
         gauge("reeve_program_consecutive_failures", "",
               "Failures in a row, with no healthy run between them.");
-        each([](const Row& row) { return natural(row.instance->machine().failures()); });
+        each([this](const Row& row) {
+            return natural(row.instance->machine().failures(input_.now.steady));
+        });
         gauge("reeve_program_start_time_seconds", "seconds",
               "When its present run began, in Unix time; only while it has a main process.");
         each_that_has([](const Row& row) -> std::optional<double> {
@@ -237,7 +239,7 @@ private:
         gauge("reeve_program_next_run_timestamp_seconds", "seconds",
               "When its schedule has it run next, in Unix time; only where it has one.");
         each_that_has([this](const Row& row) -> std::optional<double> {
-            const auto at = input_.roster.next_run(*row.instance);
+            const auto at = input_.roster.next_run(*row.instance, input_.now);
             return at ? std::optional{unix_time(*at)} : std::nullopt;
         });
         counter("reeve_program_skipped_runs_total", "",

@@ -24,6 +24,7 @@ struct MetricsInput {
     const SupervisorFacts& facts;
     const std::vector<log::InstanceCounters>& counters;
     const ConfigSource::LastApply& last_apply;
+    core::Times now;
 };
 std::string compose_metrics(api::ExpositionFormat format, const MetricsInput& input);
 

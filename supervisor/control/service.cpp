@@ -165,7 +165,7 @@ private:
             api::exposition_format(exchange_.request().header("accept").value_or(""));
         const std::string text =
             compose_metrics(format, {world_.roster, sample, world_.processes.facts(), counters_,
-                                     world_.config.last_apply()});
+                                     world_.config.last_apply(), world_.now()});
         exchange_.reply(200, api::content_type(format), text);
     }
 

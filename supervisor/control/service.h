@@ -45,7 +45,7 @@ struct World {
     std::shared_ptr<Turns> turns = std::make_shared<Turns>(loop);
     std::shared_ptr<EventTexts> event_texts = std::make_shared<EventTexts>();
 
-    Now now() const { return {host.now(), host.wall_now()}; }
+    core::Times now() const { return {host.now(), host.wall_now()}; }
 };
 
 // Finds out which call it is and whether the peer may, and answers it.  The answer refers to

@@ -92,7 +92,7 @@ std::optional<bool> ready(const core::Instance& instance) {
 }
 
 api::ProgramStatus compose(const core::Roster& roster, const core::Instance& instance,
-                           const Totals& totals, const Now& now) {
+                           const Totals& totals, const core::Times& now) {
     const conf::Program& program = instance.program();
     const model::Machine& machine = instance.machine();
 
@@ -112,17 +112,17 @@ api::ProgramStatus compose(const core::Roster& roster, const core::Instance& ins
     if (health) out.health = core::name_of(*health);
     if (const auto& run = instance.run(); run && run->pid != 0) {
         out.pid = run->pid;
-        out.uptime_seconds = seconds(now.monotonic - run->started);
+        out.uptime_seconds = seconds(now.steady - run->started);
     }
     if (instance.run_number() != 0) out.run = static_cast<std::int64_t>(instance.run_number());
     if (instance.since() != model::WallTime{}) out.since = instance.since();
     out.waiting_for = roster.waiting_for(instance);
     out.restarts = static_cast<std::int64_t>(instance.restarts());
-    out.failures = machine.failures();
+    out.failures = machine.failures(now.steady);
     if (!instance.last_exits().empty()) out.last_exit = to_api(instance.last_exits().back());
     if (instance.state() == State::backoff || instance.state() == State::waiting) {
         if (const auto deadline = machine.deadline()) {
-            out.retry_in_seconds = std::max(0.0, seconds(*deadline - now.monotonic));
+            out.retry_in_seconds = std::max(0.0, seconds(*deadline - now.steady));
         }
     }
     out.processes = totals.processes;
@@ -132,9 +132,9 @@ api::ProgramStatus compose(const core::Roster& roster, const core::Instance& ins
         out.cpu_seconds = totals.cpu_seconds;
         out.memory_bytes = totals.memory_bytes;
     }
-    out.next_run = roster.next_run(instance, {now.monotonic, now.wall});
+    out.next_run = roster.next_run(instance, now);
     out.skipped_runs = static_cast<std::int64_t>(instance.skipped_runs());
-    out.note = roster.note(instance, {now.monotonic, now.wall});
+    out.note = roster.note(instance, now);
     return out;
 }
 
@@ -283,13 +283,13 @@ Totals& TotalsOf::of(std::uint32_t slot) {
 }
 
 api::Status compose_status(const core::Roster& roster, const Sample& sample,
-                           const SupervisorFacts& facts, const Now& now) {
+                           const SupervisorFacts& facts, const core::Times& now) {
     api::Status out;
     api::SupervisorStatus& self = out.supervisor;
     self.version = REEVE_VERSION;
     self.pid = getpid();
     self.state = roster.shutdown().under_way() ? "stopping" : "running";
-    self.uptime_seconds = seconds(now.monotonic - facts.started);
+    self.uptime_seconds = seconds(now.steady - facts.started);
     self.config = facts.config;
     self.config_changed = facts.config_changed;
     self.subreaper = facts.subreaper;
@@ -349,7 +349,7 @@ api::Doctor compose_doctor(const std::vector<Finding>& findings) {
 api::ProgramCard compose_card(const core::Roster& roster,
                               const std::vector<core::Instance*>& instances, std::string name,
                               const Sample& sample, const std::vector<std::string>& files,
-                              const Now& now) {
+                              const core::Times& now) {
     const TotalsOf totals{sample};
     const conf::Program& program = instances.front()->program();
 
@@ -375,7 +375,7 @@ api::ProgramCard compose_card(const core::Roster& roster,
             record.name = instance->name();
             record.run = static_cast<std::int64_t>(run->number);
             record.pid = run->pid;
-            record.started = now.wall - (now.monotonic - run->started);
+            record.started = now.wall - (now.steady - run->started);
             out.runs.push_back(std::move(record));
         }
     }

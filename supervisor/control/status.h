@@ -14,11 +14,6 @@
 // What reeve knows, as the messages of the API.  Nothing here keeps anything.
 namespace reeve::control {
 
-struct Now {
-    model::TimePoint monotonic{};
-    model::WallTime wall{};
-};
-
 // What the processes of one instance come to.
 struct Totals {
     std::int64_t processes = 0;
@@ -47,7 +42,7 @@ std::string_view name_of(conf::ProgramType type);
 
 // The whole picture.
 api::Status compose_status(const core::Roster& roster, const Sample& sample,
-                           const SupervisorFacts& facts, const Now& now);
+                           const SupervisorFacts& facts, const core::Times& now);
 
 // A zombie counts as neglected once it has been seen for this long: its parent may be about to wait
 // for one that has just died.
@@ -68,7 +63,7 @@ api::Doctor compose_doctor(const std::vector<Finding>& findings);
 api::ProgramCard compose_card(const core::Roster& roster,
                               const std::vector<core::Instance*>& instances, std::string name,
                               const Sample& sample, const std::vector<std::string>& files,
-                              const Now& now);
+                              const core::Times& now);
 
 // Instances in the order of the configuration, those without a process left out.  A process stands
 // below its parent where both are of one instance.

@@ -16,10 +16,11 @@ bool is_live(const Instance& instance) {
            instance.state() == State::stopping;
 }
 
-// It has not run, for want of one that has failed.
+// It has not run, for want of one that has failed; whoever has reset it since wants it up as before.
 bool failed_for_others(const Instance& instance) {
-    return instance.state() == State::failed &&
-           instance.machine().last_ending()->kind == model::Ending::Kind::dependency;
+    const auto& ending = instance.machine().last_ending();
+    return (instance.state() == State::failed || instance.state() == State::stopped) && ending &&
+           ending->kind == model::Ending::Kind::dependency;
 }
 
 // There is one to come back to.

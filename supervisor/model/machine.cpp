@@ -953,6 +953,12 @@ void Machine::judge_ending(TimePoint now) {
     }
 }
 
+int Machine::failures(TimePoint now) const {
+    const bool is_healthy = state_ == State::running && ready_since_ &&
+                            now - *ready_since_ >= program_->healthy_after;
+    return is_healthy ? 0 : backoff_.failures();
+}
+
 bool Machine::is_success(const base::ExitStatus& status) const {
     const conf::SuccessExit exit =
         status.exited() ? conf::SuccessExit{conf::SuccessExit::Kind::code, status.code}

@@ -299,6 +299,8 @@ public:
     bool ending_is_known() const { return judged_; }
     // Failures in a row, none with a healthy run between.
     int failures() const { return backoff_.failures(); }
+    // By now: the run under way, once it has been ready for healthy_after, ends the row.
+    int failures(TimePoint now) const;
     // When the first of those failures happened.
     std::optional<TimePoint> failing_since() const { return failing_since_; }
     // How many descendants the main process left behind; only in StopPhase::leftovers and killing.

@@ -20,8 +20,12 @@ struct Scene {
     control::ConfigSource::LastApply last_apply{true, model::WallTime{1700000000s}};
 
     std::string compose(Rostered& rostered, ExpositionFormat format = ExpositionFormat::text) {
-        return control::compose_metrics(format,
-                                        {*rostered.roster, sample, facts, counters, last_apply});
+        return control::compose_metrics(format, {*rostered.roster,
+                                                 sample,
+                                                 facts,
+                                                 counters,
+                                                 last_apply,
+                                                 {rostered.host.now(), rostered.host.wall_now()}});
     }
 };
 
@@ -255,7 +259,7 @@ TEST_CASE("programs of several groups name them all") {
     core::Roster roster{host, events, config, {}};
     const control::Sample sample;
     const std::string text =
-        control::compose_metrics(ExpositionFormat::openmetrics, {roster, sample, {}, {}, {}});
+        control::compose_metrics(ExpositionFormat::openmetrics, {roster, sample, {}, {}, {}, {}});
     CHECK(samples_of(text, "reeve_program_up") ==
           "reeve_program_up{program=\"web\",number=\"1\",group=\"site,all\"} 0\n");
     CHECK(text.ends_with("# EOF\n"));

@@ -108,6 +108,7 @@ public:
         return machine_.deadline() ? *machine_.deadline() - now_ : Duration{-1};
     }
     const Machine& machine() const { return machine_; }
+    int failures() const { return machine_.failures(now_); }
     void hint(const std::string& text) { machine_.set_ready_hint(text); }
 
     Life& does(std::initializer_list<MachineEvent> events) {
@@ -736,10 +737,12 @@ TEST_CASE("a healthy run forgets the failures before it") {
     Life life;
     life.does({StartRequested{}, Executed{}, kExit3, Emptied{}, DeadlineReached{}, Executed{},
                kExit3, Emptied{}, DeadlineReached{}, Executed{}, DeadlineReached{}});
+    CHECK(life.failures() == 2);
     life.pass(10s);
+    CHECK(life.failures() == 0);
     life.does({kExit3, Emptied{}});
     CHECK(life.machine().state() == State::backoff);
-    CHECK(life.machine().failures() == 1);
+    CHECK(life.failures() == 1);
 }
 
 TEST_CASE("a run that never was ready is not healthy, however little is asked of one") {

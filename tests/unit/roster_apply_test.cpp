@@ -635,6 +635,34 @@ TEST_CASE("who failed for what it depends on is tried again when that is there")
                              "web: starting (run 1)"});
 }
 
+TEST_CASE("a reset does not hide that it failed for what it depends on") {
+    conf::Program db = service("db");
+    db.max_failures = 1;
+    Applying it{{needing(service("web"), "db"), db}};
+    it.roster->start_autostart();
+    it.executed(1);
+    it.ends(1, 3);
+    it.roster->reset(it["web"], kOperator);
+    REQUIRE(it.state("web") == "stopped");
+    it.roster->start(it["db"], kOperator);
+    it.runs(2);
+    CHECK(it.state("web") == "starting");
+}
+
+TEST_CASE("who failed for what it depends on and was stopped then stays so") {
+    conf::Program db = service("db");
+    db.max_failures = 1;
+    Applying it{{needing(service("web"), "db"), db}};
+    it.roster->start_autostart();
+    it.executed(1);
+    it.ends(1, 3);
+    it.roster->reset(it["web"], kOperator);
+    it.roster->stop({&it["web"]}, kOperator);
+    it.roster->start(it["db"], kOperator);
+    it.runs(2);
+    CHECK(it.state("web") == "stopped");
+}
+
 TEST_CASE("who failed of its own is not tried again for what it depends on") {
     conf::Program web = needing(service("web"), "db");
     web.max_failures = 1;
