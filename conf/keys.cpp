@@ -427,7 +427,7 @@ constexpr Key kKeys[] = {
      .change = Change::in_place,
      .fallback = R"("TERM")",
      .sentence = "What asks it to stop: a signal, or steps of a signal and a time to wait, after "
-                 "the last of which it is killed.",
+                 "the last of which it is killed. Who is suspended is woken with it (SIGCONT).",
      .example = R"([{ signal = "QUIT", wait = "5s" }, { signal = "TERM", wait = "5s" }])"},
     {.table = Table::program,
      .name = "stop_command",

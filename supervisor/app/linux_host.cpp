@@ -942,12 +942,16 @@ bool LinuxHost::signal(RunId run, int signal, conf::StopScope scope) {
         give_up(*live, {"stopped before it was started", false, false});
         return true;
     }
-    const pid_t main = live->pid;
     if (signal == SIGKILL) live->killed = true;
-    if (roster_->instance_at(live->slot)->state() == model::State::stopping &&
-        !std::exchange(live->stopped, true)) {
-        parts_.log.begin_stop(live->slot);
-    }
+    const bool is_stopping = roster_->instance_at(live->slot)->state() == model::State::stopping;
+    if (is_stopping && !std::exchange(live->stopped, true)) parts_.log.begin_stop(live->slot);
+    const bool sent = send(run, live->pid, signal, scope);
+    // Who is suspended acts on none but KILL before it goes on: systemd.kill(5) does that, too.
+    if (is_stopping && signal != SIGKILL && signal != SIGSTOP) send(run, live->pid, SIGCONT, scope);
+    return sent;
+}
+
+bool LinuxHost::send(RunId run, pid_t main, int signal, conf::StopScope scope) {
     switch (scope) {
         case conf::StopScope::main:
             // Ours and not taken: the number is still its own, and no pidfd could say more.

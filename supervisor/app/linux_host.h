@@ -168,6 +168,7 @@ private:
     std::string name_of_slot(std::uint32_t slot) const;
     std::string name_of_run(std::optional<RunId> run) const;
     std::string pid_file_of(const Live& live) const;
+    bool send(RunId run, pid_t main, int signal, conf::StopScope scope);
     int signal_group_of(pid_t main, int signal);
 
     void on_emptied(RunId run) override;

@@ -306,7 +306,11 @@ private:
         if (item.goal && item.goal == core::Goal::down) return "removed";
         if (!item.was.empty()) return "was " + item.was;
         if (action_.verb == Call::reload) return "reloaded";
-        return action_.verb == Call::restart ? "restarted" : state;
+        const std::string force =
+            item.ended_run != 0 ? item.instance->machine().force() : std::string{};
+        if (action_.verb == Call::restart)
+            return force.empty() ? "restarted" : "restarted: the last run " + force;
+        return force.empty() ? state : force;
     }
 
     void settle(Item& item, bool ok, std::string message) {

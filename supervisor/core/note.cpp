@@ -233,7 +233,9 @@ std::string note_of(const Instance& instance, model::TimePoint now, model::WallT
     switch (instance.state()) {
         case State::stopped:
             if (instance.last_request() && asked_to_be_down(*instance.last_request()))
-                return join(and_its_loss(asked_by(*instance.last_request(), wall_now), instance),
+                return join(and_its_loss(
+                                join(asked_by(*instance.last_request(), wall_now), machine.force()),
+                                instance),
                             instance.hook_trouble());
             return join(and_its_loss(instance.run_number() == 0 && !instance.program().autostart
                                          ? "autostart = false"

@@ -16,7 +16,8 @@ bool is_live(const Instance& instance) {
            instance.state() == State::stopping;
 }
 
-// It has not run, for want of one that has failed; whoever has reset it since wants it up as before.
+// It has not run, for want of one that has failed; whoever has reset it since wants it up as
+// before.
 bool failed_for_others(const Instance& instance) {
     const auto& ending = instance.machine().last_ending();
     return (instance.state() == State::failed || instance.state() == State::stopped) && ending &&

@@ -295,6 +295,7 @@ Effects Machine::on(const MainExited& exit, TimePoint now) {
             ending_ = ending_by(exit);
             main_alive_ = false;
             by_itself_ = true;
+            force_.clear();
             if (ready_since_) ready_for_ = now - *ready_since_;
             return main_gone(now);
         case State::stopping: {
@@ -604,6 +605,8 @@ Effects Machine::on(const DeadlineReached&, TimePoint now) {
                     return effects;
                 }
                 case StopPhase::leftovers:
+                    tell_force("what it left behind ", program_->stop_timeout);
+                    return kill_tree();
                 case StopPhase::killing:
                     return kill_tree();
                 case StopPhase::hooks:
@@ -738,6 +741,7 @@ Effects Machine::begin_stop(TimePoint now) {
         return main_gone(now);
     }
     enter(State::stopping);
+    force_.clear();
     stop_step_ = 0;
     if (hook_) {  // start_pre: there is no process yet
         phase_ = StopPhase::hooks;
@@ -753,12 +757,25 @@ Effects Machine::begin_stop(TimePoint now) {
 Effects Machine::stop_step(TimePoint now) {
     if (stop_step_ >= program_->stop_steps.size()) return out_of_patience();
     const conf::StopStep& step = program_->stop_steps[stop_step_];
+    if (step.signal == SIGKILL && stop_step_ > 0) tell_force("", patience_until(stop_step_));
     deadline_ = now + step.wait;
     return {SendSignal{step.signal, program_->stop_scope}};
 }
 
-// The stop steps are used up, or the leftovers' time.
+Duration Machine::patience_until(std::size_t step) const {
+    Duration patience{0};
+    for (std::size_t i = 0; i < step; ++i) patience += program_->stop_steps[i].wait;
+    return patience;
+}
+
+void Machine::tell_force(std::string_view whom, Duration patience) {
+    force_ = std::string{whom} + "did not end within " + conf::format_duration(patience) +
+             " and was killed";
+}
+
+// The stop steps are used up.
 Effects Machine::out_of_patience() {
+    if (force_.empty()) tell_force("", patience_until(program_->stop_steps.size()));
     Effects effects = kill_tree();
     if (!keeps_leftovers()) return effects;
     // Detached workers live on, whatever their main process needs to be ended.
@@ -954,8 +971,8 @@ void Machine::judge_ending(TimePoint now) {
 }
 
 int Machine::failures(TimePoint now) const {
-    const bool is_healthy = state_ == State::running && ready_since_ &&
-                            now - *ready_since_ >= program_->healthy_after;
+    const bool is_healthy =
+        state_ == State::running && ready_since_ && now - *ready_since_ >= program_->healthy_after;
     return is_healthy ? 0 : backoff_.failures();
 }
 

@@ -303,6 +303,9 @@ public:
     int failures(TimePoint now) const;
     // When the first of those failures happened.
     std::optional<TimePoint> failing_since() const { return failing_since_; }
+    // What the last stop could not end in another way: "did not end within 10s and was killed";
+    // empty: nothing, or the last run ended by itself.
+    const std::string& force() const { return force_; }
     // How many descendants the main process left behind; only in StopPhase::leftovers and killing.
     int left_behind() const { return left_behind_; }
     // What the system lacked, in State::waiting; empty: it waits for what it depends on.
@@ -379,6 +382,9 @@ private:
     Effects begin_stop(TimePoint now);
     Effects stop_step(TimePoint now);
     Effects out_of_patience();
+    // What the steps before that one come to.
+    Duration patience_until(std::size_t step) const;
+    void tell_force(std::string_view whom, Duration patience);
     Effects kill_tree();
     Effects run_hook(Hook hook, Duration limit, TimePoint now);
     Effects give_up_hook();
@@ -428,6 +434,7 @@ private:
     bool queued_ = false;      // another run is due when this one is over
     bool kills_tree_ = false;  // in StopPhase::killing: all of it, not the main process alone
     std::size_t stop_step_ = 0;
+    std::string force_;
     int left_behind_ = 0;
     int lacks_in_a_row_ = 0;
     std::optional<TimePoint> deadline_;

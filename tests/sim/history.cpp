@@ -548,7 +548,9 @@ void History::reset(Instance& instance) {
                               book.life && book.life_is_over && !book.lacked;
     if (!roster_->reset(instance, kOperator)) return;
     book.failures = book.short_runs = 0;
-    if (at_its_end) book.wanted = book.asked = false;
+    if (at_its_end) book.asked = false;
+    // Who failed for want of another still comes up with it.
+    if (at_its_end && !book.in_vain) book.wanted = false;
     // A run counts when it is empty, so this one still will.
     if (still_ending) judge(book, world_->lives()[*book.life]);
 }
@@ -695,8 +697,9 @@ void History::hear(const core::Event& event) {
         if (request->reason.find("; it runs on, ") != std::string::npos) return;
         const auto& needed = (*found)->program().depends_on;
         if (request->verb == "start") {
-            // What it had failed for is there now.
-            if ((*found)->state() != State::failed || !books_[slot].in_vain)
+            // What it had failed for is there now; a reset in between has made it stopped.
+            const State state = (*found)->state();
+            if ((state != State::failed && state != State::stopped) || !books_[slot].in_vain)
                 broken("is tried again, and had not failed for another", slot);
             if (!books_[slot].wanted) broken("is tried again though it is to be down", slot);
             for (const conf::Dependency& dependency : needed) {

@@ -136,6 +136,73 @@ TEST_CASE("without waiting, or with a limit to it, reevectl says where things st
     CHECK(reeve.wait_for_end() == 0);
 }
 
+TEST_CASE("a stop or restart that had to kill says so") {
+    Directory directory;
+    Reeve reeve{directory, R"(
+[defaults]
+shell = true
+stop_timeout = "300ms"
+
+[program.deaf]
+command = "trap '' TERM; : >'${config_dir}/deaf'.$REEVE_RUN; while :; do sleep 0.05; done"
+
+[program.heir]
+command = "(trap '' TERM; : >'${config_dir}/heir'; exec setsid sleep 1000) & while :; do sleep 0.05; done"
+
+[program.good]
+command = "exec sleep 1000"
+)"};
+    wait_for_file(directory, "deaf.1");
+    wait_for_file(directory, "heir");
+    const auto again = reeve.ctl({"restart", "deaf"});
+    CHECK(again.code == 0);
+    CHECK(again.out.ends_with(
+        "): restarted: the last run did not end within 300ms and was killed\n"));
+    wait_for_file(directory, "deaf.2");
+
+    const auto result = reeve.ctl({"stop", "--all"});
+    CHECK(result.code == 0);
+    CHECK(result.out ==
+          "deaf: stopped: did not end within 300ms and was killed\n"
+          "heir: stopped: what it left behind did not end within 300ms and was killed\n"
+          "good: stopped\n");
+    CHECK(contains(reeve.program("deaf").note, " ago; did not end within 300ms and was killed"));
+    CHECK(reeve.ctl({"stop", "deaf"}).out == "deaf: stopped: was stopped\n");
+    // What ends by itself is another story.
+    CHECK(reeve.ctl({"start", "deaf"}).code == 0);
+    wait_for_file(directory, "deaf.3");
+    CHECK(reeve.ctl({"signal", "KILL", "deaf"}).code == 0);
+    reeve.wait_for("deaf", "program.exit", "\"run\":3");
+    CHECK(reeve.ctl({"stop", "deaf"}).code == 0);
+    CHECK_FALSE(contains(reeve.program("deaf").note, "was killed"));
+}
+
+TEST_CASE("who is suspended is woken for its stop") {
+    Directory directory;
+    Reeve reeve{directory, R"(
+[program.main]
+command = "sleep 1000"
+stop_timeout = "1h"
+
+[program.all]
+command = ["/bin/sh", "-c", "sleep 1000 & : >'${config_dir}/all'; wait"]
+stop_timeout = "1h"
+stop_scope = "tree"
+)"};
+    reeve.wait_for_state("main", "running");
+    wait_for_file(directory, "all");
+    for (const char* name : {"main", "all"}) {
+        CHECK(reeve.ctl({"signal", "STOP", name}).code == 0);
+        const auto pid = static_cast<pid_t>(reeve.program(name).pid.value());
+        wait_until("it is suspended", [&] {
+            const auto stat = reeve::os::read_stat(pid);
+            return stat && stat->state == 'T';
+        });
+        CHECK(reeve.ctl({"stop", name, "--timeout", "1m"}).out ==
+              name + std::string{": stopped\n"});
+    }
+}
+
 TEST_CASE("exit codes tell what is not running, not there, not understood and not reachable") {
     Directory directory;
     Reeve reeve{directory, kToml};

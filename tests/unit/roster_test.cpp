@@ -81,7 +81,8 @@ TEST_CASE("a run is spawned, told of, stopped, looked after, and forgotten") {
                              "web: stop asked for by uid 1000, pid 4242",
                              "web: stopping (pid 101, run 1): waits for pid 101; kill in 10s",
                              "web: exit 0 (pid 101, run 1) after 1.0s",
-                             "web: stopped: by uid 1000 5s ago"});
+                             "web: stopped: by uid 1000 5s ago; what it left behind did not "
+                             "end within 5s and was killed"});
 }
 
 TEST_CASE("the look for what is left is not announced, a crash is told as it went") {
