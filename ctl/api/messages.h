@@ -104,7 +104,8 @@ struct ConfigEntry {
     std::string key;    // "command", "environment.PORT"
     std::string value;  // as TOML writes it, secrets redacted
     // Null, as is line: a default, nobody wrote it.  Of a transient program it says where that
-    // comes from, "`reevectl run`, uid 0", and there is no line.
+    // comes from, "`reevectl run`, uid 0", and there is no line; likewise of what was scaled,
+    // "`reevectl scale`".
     std::optional<std::string> file;
     std::optional<std::int64_t> line;
     bool operator==(const ConfigEntry&) const = default;

@@ -25,11 +25,13 @@ std::string config_plan_screen(const api::ConfigReply& plan, const Style& style)
                  {"", Align::left, 0, 2, Table::Fit::shrinks},
                  {"", Align::left, 0, 2, Table::Fit::below}}};
     std::size_t kept = 0;
+    bool is_empty = true;
     for (const api::ProgramChange& change : plan.programs) {
-        if (change.action == "keep") {
+        if (change.action == "keep" && change.message.empty()) {
             ++kept;
             continue;
         }
+        is_empty = false;
         std::string what = joined(change.keys);
         if (!change.message.empty()) {
             what +=
@@ -46,8 +48,8 @@ std::string config_plan_screen(const api::ConfigReply& plan, const Style& style)
                    {harmless(change.key) + (later ? " (once reeve itself is restarted)" : ""),
                     Colour::none}});
     }
-    if (!plan.differs) return "no difference\n";
-    std::string out = table.print(style, false);
+    std::string out = is_empty ? std::string{} : table.print(style, false);
+    if (!plan.differs) return out + "no difference\n";
     if (kept > 0) {
         out += coloured(style, Colour::dim,
                         std::to_string(kept) + (kept == 1 ? " program is kept as it is"

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -44,11 +45,21 @@ Unexpected<int> refuse(const std::string& why, int exit_code) {
     return Unexpected<int>{exit_code};
 }
 
+// Whoever asks over the API, or reads the log, stands elsewhere.  As it is where there is no
+// working directory any more.
+std::string absolute(const std::string& path) {
+    std::error_code error;
+    const auto full = std::filesystem::absolute(path, error);
+    return error ? path : full.string();
+}
+
 // The configuration that was asked for; complains by itself.
 Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int exit_code,
                                  const Look& look = {}, conf::Sources* sources = nullptr) {
-    const auto path = conf::find_config(wanted);
+    auto path = conf::find_config(wanted);
     if (!path) return refuse("reeve: " + path.error() + "\n", exit_code);
+    // `check` says what was typed.
+    if (sources) *path = absolute(*path);
     auto config = conf::load({.path = *path,
                               .text = {},
                               .environment = conf::own_environment(),

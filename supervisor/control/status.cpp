@@ -379,7 +379,9 @@ api::ProgramCard compose_card(const core::Roster& roster,
             out.runs.push_back(std::move(record));
         }
     }
+    const bool is_scaled = program.instances != program.instances_written;
     for (const conf::Program::Key& key : program.keys) {
+        if (is_scaled && key.name == "instances") continue;
         api::ConfigEntry entry{key.name, key.value, std::nullopt, std::nullopt};
         // Without a line it is a transient one's, whose file is no file.
         if (key.place.file < files.size() && (key.place.line != 0 || program.transient)) {
@@ -387,6 +389,10 @@ api::ProgramCard compose_card(const core::Roster& roster,
             if (key.place.line != 0) entry.line = key.place.line;
         }
         out.config.push_back(std::move(entry));
+    }
+    if (is_scaled) {
+        out.config.push_back(
+            {"instances", std::to_string(program.instances), "`reevectl scale`", std::nullopt});
     }
     return out;
 }

@@ -144,6 +144,10 @@ std::vector<ProgramPlan> Roster::plan(const conf::Config& config) const {
         const int more = program.instances - before->program->instances;
         if (more > 0) add_remark(plan.remark, count_of(more, "instance") + " more");
         if (more < 0) add_remark(plan.remark, count_of(-more, "instance") + " fewer");
+        if (more == 0 && program.instances != program.instances_written) {
+            add_remark(plan.remark, "stays scaled: the configuration has " +
+                                        count_of(program.instances_written, "instance"));
+        }
         plans.push_back(std::move(plan));
     }
     for (const Definition& definition : definitions_) {

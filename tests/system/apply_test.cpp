@@ -215,6 +215,10 @@ TEST_CASE(
     // What changes another key leaves it as it is.
     it.apply(with("1") + "restart = 'always'\n");
     CHECK(it.names() == Lines{"web@1", "web@2", "web@3"});
+    CHECK(it.reeve.ctl({"diff"}).out ==
+          "keep     web  stays scaled: the configuration has 1 instance\nno difference\n");
+    CHECK(contains(it.reeve.ctl({"show", "web"}).out, "instances = 3 "));
+    CHECK(contains(it.reeve.ctl({"show", "web"}).out, "# `reevectl scale`\n"));
     CHECK(it.reeve.ctl({"scale", "web=2"}).out == "web@3: stopped: removed\n");
     CHECK(it.names() == Lines{"web@1", "web@2"});
 
