@@ -114,17 +114,6 @@ struct AbsentKey {
 std::string describe(const AbsentKey& key);
 const AbsentKey* find_absent_key(Table table, std::string_view name);
 
-// In lower case and without "_" and "-": "MemoryMax", "memory_max" and "memorymax" are one name.
-std::string folded(std::string_view name);
-
-// Which of key.allowed another tool's word for the same thing means: type = "oneshot", or the same
-// in capitals; for the `log` of [supervisor] a path too.  Empty: none.
-std::string_view find_alias_value(const Key& key, std::string_view value);
-
-// "file", "pipe", "stdout": other tools' words that have no counterpart here, or not everywhere,
-// and that nobody would call a file.
-bool names_no_file(std::string_view word);
-
 // What to say in brackets about a key that is in no table: another tool's name for one of ours, a
 // near name, or the table it belongs to.
 std::string suggest_key(Table table, std::string_view written);

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "conf/foreign_names.h"
 #include "conf/foreign_path.h"
 #include "conf/quote.h"
 

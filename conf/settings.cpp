@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "conf/command_line.h"
+#include "conf/foreign_names.h"
 #include "conf/nearest.h"
 #include "conf/quote.h"
 #include "conf/units.h"

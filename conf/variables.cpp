@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "conf/keys.h"
+#include "conf/foreign_names.h"
 #include "conf/nearest.h"
 
 namespace reeve::conf {
