@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "conf/quote.h"
+
 namespace reeve::conf {
 
 namespace {
@@ -16,43 +18,100 @@ struct Alias {
 };
 
 constexpr Alias kAliases[] = {
+    {Table::program, "after", "depends_on"},
+    {Table::program, "ambientcapabilities", "security.capabilities"},
     {Table::program, "args", "command"},
     {Table::program, "autorestart", "restart"},
+    {Table::program, "bindsto", "depends_on"},
+    {Table::program, "capabilities", "security.capabilities"},
+    {Table::program, "capabilityboundingset", "security.capabilities"},
+    {Table::program, "capadd", "security.capabilities"},
+    {Table::program, "chdir", "directory"},
     {Table::program, "cmd", "command"},
+    {Table::program, "copyenv", "inherit_environment"},
     {Table::program, "cpumax", "limits.cpu_quota"},
     {Table::program, "cpuquota", "limits.cpu_quota"},
     {Table::program, "cpus", "limits.cpu_quota"},
+    {Table::program, "critical", "essential"},
+    {Table::program, "cron", "schedule"},
     {Table::program, "cwd", "directory"},
+    {Table::program, "dependencies", "depends_on"},
+    {Table::program, "depends", "depends_on"},
+    {Table::program, "dir", "directory"},
+    {Table::program, "dotenv", "environment_file"},
     {Table::program, "enable", "enabled"},
+    {Table::program, "entrypoint", "command"},
     {Table::program, "env", "environment"},
+    {Table::program, "envfile", "environment_file"},
     {Table::program, "errfile", "stderr"},
     {Table::program, "errorfile", "stderr"},
     {Table::program, "exec", "command"},
+    {Table::program, "execreload", "reload_command"},
     {Table::program, "execstart", "command"},
+    {Table::program, "execstartpre", "start_pre"},
+    {Table::program, "execstop", "stop_command"},
+    {Table::program, "execstoppost", "stop_post"},
     {Table::program, "exitcodes", "success_exit_codes"},
+    {Table::program, "expbackoffrestartdelay", "restart_delay"},
+    {Table::program, "gid", "group"},
+    {Table::program, "gracefultimeout", "stop_timeout"},
+    {Table::program, "groupadd", "supplementary_groups"},
     {Table::program, "healthcheck", "health"},
+    {Table::program, "killmode", "stop_scope"},
+    {Table::program, "killsignal", "stop_signal"},
+    {Table::program, "killtimeout", "stop_timeout"},
+    {Table::program, "limitcore", "limits.core"},
+    {Table::program, "limitnofile", "limits.nofile"},
+    {Table::program, "limitnproc", "limits.nproc"},
+    {Table::program, "listentimeout", "start_timeout"},
     {Table::program, "livenessprobe", "health"},
-    {Table::program, "maxmemoryrestart", "guard.memory"},
-    {Table::program, "memlimit", "limits.memory"},
-    {Table::program, "memorylimit", "limits.memory"},
     {Table::program, "log", "stdout"},
     {Table::program, "logfile", "stdout"},
     {Table::program, "logging", "stdout"},
+    {Table::program, "loglocation", "stdout"},
+    {Table::program, "maxmemoryrestart", "guard.memory"},
+    {Table::program, "maxrestarts", "max_failures"},
+    {Table::program, "maxretries", "max_failures"},
+    {Table::program, "maxretry", "max_failures"},
+    {Table::program, "memlimit", "limits.memory"},
+    {Table::program, "memorylimit", "limits.memory"},
     {Table::program, "memorymax", "limits.memory"},
+    {Table::program, "minuptime", "healthy_after"},
+    {Table::program, "needs", "depends_on"},
+    {Table::program, "nonewprivileges", "security.no_new_privileges"},
+    {Table::program, "nonewprivs", "security.no_new_privileges"},
+    {Table::program, "numprocesses", "instances"},
     {Table::program, "numprocs", "instances"},
+    {Table::program, "oncalendar", "schedule"},
+    {Table::program, "oomscoreadjust", "oom_score_adj"},
     {Table::program, "outfile", "stdout"},
     {Table::program, "output", "stdout"},
     {Table::program, "pidslimit", "limits.pids"},
     {Table::program, "pidsmax", "limits.pids"},
-    {Table::program, "redirectstderr", "stderr"},
+    {Table::program, "poststop", "stop_post"},
+    {Table::program, "prestart", "start_pre"},
+    {Table::program, "privatetmp", "security.private_tmp"},
     {Table::program, "readinessprobe", "ready"},
+    {Table::program, "readonly", "security.read_only"},
+    {Table::program, "readonlypaths", "security.read_only"},
+    {Table::program, "readwritepaths", "security.writable"},
+    {Table::program, "redirectstderr", "stderr"},
     {Table::program, "replicas", "instances"},
+    {Table::program, "require", "depends_on"},
+    {Table::program, "requires", "depends_on"},
+    {Table::program, "respawn", "restart"},
+    {Table::program, "restartmaxdelaysec", "restart_delay_max"},
+    {Table::program, "restartpolicy", "restart"},
     {Table::program, "restartsec", "restart_delay"},
-    {Table::program, "startretries", "max_failures"},
+    {Table::program, "runas", "user"},
+    {Table::program, "scale", "instances"},
+    {Table::program, "script", "command"},
     {Table::program, "standarderror", "stderr"},
     {Table::program, "standardinput", "stdin"},
     {Table::program, "standardoutput", "stdout"},
-    {Table::program, "startsecs", "healthy_after"},
+    {Table::program, "startlimitburst", "max_failures"},
+    {Table::program, "startretries", "max_failures"},
+    {Table::program, "startsecs", "ready.after"},
     {Table::program, "stderrlogfile", "stderr"},
     {Table::program, "stderrlogfilebackups", "stderr.keep"},
     {Table::program, "stderrlogfilemaxbytes", "stderr.max_size"},
@@ -62,15 +121,25 @@ constexpr Alias kAliases[] = {
     {Table::program, "stdoutlogfilebackups", "stdout.keep"},
     {Table::program, "stdoutlogfilemaxbytes", "stdout.max_size"},
     {Table::program, "stdoutsyslog", "stdout"},
-    {Table::program, "stopgraceperiod", "stop_timeout"},
     {Table::program, "stopasgroup", "stop_scope"},
+    {Table::program, "stopcmd", "stop_command"},
+    {Table::program, "stopgraceperiod", "stop_timeout"},
     {Table::program, "stopsignal", "stop_signal"},
     {Table::program, "stopwaitsecs", "stop_timeout"},
+    {Table::program, "successexitstatus", "success_exit_codes"},
     {Table::program, "tasksmax", "limits.pids"},
+    {Table::program, "termsignal", "stop_signal"},
+    {Table::program, "timeoutstartsec", "start_timeout"},
+    {Table::program, "timeoutstopsec", "stop_timeout"},
+    {Table::program, "uid", "user"},
+    {Table::program, "ulimits", "limits"},
+    {Table::program, "username", "user"},
+    {Table::program, "waitsfor", "depends_on"},
+    {Table::program, "wants", "depends_on"},
     {Table::program, "watchdogsec", "health.interval"},
+    {Table::program, "workdir", "directory"},
     {Table::program, "workingdir", "directory"},
     {Table::program, "workingdirectory", "directory"},
-    {Table::program, "workdir", "directory"},
     {Table::output, "age", "max_age"},
     {Table::output, "backupcount", "keep"},
     {Table::output, "backups", "keep"},
@@ -132,12 +201,6 @@ constexpr Alias kAliases[] = {
     {Table::guard, "every", "interval"},
     {Table::guard, "memorymax", "memory"},
     {Table::guard, "processes", "pids"},
-    {Table::program, "ambientcapabilities", "security.capabilities"},
-    {Table::program, "capabilities", "security.capabilities"},
-    {Table::program, "capabilityboundingset", "security.capabilities"},
-    {Table::program, "capadd", "security.capabilities"},
-    {Table::program, "nonewprivileges", "security.no_new_privileges"},
-    {Table::program, "nonewprivs", "security.no_new_privileges"},
     {Table::security, "ambientcapabilities", "capabilities"},
     {Table::security, "capabilityboundingset", "capabilities"},
     {Table::security, "caps", "capabilities"},
@@ -162,6 +225,22 @@ constexpr Alias kAliases[] = {
     {Table::supervisor, "format", "log_format"},
     {Table::supervisor, "level", "log_level"},
     {Table::supervisor, "logfile", "log"},
+};
+
+// What has a counterpart only in other words.
+struct Hint {
+    Table table;
+    std::string_view theirs;
+    std::string_view sentence;
+};
+
+constexpr Hint kHints[] = {
+    {Table::program, "before", R"(set "depends_on" in the program that comes later)"},
+    {Table::program, "cronrestart", R"(a task with a "schedule" can run "reevectl restart NAME")"},
+    {Table::program, "disabled", "did you mean enabled = false?"},
+    {Table::program, "name", "its name is that in [program.NAME]"},
+    {Table::program, "priority", R"(did you mean "depends_on", the order of starts, or "nice"?)"},
+    {Table::program, "timeout", R"(did you mean "start_timeout" or "stop_timeout"?)"},
 };
 
 struct AliasValue {
@@ -334,9 +413,15 @@ std::string folded(std::string_view name) {
     return text;
 }
 
-std::string_view find_alias(Table table, std::string_view name) {
+std::string hint_of_foreign_key(Table table, std::string_view written) {
+    const std::string name = folded(written);
     for (const Alias& alias : kAliases) {
-        if (alias.table == table && alias.theirs == name) return alias.ours;
+        if (alias.table == table && alias.theirs == name) {
+            return "did you mean " + quoted(alias.ours) + "?";
+        }
+    }
+    for (const Hint& hint : kHints) {
+        if (hint.table == table && hint.theirs == name) return std::string{hint.sentence};
     }
     return {};
 }

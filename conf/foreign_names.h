@@ -11,9 +11,9 @@ namespace reeve::conf {
 // In lower case and without "_" and "-": "MemoryMax", "memory_max" and "memorymax" are one name.
 std::string folded(std::string_view name);
 
-// Which of our keys in that table, or in one below it ("limits.memory"), another tool's name means,
-// as folded() gives it.  Empty: none.
-std::string_view find_alias(Table table, std::string_view name);
+// What to say in brackets about another tool's key in that table: which of ours it means, in that
+// table or in one below it ("limits.memory"), or what does the same.  Empty: it is none we know.
+std::string hint_of_foreign_key(Table table, std::string_view written);
 
 // Which of key.allowed another tool's word for the same thing means: type = "oneshot", or the same
 // in capitals; for the `log` of [supervisor] a path too.  Empty: none.

@@ -1377,10 +1377,8 @@ std::string what_it_takes(const Key& key) {
 }
 
 std::string suggest_key(Table table, std::string_view written) {
+    if (std::string hint = hint_of_foreign_key(table, written); !hint.empty()) return hint;
     const std::string name = folded(written);
-    if (const std::string_view ours = find_alias(table, name); !ours.empty()) {
-        return "did you mean " + quoted(ours) + "?";
-    }
     Nearest nearest{written};
     for (const Key& key : kKeys) {
         if (key.table != table) continue;

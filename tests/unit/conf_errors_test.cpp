@@ -1,3 +1,4 @@
+#include "conf/keys.h"
 #include "tests/unit/conf_fixture.h"
 
 using namespace reeve::conf;
@@ -469,6 +470,65 @@ TEST_CASE("a type by another tool's name is refused, with ours") {
             "reeve.toml:3:8: \"type\" is \"" + std::string{row.theirs} + "\" (did you mean \"" +
                 row.ours + "\"? it can be \"service\", \"task\" or \"forking\")\n");
     }
+}
+
+TEST_CASE("keys of other supervisors are refused, with ours that does the same") {
+    struct Row {
+        const char* theirs;
+        const char* ours;
+    };
+    for (const Row& row : {
+             Row{"after", "depends_on"},
+             Row{"requires", "depends_on"},
+             Row{"wants", "depends_on"},
+             Row{"depends", "depends_on"},
+             Row{"env", "environment"},
+             Row{"env_file", "environment_file"},
+             Row{"EnvironmentFile", "environment_file"},
+             Row{"uid", "user"},
+             Row{"cwd", "directory"},
+             Row{"working_dir", "directory"},
+             Row{"dir", "directory"},
+             Row{"exec_start", "command"},
+             Row{"ExecStart", "command"},
+             Row{"script", "command"},
+             Row{"args", "command"},
+             Row{"ExecStartPre", "start_pre"},
+             Row{"Restart", "restart"},
+             Row{"restart_policy", "restart"},
+             Row{"RestartSec", "restart_delay"},
+             Row{"max_restarts", "max_failures"},
+             Row{"min_uptime", "healthy_after"},
+             Row{"startretries", "max_failures"},
+             Row{"startsecs", "ready.after"},
+             Row{"stopsignal", "stop_signal"},
+             Row{"stopwaitsecs", "stop_timeout"},
+             Row{"TimeoutStopSec", "stop_timeout"},
+             Row{"numprocs", "instances"},
+             Row{"redirect_stderr", "stderr"},
+             Row{"stdout_logfile", "stdout"},
+             Row{"log_file", "stdout"},
+             Row{"healthcheck", "health"},
+             Row{"LimitNOFILE", "limits.nofile"},
+             Row{"cron", "schedule"},
+         }) {
+        INFO(row.theirs);
+        CHECK(suggest_key(Table::program, row.theirs) ==
+              "did you mean \"" + std::string{row.ours} + "\"?");
+    }
+    check_rows({
+        {"[defaults]\nbefore = 'db'",
+         "2:1: unknown key \"before\" in [defaults] (set \"depends_on\" in the program that comes "
+         "later)"},
+        {"[defaults]\npriority = 1",
+         "2:1: unknown key \"priority\" in [defaults] (did you mean \"depends_on\", the order of "
+         "starts, or \"nice\"?)"},
+        {"[defaults]\ndisabled = true",
+         "2:1: unknown key \"disabled\" in [defaults] (did you mean enabled = false?)"},
+        {"[defaults]\ncron_restart = '@daily'",
+         "2:1: unknown key \"cron_restart\" in [defaults] (a task with a \"schedule\" can run "
+         "\"reevectl restart NAME\")"},
+    });
 }
 
 TEST_CASE("limits and pid files by other tools' names are refused, with ours") {
