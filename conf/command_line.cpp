@@ -1,5 +1,8 @@
 #include "conf/command_line.h"
 
+#include "conf/quote.h"
+#include "conf/secret.h"
+
 namespace reeve::conf {
 
 namespace {
@@ -8,66 +11,127 @@ bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-Unexpected<std::string> unclosed(char quote) {
-    const std::string mark(1, quote);
-    return Unexpected<std::string>{"the quote " + mark + " is not closed (add " + mark +
-                                   ", or write \\" + mark + " for the character itself)"};
+// The quote at `at`, in the word that begins at `begin`, behind `words`.
+Unexpected<std::string> unclosed(std::string_view line, std::size_t begin, std::size_t at,
+                                 const std::vector<LineWord>& words) {
+    const std::string mark(1, line[at]);
+    std::string_view shown = line.substr(begin, line.find_first_of(" \t\r\n", at) - begin);
+    if (is_secret_name(line.substr(begin, at - begin)) ||
+        (!words.empty() && is_secret_name(words.back().text))) {
+        shown = line.substr(begin, at + 1 - begin);
+    }
+    return Unexpected<std::string>{"the quote " + mark + " is not closed, which opens at " +
+                                   quoted_short(shown) +
+                                   " (close it, or write the words as an array, in which " + mark +
+                                   " is like any other character)"};
 }
+
+// Takes a line apart from its beginning.
+class Splitter {
+public:
+    explicit Splitter(std::string_view line) : line_{line} {}
+
+    Expected<std::vector<LineWord>, std::string> split() {
+        while (at_ < line_.size()) {
+            const char c = line_[at_++];
+            if (is_blank(c)) {
+                end_word();
+                continue;
+            }
+            if (c == '#' && !in_word_) {
+                while (at_ < line_.size() && line_[at_] != '\n') ++at_;
+                continue;
+            }
+            if (!in_word_) begin_ = at_ - 1;
+            bool good = true;
+            if (c == '\'') {
+                good = take_single();
+            } else if (c == '"') {
+                good = take_double();
+            } else if (c == '\\') {
+                if (at_ == line_.size()) {
+                    return Unexpected<std::string>{
+                        "it ends in a backslash (write \\\\ for the character itself)"};
+                }
+                if (line_[at_] != '\n') add(line_[at_], LineWord::Written::quoted);
+                ++at_;
+            } else {
+                add(c, LineWord::Written::bare);
+            }
+            if (!good) return unclosed(line_, begin_, opened_, words_);
+        }
+        end_word();
+        return std::move(words_);
+    }
+
+private:
+    void add(char c, LineWord::Written written) {
+        word_.text += c;
+        word_.written.push_back(written);
+        in_word_ = true;
+    }
+
+    void end_word() {
+        if (in_word_) words_.push_back(std::move(word_));
+        word_ = {};
+        in_word_ = false;
+    }
+
+    // Behind the quote that opens.
+    bool take_single() {
+        opened_ = at_ - 1;
+        const std::size_t end = line_.find('\'', at_);
+        if (end == std::string_view::npos) return false;
+        while (at_ < end) add(line_[at_++], LineWord::Written::quoted);
+        ++at_;
+        in_word_ = true;  // an empty '' is a word too
+        return true;
+    }
+
+    bool take_double() {
+        opened_ = at_ - 1;
+        in_word_ = true;
+        for (;; ++at_) {
+            if (at_ == line_.size()) return false;
+            if (line_[at_] == '"') break;
+            auto written = LineWord::Written::double_quoted;
+            if (line_[at_] == '\\' && at_ + 1 < line_.size()) {
+                const char next = line_[at_ + 1];
+                if (next == '\n') {
+                    ++at_;
+                    continue;
+                }
+                if (next == '$' || next == '`' || next == '"' || next == '\\') {
+                    ++at_;
+                    written = LineWord::Written::quoted;
+                }
+            }
+            add(line_[at_], written);
+        }
+        ++at_;
+        return true;
+    }
+
+    std::string_view line_;
+    std::size_t at_ = 0;
+    std::vector<LineWord> words_;
+    LineWord word_;
+    bool in_word_ = false;
+    std::size_t begin_ = 0;   // of the word
+    std::size_t opened_ = 0;  // where the last quote was
+};
 
 }  // namespace
 
-Expected<std::vector<std::string>, std::string> split_command(std::string_view line) {
-    std::vector<std::string> words;
-    std::string word;
-    bool in_word = false;  // an empty '' is a word too
+Expected<std::vector<LineWord>, std::string> split_line(std::string_view line) {
+    return Splitter{line}.split();
+}
 
-    std::size_t i = 0;
-    while (i < line.size()) {
-        const char c = line[i++];
-        if (c == '\'') {
-            const std::size_t end = line.find('\'', i);
-            if (end == std::string_view::npos) return unclosed('\'');
-            word += line.substr(i, end - i);
-            i = end + 1;
-            in_word = true;
-        } else if (c == '"') {
-            in_word = true;
-            for (;; ++i) {
-                if (i == line.size()) return unclosed('"');
-                if (line[i] == '"') break;
-                if (line[i] == '\\' && i + 1 < line.size()) {
-                    const char next = line[i + 1];
-                    if (next == '\n') {
-                        ++i;
-                        continue;
-                    }
-                    if (next == '$' || next == '`' || next == '"' || next == '\\') ++i;
-                }
-                word += line[i];
-            }
-            ++i;
-        } else if (c == '\\') {
-            if (i == line.size()) {
-                return Unexpected<std::string>{
-                    "it ends in a backslash (write \\\\ for the character itself)"};
-            }
-            if (line[i] != '\n') {
-                word += line[i];
-                in_word = true;
-            }
-            ++i;
-        } else if (is_blank(c)) {
-            if (in_word) words.push_back(std::move(word));
-            word.clear();
-            in_word = false;
-        } else if (c == '#' && !in_word) {
-            while (i < line.size() && line[i] != '\n') ++i;
-        } else {
-            word += c;
-            in_word = true;
-        }
-    }
-    if (in_word) words.push_back(std::move(word));
+Expected<std::vector<std::string>, std::string> split_command(std::string_view line) {
+    auto split = split_line(line);
+    if (!split) return Unexpected<std::string>{std::move(split.error())};
+    std::vector<std::string> words;
+    for (LineWord& word : *split) words.push_back(std::move(word.text));
     return words;
 }
 

@@ -84,7 +84,7 @@ DIR/reeve.toml:5:25: "exit_on" is "everything" (it can be "essential", "failed" 
 DIR/reeve.toml:8:1: unknown key "comand" in [program.web] (did you mean "command"?)
 DIR/reeve.toml:9:11: "restart" is "sometimes" (it can be "always", "on-failure" or "never")
 DIR/reeve.toml:10:9: "umask" is an integer (should be octal digits in quotes, such as "022")
-DIR/reeve.toml:13:11: "command": the quote ' is not closed (add ', or write \' for the character itself)
+DIR/reeve.toml:13:11: "command": the quote ' is not closed, which opens at "'unfinished" (close it, or write the words as an array, in which ' is like any other character)
 DIR/reeve.toml:14:1: "schedule" is for type = "task" alone, and program "db" is a service (remove it, or set type = "task")
 DIR/conf.d/more.toml:2:11: "command": ${NO_SUCH_PORT} is not set (set it, or write ${NO_SUCH_PORT:-default}, or $${ for a plain ${)
 DIR/conf.d/more.toml:3:8: "nice" is 99 (should be an integer from -20 to 19)

@@ -45,15 +45,23 @@ TEST_CASE("a quote or backslash that nothing ends is an error") {
         const char* line;
         const char* error;
     };
-    for (const Row& row : {
-             Row{"a 'b",
-                 R"(the quote ' is not closed (add ', or write \' for the character itself))"},
-             Row{"a \"b",
-                 R"(the quote " is not closed (add ", or write \" for the character itself))"},
-             Row{"\"a\\\"",
-                 R"(the quote " is not closed (add ", or write \" for the character itself))"},
-             Row{"a\\", R"(it ends in a backslash (write \\ for the character itself))"},
-         }) {
+    for (
+        const Row& row : {
+            Row{"a 'b",
+                R"(the quote ' is not closed, which opens at "'b" (close it, or write the words as an array, in which ' is like any other character))"},
+            Row{"a \"b c",
+                R"(the quote " is not closed, which opens at "\"b" (close it, or write the words as an array, in which " is like any other character))"},
+            Row{"\"a\\\"",
+                R"(the quote " is not closed, which opens at "\"a\\\"" (close it, or write the words as an array, in which " is like any other character))"},
+            Row{"say 'it is' it's fine",
+                R"(the quote ' is not closed, which opens at "it's" (close it, or write the words as an array, in which ' is like any other character))"},
+            // Not what may be a secret.
+            Row{"a --password='b c",
+                R"(the quote ' is not closed, which opens at "--password='" (close it, or write the words as an array, in which ' is like any other character))"},
+            Row{"a --token 'b",
+                R"(the quote ' is not closed, which opens at "'" (close it, or write the words as an array, in which ' is like any other character))"},
+            Row{"a\\", R"(it ends in a backslash (write \\ for the character itself))"},
+        }) {
         INFO(row.line);
         const auto words = split_command(row.line);
         REQUIRE_FALSE(words);
@@ -65,4 +73,13 @@ TEST_CASE("only words that need it are quoted for display") {
     CHECK(join_command({"nginx", "-g", "daemon off;"}) == "nginx -g 'daemon off;'");
     CHECK(join_command({"echo", "it's", "", "$HOME", "a=b"}) == R"(echo 'it'\''s' '' '$HOME' a=b)");
     CHECK(join_command({}) == "");
+}
+
+TEST_CASE("of each word's characters it is known how they were written") {
+    using enum LineWord::Written;
+    const auto words = split_line(R"(a\ 'b'"c\$")");
+    REQUIRE(words);
+    REQUIRE(words->size() == 1);
+    CHECK(words->front().text == "a bc$");
+    CHECK(words->front().written == std::vector{bare, quoted, quoted, double_quoted, quoted});
 }

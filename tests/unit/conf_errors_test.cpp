@@ -42,7 +42,7 @@ reeve.toml:14:14: an item of "stop_post" is empty (should be the program to run 
 reeve.toml:15:8: "user" is a boolean (should be a name or a number)
 conf.d/site.toml:1:10: program "db" is defined twice (first at reeve.toml:11:10)
 conf.d/site.toml:5:20: there is no program "bd" (did you mean "db"?)
-conf.d/site.toml:8:11: "command": the quote ' is not closed (add ', or write \' for the character itself)
+conf.d/site.toml:8:11: "command": the quote ' is not closed, which opens at "'oops" (close it, or write the words as an array, in which ' is like any other character)
 conf.d/site.toml:9:8: "nice" is 40 (should be an integer from -20 to 19)
 )");
 }
@@ -199,7 +199,7 @@ TEST_CASE("a value of the wrong type or out of range is refused, with what would
         {"stop_command = []",
          R"(3:16: "stop_command" is empty (should be the program to run and its arguments))"},
         {"stop_command = 'kill \"'",
-         R"(3:16: "stop_command": the quote " is not closed (add ", or write \" for the character itself))"},
+         R"(3:16: "stop_command": the quote " is not closed, which opens at "\"" (close it, or write the words as an array, in which " is like any other character))"},
         {"stop_command = ['kill', 1]",
          R"(3:25: a word of "stop_command" is an integer (should be a string))"},
         {"stop_command = true",
