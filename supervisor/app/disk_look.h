@@ -14,9 +14,7 @@ struct DiskLook {
     std::vector<std::string> unanswered;  // the paths of those
 };
 
-// Looks at each path in a child, which is left behind when no answer comes for as long as
-// `patience`: who waits for a dead disk can't be killed, and a process can't end before all of its
-// threads have.  To be called while there is one thread.
+// Looks at each path apart, as ask_apart() does.
 DiskLook look_at_disk(
     const std::vector<std::string>& paths, std::chrono::milliseconds patience,
     const std::function<conf::Found(const std::string&)>& look_at = conf::look_at);
