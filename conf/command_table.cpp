@@ -4,6 +4,7 @@
 
 #include "conf/command_line.h"
 #include "conf/quote.h"
+#include "conf/shell_syntax.h"
 
 namespace reeve::conf {
 
@@ -21,12 +22,13 @@ std::optional<WrittenCommand> read_one(const std::string& what, const std::strin
     };
     if (value.is(Value::Type::string)) {
         if (!is_text(value)) return std::nullopt;
-        auto words = split_command(value.text);
+        auto words = split_line(value.text);
         if (!words) {
             problems.add(value.place, what + ": " + words.error());
             return std::nullopt;
         }
-        command.words = std::move(*words);
+        warn_of_shell_syntax(what, false, *words, value.place, problems);
+        for (LineWord& word : *words) command.words.push_back(std::move(word.text));
     } else if (value.is(Value::Type::array)) {
         for (const Value& item : value.items) {
             if (!item.is(Value::Type::string)) {

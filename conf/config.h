@@ -29,6 +29,12 @@ struct Place {
     std::uint32_t column = 0;
 };
 
+// What nothing is refused for, but is probably not meant.
+struct Warning {
+    Place place;
+    std::string text;  // "what will come of it (what would be right)"
+};
+
 // `forking`: the command daemonizes and ends; the main process is the daemon that it leaves behind.
 enum class ProgramType { service, task, forking };
 enum class RestartPolicy { always, on_failure, never };
@@ -487,6 +493,7 @@ struct Config {
     std::vector<Group> groups;
     std::vector<EventHandler> on_event;  // in the order of the files
     std::vector<Socket> sockets;         // in the order of the files
+    std::vector<Warning> warnings;       // in the order of the files and their lines
 };
 
 }  // namespace reeve::conf

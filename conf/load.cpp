@@ -102,6 +102,7 @@ public:
         if (whole_file_error_ || !problems_.empty()) {
             return Unexpected<std::vector<ConfigError>>{errors()};
         }
+        config_.warnings = problems_.warnings();
         return std::move(config_);
     }
 
@@ -1118,6 +1119,12 @@ std::string format_errors(const std::vector<ConfigError>& errors) {
     std::string text;
     for (const ConfigError& error : errors) text += format_error(error) + "\n";
     return text;
+}
+
+std::string format_warning(const Config& config, const Warning& warning) {
+    const Place place = warning.place;
+    return format_error(
+        {config.files.at(place.file), place.line, place.column, "warning: " + warning.text});
 }
 
 std::vector<std::string> matching_files(const std::string& pattern) {

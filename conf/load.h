@@ -80,6 +80,9 @@ std::string format_error(const ConfigError& error);
 // One a line, each ended by a newline.
 std::string format_errors(const std::vector<ConfigError>& errors);
 
+// "FILE:LINE:COLUMN: warning: what will come of it (what would be right)"
+std::string format_warning(const Config& config, const Warning& warning);
+
 // The files that a pattern of include matches, sorted.
 std::vector<std::string> matching_files(const std::string& pattern);
 

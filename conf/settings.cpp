@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "conf/command_line.h"
 #include "conf/foreign_names.h"
 #include "conf/nearest.h"
 #include "conf/quote.h"
+#include "conf/shell_syntax.h"
 #include "conf/units.h"
 
 namespace reeve::conf {
@@ -19,26 +21,39 @@ std::string show(const Key& key) {
     return quoted(name_of(key));
 }
 
+// By file, line and column, each once.
+template <typename T>
+std::vector<T> sorted_once(std::vector<T> all) {
+    const auto rank = [](const T& one) {
+        return std::tuple{one.place.file, one.place.line, one.place.column};
+    };
+    std::stable_sort(all.begin(), all.end(),
+                     [&](const T& a, const T& b) { return rank(a) < rank(b); });
+    std::vector<T> once;
+    for (T& one : all) {
+        // Equal ones share a place, and few do.
+        bool seen = false;
+        for (auto other = once.rbegin(); other != once.rend() && rank(*other) == rank(one);
+             ++other) {
+            seen = seen || other->text == one.text;
+        }
+        if (!seen) once.push_back(std::move(one));
+    }
+    return once;
+}
+
 }  // namespace
 
 std::vector<Problem> Problems::sorted() const {
-    std::vector<Problem> all = problems_;
-    const auto rank = [](const Problem& problem) {
-        return std::tuple{problem.place.file, problem.place.line, problem.place.column};
-    };
-    std::stable_sort(all.begin(), all.end(),
-                     [&](const Problem& a, const Problem& b) { return rank(a) < rank(b); });
-    std::vector<Problem> once;
-    for (Problem& problem : all) {
-        // Equal ones share a place, and few do.
-        bool seen = false;
-        for (auto other = once.rbegin(); other != once.rend() && rank(*other) == rank(problem);
-             ++other) {
-            seen = seen || other->text == problem.text;
-        }
-        if (!seen) once.push_back(std::move(problem));
-    }
-    return once;
+    return sorted_once(problems_);
+}
+
+std::vector<Warning> Problems::warnings() const {
+    return sorted_once(warnings_);
+}
+
+std::vector<Warning> sorted_warnings(std::vector<Warning> warnings) {
+    return sorted_once(std::move(warnings));
 }
 
 const Setting* find(const Settings& settings, std::string_view name) {
@@ -395,12 +410,14 @@ std::optional<std::vector<std::string>> SettingReader::words(const Setting& sett
     std::vector<std::string> words;
     if (value.is(Value::Type::string)) {
         if (!is_text(value, show(*setting.key), "a string")) return std::nullopt;
-        auto split = split_command(value.text);
+        auto split = split_line(value.text);
         if (!split) {
             note(value.place, show(*setting.key) + ": " + split.error());
             return std::nullopt;
         }
-        words = std::move(*split);
+        const bool can_have_shell = setting.key->name == "command";
+        warn_of_shell_syntax(show(*setting.key), can_have_shell, *split, value.place, problems_);
+        for (LineWord& word : *split) words.push_back(std::move(word.text));
     } else if (value.is(Value::Type::array)) {
         for (const Value& item : value.items) {
             if (!is_text(item, "a word of " + show(*setting.key), "a string")) return std::nullopt;

@@ -92,8 +92,16 @@ std::vector<conf::Found> look(const std::vector<std::string>& paths) {
 int check(const std::optional<std::string>& wanted) {
     const auto config = load(wanted, 1, look);
     if (!config) return config.error();
+    const std::size_t warnings = config->warnings.size();
+    for (const conf::Warning& warning : config->warnings) {
+        std::fprintf(stderr, "%s\n", conf::format_warning(*config, warning).c_str());
+    }
     std::string text = config->files.front() + ": " + std::to_string(config->programs.size()) +
-                       (config->programs.size() == 1 ? " program" : " programs") + ", no errors\n";
+                       (config->programs.size() == 1 ? " program" : " programs") + ", no errors";
+    if (warnings > 0) {
+        text += ", " + std::to_string(warnings) + (warnings == 1 ? " warning" : " warnings");
+    }
+    text += "\n";
     for (const conf::Socket& socket : config->sockets) {
         std::string places;
         for (const conf::ListenAddress& address : socket.listen) {

@@ -8,12 +8,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
 #include <variant>
 
+#include "conf/load.h"
 #include "conf/local_zone.h"
 #include "supervisor/app/access_rules.h"
 #include "supervisor/app/configurer.h"
@@ -207,6 +209,16 @@ void tell_of_former(const FormerEnd& former, log::OwnLog& log) {
     }
     if (!former.left.empty()) {
         log.error(whose + "could not end what it left behind: " + list(former.left));
+    }
+}
+
+// Each warning of a configuration once, however often that is read again.
+void tell_warnings(const conf::Config& config, std::set<std::string>& told, log::OwnLog& log) {
+    for (const conf::Warning& warning : config.warnings) {
+        const conf::Place place = warning.place;
+        const std::string text =
+            conf::format_error({config.files[place.file], place.line, place.column, warning.text});
+        if (told.insert(text).second) log.warn(text);
     }
 }
 
@@ -508,6 +520,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
             guards.configure();
             watched_files.follow_roster();
         });
+        std::set<std::string> warnings_told;
         Configurer configurer{
             {.loop = **loop,
              .roster = roster,
@@ -528,6 +541,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                      access.set(now.control);
                      control_socket.set(now.control);
                      ports.set(now.control);
+                     tell_warnings(now, warnings_told, own_log);
                  }},
             config,
             std::move(sources)};
@@ -586,6 +600,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
             host.wall_now(), {},
             core::event::SupervisorStarted{REEVE_VERSION, getpid(), roster.instances().size()});
         tell_of_former(*former, own_log);
+        tell_warnings(config, warnings_told, own_log);
         if (!machine.parent_shell.empty()) {
             own_log.warn("started by " + machine.parent_shell +
                          ", which is PID 1: signals to the container do not come here, and other "

@@ -296,3 +296,19 @@ TEST_CASE("reeve check takes its file in any of the ways in which reeve does") {
     CHECK(run({REEVE_PROGRAM, "check", "-c", file}).out == well);
     CHECK(run({REEVE_PROGRAM, "--config", file, "check"}).out == well);
 }
+
+TEST_CASE("a command that no shell reads is warned of in reeve's log, once") {
+    Directory directory;
+    const std::string toml = "[program.web]\ncommand = \"sh -c 'sleep 1000' &\"\n";
+    Reeve reeve{directory, toml};
+    reeve.wait_for_state("web", "running");
+    CHECK(reeve.ctl({"scale", "web=2"}).code == 0);
+    directory.write("reeve.toml", toml + "description = 'x'\n");
+    CHECK(reeve.ctl({"apply"}).code == 0);
+    CHECK(reeve.stop() == 0);
+    const std::string text = "reeve.toml:2:11: \"command\" has \"&\", and no shell reads it";
+    const std::string log = reeve.err();
+    const auto first = log.find(text);
+    REQUIRE(first != std::string::npos);
+    CHECK(log.find(text, first + 1) == std::string::npos);
+}
