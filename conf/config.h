@@ -466,6 +466,7 @@ struct Control {
     std::string socket;  // absolute; empty: the default, see default_socket() in conf/paths.h
     std::optional<mode_t> mode;  // nullopt: 0600, 0660 with a group, 0666 with access alone
     std::string group;           // a name or a number; empty: not touched
+    Place group_place{};
     std::vector<AccessRule> access;
     std::vector<ListenAddress> listen;  // of TCP: never paths, each different
     std::string token_file;             // absolute; empty: none

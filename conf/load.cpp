@@ -478,6 +478,7 @@ private:
                 config_.control.mode = reader.mode(setting, 0777);
             } else if (name == "group") {
                 config_.control.group = reader.name_or_number(setting).value_or("");
+                config_.control.group_place = setting.place;
             } else if (name == "access") {
                 config_.control.access = read_access(setting, problems_);
             } else if (name == "listen") {

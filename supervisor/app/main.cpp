@@ -12,10 +12,12 @@
 #include "conf/listen_address.h"
 #include "conf/load.h"
 #include "conf/paths.h"
+#include "conf/problems.h"
 #include "conf/quote.h"
 #include "conf/schema.h"
 #include "conf/starter.h"
 #include "supervisor/app/disk_look.h"
+#include "supervisor/app/machine_check.h"
 #include "supervisor/app/options.h"
 #include "supervisor/app/supervise.h"
 #include "supervisor/app/supervision_thread.h"
@@ -73,29 +75,50 @@ Expected<conf::Config, int> load(const std::optional<std::string>& wanted, int e
     return std::move(*config);
 }
 
-// What no disk told is said, and taken for right.
+constexpr std::chrono::seconds kPatience{2};
+
+// Which questions stayed open is said, and all of that taken for right.
+void tell_unanswered(const std::string& of_what, std::size_t others, const char* one_more,
+                     const char* more) {
+    std::string text = "no answer for 2s " + of_what;
+    if (others > 0) text += "; " + std::to_string(others) + (others == 1 ? one_more : more);
+    std::fprintf(stderr, "reeve: %s\n", text.c_str());
+}
+
 std::vector<conf::Found> look(const std::vector<std::string>& paths) {
-    app::DiskLook look = app::look_at_disk(paths, std::chrono::seconds{2});
+    app::DiskLook look = app::look_at_disk(paths, kPatience);
     if (!look.unanswered.empty()) {
-        const std::size_t others = look.unanswered.size() - 1;
-        std::string text =
-            "no answer for 2s from the disk of " + conf::quoted(look.unanswered.front());
-        if (others > 0) {
-            text += "; " + std::to_string(others) +
-                    (others == 1 ? " more path was" : " more paths were") + " not looked at";
-        }
-        std::fprintf(stderr, "reeve: %s\n", text.c_str());
+        tell_unanswered("from the disk of " + conf::quoted(look.unanswered.front()),
+                        look.unanswered.size() - 1, " more path was not looked at",
+                        " more paths were not looked at");
     }
     return std::move(look.found);
+}
+
+// What is probably not meant, of the file and of this machine; on stderr, for it is no answer to
+// whether the file is right.  Returns how many there are.
+std::size_t warn(const conf::Config& config) {
+    const conf::EnvironmentMap environment = conf::own_environment();
+    app::MachineCheck machine =
+        app::check_machine(app::machine_questions(config, environment), kPatience);
+    std::vector<conf::Warning> warnings = config.warnings;
+    warnings.insert(warnings.end(), machine.warnings.begin(), machine.warnings.end());
+    warnings = conf::sorted_warnings(std::move(warnings));
+    for (const conf::Warning& warning : warnings) {
+        std::fprintf(stderr, "%s\n", conf::format_warning(config, warning).c_str());
+    }
+    if (!machine.unanswered.empty()) {
+        tell_unanswered("about " + machine.unanswered.front() + " on this machine",
+                        machine.unanswered.size() - 1, " more thing was not looked for",
+                        " more things were not looked for");
+    }
+    return warnings.size();
 }
 
 int check(const std::optional<std::string>& wanted) {
     const auto config = load(wanted, 1, look);
     if (!config) return config.error();
-    const std::size_t warnings = config->warnings.size();
-    for (const conf::Warning& warning : config->warnings) {
-        std::fprintf(stderr, "%s\n", conf::format_warning(*config, warning).c_str());
-    }
+    const std::size_t warnings = warn(*config);
     std::string text = config->files.front() + ": " + std::to_string(config->programs.size()) +
                        (config->programs.size() == 1 ? " program" : " programs") + ", no errors";
     if (warnings > 0) {

@@ -158,7 +158,7 @@ TEST_CASE("reeve schema prints a JSON object whole") {
 
 TEST_CASE("a configuration of logs is checked whole") {
     const auto checked = run({REEVE_PROGRAM, "check", REEVE_SOURCE_DIR "/conf/examples/logs.toml"});
-    CHECK(checked.err.empty());
+    CHECK(contains(checked.out, "no errors"));
     CHECK(checked.code == 0);
 
     Directory directory;
@@ -295,6 +295,66 @@ TEST_CASE("reeve check takes its file in any of the ways in which reeve does") {
     CHECK(run({REEVE_PROGRAM, "check", file}).out == well);
     CHECK(run({REEVE_PROGRAM, "check", "-c", file}).out == well);
     CHECK(run({REEVE_PROGRAM, "--config", file, "check"}).out == well);
+}
+
+TEST_CASE("reeve check warns of what the machine has not and no shell reads, and exits with 0") {
+    Directory directory;
+    directory.write("run.sh", "#!/bin/sh\n", 0644);
+    const auto file = directory.write("reeve.toml", R"([control]
+access = [ { group = "no-such-group", role = "operator" } ]
+[program.web]
+command = "no-such-program --token=hunter2 && true"
+user = "no-such-user"
+environment = { PATH = "/no/bin" }
+[program.db]
+command = ["./run.sh"]
+directory = "."
+[program.old]
+command = "no-such-program --token=hunter2"
+[program.app]
+command = "true"
+directory = "no-such-directory"
+)");
+    const auto checked = run({REEVE_PROGRAM, "check", file});
+    CHECK(checked.code == 0);
+    CHECK(checked.out == file + ": 4 programs, no errors, 6 warnings\n");
+    std::string warnings = checked.err;
+    replace_all(warnings, directory.path(), "DIR");
+    CHECK(
+        warnings ==
+        R"(DIR/reeve.toml:2:12: warning: group "no-such-group" doesn't exist on this machine: this line counts for nobody (create it, or correct the name)
+DIR/reeve.toml:4:11: warning: "command" has "&&", and no shell reads it: the program gets it as it is (set shell = true, or quote it if that is meant)
+DIR/reeve.toml:5:1: warning: user "no-such-user" doesn't exist on this machine (create it, or correct the name)
+DIR/reeve.toml:8:1: warning: "command": "DIR/run.sh" is not executable on this machine (chmod +x DIR/run.sh)
+DIR/reeve.toml:11:1: warning: "command": program "no-such-program" is not found in PATH on this machine (install it, or correct the name)
+DIR/reeve.toml:14:1: warning: directory "DIR/no-such-directory" doesn't exist on this machine (make it, or correct the path)
+)");
+}
+
+TEST_CASE("a disk that hangs holds up no warning of what was looked for before") {
+    if (!am_root() || ::access("/dev/fuse", R_OK | W_OK) != 0)
+        REEVE_SKIP("needs root and /dev/fuse");
+    Directory directory;
+    std::filesystem::create_directory(directory / "disk");
+    const auto hang = directory.write("hang", "");
+    const auto file = directory.write("reeve.toml", R"([program.a]
+command = "no-such-program"
+environment = { PATH = "/no/bin" }
+[program.b]
+command = "disk/tool"
+directory = "."
+[program.c]
+command = "true"
+)");
+    const auto checked =
+        run({REEVE_HANGFS_PROGRAM, directory / "disk", hang, REEVE_PROGRAM, "check", file});
+    std::filesystem::remove(hang);
+    CHECK(checked.code == 0);
+    CHECK(checked.out == file + ": 3 programs, no errors, 1 warning\n");
+    CHECK(contains(checked.err, "program \"no-such-program\" is not found in its PATH"));
+    CHECK(contains(checked.err,
+                   "reeve: no answer for 2s about program \"disk/tool\" on this machine; 1 more "
+                   "thing was not looked for\n"));
 }
 
 TEST_CASE("a command that no shell reads is warned of in reeve's log, once") {
