@@ -8,8 +8,8 @@
 
 namespace reeve::conf {
 
-// A POSIX extended regular expression, as regex(7) and grep -E have it, in the C locale or the one
-// of the process.
+// A POSIX extended regular expression, as regex(7) and grep -E have it but for back references, in
+// the C locale or the one of the process.  A match takes time in proportion to the line.
 class Pattern {
 public:
     // The error is a clause ("Unmatched ( or \\("), or a sentence with its remedy for what other

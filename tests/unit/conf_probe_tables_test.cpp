@@ -153,5 +153,8 @@ TEST_CASE("a pattern is looked for anywhere in a line, by POSIX's rules") {
     CHECK(matches("^$", ""));
     CHECK_FALSE(Pattern::compile("READY").value().matches("ready"));
     CHECK(Pattern::compile("READY", true).value().matches("ready"));
+    CHECK(Pattern::compile(R"(([a-z]+) \1)").error() ==
+          R"(\1 refers back, which may take for ever (write what it stands for))");
+    CHECK(matches(R"(a\\1)", R"(a\1)"));
     CHECK(matches(R"(a\\d)", R"(a\d)"));
 }
