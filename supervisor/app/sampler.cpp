@@ -77,6 +77,10 @@ void Sampler::recent(std::function<void(const control::Sample&)> done) {
     if (!long_patience_.active()) long_patience_.start(kLongPatience);
 }
 
+void Sampler::last_seen(std::function<void(const control::Sample&)> done) {
+    answer({std::move(done)});
+}
+
 bool Sampler::fresh() const {
     if (!have_one_) return false;
     const auto age = host_.now() - latest_.at;

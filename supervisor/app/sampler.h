@@ -34,6 +34,7 @@ public:
 
     void sample(std::function<void(const control::Sample&)> done) override;
     void recent(std::function<void(const control::Sample&)> done) override;
+    void last_seen(std::function<void(const control::Sample&)> done) override;
     control::SupervisorFacts facts() override;
     std::vector<control::Finding> examine() override { return about_.examine(); }
     std::string user_name(uid_t uid) override;

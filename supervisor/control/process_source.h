@@ -84,6 +84,9 @@ public:
     // whatever has happened since, or a new one; only after a second with the latest there is.
     virtual void recent(std::function<void(const Sample&)> done) { sample(std::move(done)); }
 
+    // With the latest there is, however old, or an empty one if there is none.
+    virtual void last_seen(std::function<void(const Sample&)> done) = 0;
+
     virtual SupervisorFacts facts() = 0;
 
     // What the machine allows and withholds, for `reevectl doctor`.

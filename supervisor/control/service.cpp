@@ -20,6 +20,7 @@ namespace {
 
 // How sure the answer must be of what the sample tells of zombies.
 enum class Effort {
+    none,      // what was seen last, however long ago: who asks has no use for processes
     once,      // the sample as it is: who watches a status asks often, and wants no delay
     quick,     // one look more, where there are zombies that have just died
     thorough,  // a sample that is neither older than the question nor in doubt, or none
@@ -46,7 +47,12 @@ public:
     }
 
     void ask() {
-        world_.processes.sample(lifeline_.tie([this](const Sample& sample) { take(sample); }));
+        auto taken = lifeline_.tie([this](const Sample& sample) { take(sample); });
+        if (effort_ == Effort::none) {
+            world_.processes.last_seen(std::move(taken));
+        } else {
+            world_.processes.sample(std::move(taken));
+        }
     }
 
 private:
@@ -80,6 +86,7 @@ private:
 
     int looks_allowed() const {
         switch (effort_) {
+            case Effort::none:
             case Effort::once:
                 return 1;
             case Effort::quick:
@@ -117,10 +124,16 @@ std::unique_ptr<Job> answer_from_sample(World& world, Exchange& exchange,
     return job;
 }
 
+// By the directive of RFC 9111, 5.2.1.2; how stale it may be makes no difference.
+bool takes_stale(const api::Request& request) {
+    return request.header("cache-control").value_or("").find("max-stale") != std::string_view::npos;
+}
+
 std::unique_ptr<Job> status(World& world, Exchange& exchange) {
+    const Effort effort = takes_stale(exchange.request()) ? Effort::none : Effort::once;
     auto changed = std::make_shared<bool>(false);
     auto job = std::make_unique<SampleJob>(
-        world, exchange, Effort::once, [&world, changed](const Sample& sample) {
+        world, exchange, effort, [&world, changed](const Sample& sample) {
             SupervisorFacts facts = world.processes.facts();
             facts.config_changed = *changed;
             return api::to_json(compose_status(world.roster, sample, facts, world.now()));

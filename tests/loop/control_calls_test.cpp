@@ -125,6 +125,15 @@ TEST_CASE("a status waits for the sample, and goes with the client that does not
     CHECK(patient.answer().status == 200);
 }
 
+TEST_CASE("a status that may be stale does not wait for a sample") {
+    World world{{service("web")}};
+    world.processes.later = true;
+    Client client{world};
+    client.send(api::write_request("GET", "/v1/status", {{"Cache-Control", "max-stale=60"}}, {}));
+    CHECK(client.answer().status == 200);
+    CHECK(world.processes.asked == 0);
+}
+
 TEST_CASE("zombies are listed by the parent that neglects them, the worst first") {
     World world{{service("web", 2), service("db")}};
     world.processes.latest = {

@@ -97,6 +97,7 @@ public:
             done(latest);
         }
     }
+    void last_seen(std::function<void(const control::Sample&)> done) override { done(latest); }
     control::SupervisorFacts facts() override { return known; }
     std::vector<control::Finding> examine() override { return found; }
     std::string user_name(uid_t uid) override { return uid == 0 ? "root" : std::to_string(uid); }
