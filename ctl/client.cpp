@@ -212,6 +212,7 @@ Expected<Exchange, Failure> Exchange::begin(const std::string& socket, const Cal
         headers.push_back({"Upgrade", call.protocol});
     }
     if (!call.accept.empty()) headers.push_back({"Accept", call.accept});
+    if (call.takes_stale) headers.push_back({"Cache-Control", "max-stale"});
     if (!call.body.empty()) headers.push_back({"Content-Type", std::string{api::kJsonType}});
     if (auto sent =
             state->send_all(api::write_request(call.method, call.target, headers, call.body));

@@ -44,6 +44,7 @@ struct Call {
     std::string target;  // path and query, encoded
     std::string body;
     std::string accept;
+    bool takes_stale = false;  // rather old facts than a wait for a look at all processes
     // To switch to, see Exchange::switched().
     std::string protocol{};
     // For the whole call; nullopt: as long as it takes.

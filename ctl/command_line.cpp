@@ -558,7 +558,7 @@ std::string settle(const VerbInfo& info, Options& options, const Raw& raw) {
                (nearest.found() ? "; did you mean " + join_quoted(*nearest.found()) + "?" : "");
     }
     if (info.verb == Verb::completion && options.shell != "bash" && options.shell != "zsh" &&
-        options.shell != "fish" && options.shell != "names") {
+        options.shell != "fish" && options.shell != "words") {
         return "'completion' needs a shell: bash, zsh or fish";
     }
 
@@ -606,27 +606,63 @@ const std::vector<std::string>& conditions() {
     return all;
 }
 
-std::vector<VerbWords> all_verbs() {
-    std::vector<VerbWords> all;
-    for (const VerbInfo& info : verbs()) {
-        Options options;
-        Raw raw;
-        CLI::App app;
-        add_verb(app, info, options, raw);
-        add_common(app, options, raw, info.name != "kill");
-        VerbWords words{std::string{info.name}, std::string{words_of(info).summary}, false, {}};
-        for (const CLI::Option* option : app.get_options()) {
-            words.takes_names |= option->check_name("TARGET");
-            if (option->get_group().empty()) continue;
-            for (const std::string& name : option->get_snames())
-                words.options.push_back("-" + name);
-            for (const std::string& name : option->get_lnames())
-                words.options.push_back("--" + name);
-        }
+bool OptionWords::is(std::string_view name) const {
+    return std::ranges::find(names, name) != names.end();
+}
+
+std::vector<OptionWords> options_of(const VerbInfo& info) {
+    Options options;
+    Raw raw;
+    CLI::App app;
+    add_verb(app, info, options, raw);
+    add_common(app, options, raw, info.name != "kill");
+    std::vector<OptionWords> all;
+    for (const CLI::Option* option : app.get_options()) {
+        if (option->get_group().empty()) continue;
+        OptionWords words;
+        for (const std::string& name : option->get_snames()) words.names.push_back("-" + name);
+        for (const std::string& name : option->get_lnames()) words.names.push_back("--" + name);
+        if (option->get_items_expected_max() > 0) words.value = option->get_type_name();
+        words.meaning = option->get_description();
         all.push_back(std::move(words));
     }
-    all.push_back({"help", "of a verb", false, {}});
     return all;
+}
+
+bool takes_names(Verb verb) {
+    switch (verb) {
+        case Verb::status:
+        case Verb::explain:
+        case Verb::show:
+        case Verb::logs:
+        case Verb::tree:
+        case Verb::zombies:
+        case Verb::attach:
+        case Verb::start:
+        case Verb::stop:
+        case Verb::restart:
+        case Verb::signal:
+        case Verb::reset:
+        case Verb::reload:
+        case Verb::scale:
+        case Verb::remove:
+        case Verb::wait:
+        case Verb::health:
+        case Verb::history:
+            return true;
+        case Verb::completion:
+        case Verb::top:
+        case Verb::run:
+        case Verb::diff:
+        case Verb::apply:
+        case Verb::events:
+        case Verb::doctor:
+        case Verb::shutdown:
+        case Verb::version:
+        case Verb::metrics:
+            return false;
+    }
+    return false;
 }
 
 Expected<Options, Words> parse_command_line(const std::vector<std::string>& arguments) {
@@ -669,6 +705,11 @@ Expected<Options, Words> parse_command_line(const std::vector<std::string>& argu
     add_verb(app, *info, options, raw);
     add_common(app, options, raw, info->name != "kill");
     if (info->verb == Verb::run) options.run.command = take_command(app, command.rest);
+    // Whatever they are, they are not for us to read.
+    if (info->verb == Verb::completion && !command.rest.empty() && command.rest[0] == "words") {
+        options.words.assign(command.rest.begin() + 1, command.rest.end());
+        command.rest.resize(1);
+    }
     try {
         std::vector<std::string> reversed{command.rest.rbegin(), command.rest.rend()};
         app.parse(std::move(reversed));

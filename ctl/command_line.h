@@ -100,7 +100,10 @@ struct Options {
 
     std::chrono::milliseconds interval{1000};  // for Verb::top
     std::string wait_for = "ready";            // for Verb::wait: one of conditions()
-    std::string shell;  // for Verb::completion: "bash", "zsh", "fish" or "names"
+    // For Verb::completion: "bash", "zsh", "fish", or "words" for what those ask back, and then the
+    // words before the cursor and the one at it.
+    std::string shell;
+    std::vector<std::string> words;
 
     std::string signal;                        // for Verb::signal, never empty there
     std::optional<std::uint64_t> since_event;  // for Verb::events
@@ -110,14 +113,18 @@ struct Options {
 // What `wait --for` takes: the states, and what people ask for.
 const std::vector<std::string>& conditions();
 
-// For completion: each verb with its aliases, and its options, "--lines" and "-n".
-struct VerbWords {
-    std::string name;
-    std::string summary;
-    bool takes_names = false;
-    std::vector<std::string> options;
+// For completion: an option of a verb.
+struct OptionWords {
+    std::vector<std::string> names;  // "-n", "--lines"
+    std::string value;               // what it takes: "N"; empty: nothing
+    std::string meaning;
+
+    bool is(std::string_view name) const;
 };
-std::vector<VerbWords> all_verbs();
+struct VerbInfo;
+std::vector<OptionWords> options_of(const VerbInfo& info);
+// Names of programs, whatever else.
+bool takes_names(Verb verb);
 
 // Nothing to do but to print: help (exit 0, for standard output) or what is wrong with the command
 // line (exit 2, for standard error).

@@ -102,8 +102,10 @@ TEST_CASE("history has the last runs of all programs in the order of their start
 
 TEST_CASE("bash completes verbs, options, and the names that there are") {
     Directory directory;
-    Reeve reeve{directory,
-                std::string{kToml} + "[program.worker]\ncommand = 'sleep 1000'\ninstances = 2\n"};
+    Reeve reeve{directory, std::string{kToml} +
+                               "[program.worker]\ncommand = 'sleep 1000'\ninstances = 2\n"
+                               "autostart = true\n"};
+    for (const char* name : {"worker@1", "worker@2"}) reeve.wait_for_state(name, "running");
     const auto script = directory.write("script", reeve.ctl({"completion", "bash"}).out);
     const auto completed = [&](const std::string& line) {
         const auto result = run(
@@ -116,13 +118,18 @@ TEST_CASE("bash completes verbs, options, and the names that there are") {
         return result.out;
     };
     CHECK(completed("reevectl sta") == "status start\n");
-    CHECK(completed("reevectl stop ") == "bad job site web worker worker@1 worker@2\n");
+    CHECK(completed("reevectl logs ") == "bad job site web worker worker@1 worker@2\n");
     CHECK(completed("reevectl stop w") == "web worker worker@1 worker@2\n");
     CHECK(completed("reevectl stop web worker@") == "1 2\n");
+    CHECK(completed("/nowhere/reevectl stop we") == "web\n");
+    CHECK(completed("reevectl scale wo") == "worker=\n");
     CHECK(completed("reevectl logs --fo") == "--follow\n");
     CHECK(completed("reevectl wait web --for re") == "ready\n");
+    CHECK(completed("reevectl signal HU") == "HUP\n");
+    CHECK(completed("reevectl --color=al") == "always\n");
     CHECK(completed("reevectl --color=auto completion z") == "zsh\n");
     CHECK(completed("reevectl --socket /nowhere stop ") == "\n");
+    CHECK(completed("reevectl run bas").find("bash") != std::string::npos);
     CHECK(reeve.stop() == 0);
     CHECK(completed("reevectl stop ") == "\n");
     for (const char* shell : {"zsh", "fish"}) {
