@@ -14,7 +14,7 @@ struct Rule {
     std::string_view fallback;
 };
 
-std::vector<Rule> rules_of(const Explanation& told) {
+std::vector<Rule> rules_by_state(const Explanation& told) {
     const api::ProgramStatus& status = told.status;
     if (!failed_for(status, told.program).empty()) return {{"depends_on", ""}};
     const bool task = status.type == "task";
@@ -42,6 +42,17 @@ std::vector<Rule> rules_of(const Explanation& told) {
     if (status.state == "stopping")
         return {{"stop_signal", "\"TERM\""}, {"stop_timeout", "\"10s\""}, {"leftovers", ""}};
     return {{"autostart", "true"}};
+}
+
+std::vector<Rule> rules_of(const Explanation& told) {
+    std::vector<Rule> rules = rules_by_state(told);
+    const api::ProgramStatus& status = told.status;
+    const bool is_guards_work =
+        status.last_exit && status.last_exit->reason.find("guard's limit") != std::string::npos;
+    const bool follows_from_it =
+        status.state == "starting" || status.state == "backoff" || status.state == "failed";
+    if (is_guards_work && follows_from_it) rules.insert(rules.begin(), {"guard.", ""});
+    return rules;
 }
 
 // Nobody but somebody who says so brings it up again.

@@ -114,8 +114,7 @@ std::string status_screen(const api::Status& status, api::Timestamp now, const S
         }
         if (status.supervisor.config_changed) {
             const std::string what =
-                "the configuration has changed: 'reevectl diff' says how, 'reevectl apply' makes "
-                "it so";
+                "the configuration has changed: see 'reevectl diff', then 'reevectl apply'";
             out += coloured(style, Colour::yellow, hanging(what, 0, 2, style)) + "\n";
         }
         if (status.supervisor.state != "running") {

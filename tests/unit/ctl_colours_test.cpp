@@ -52,28 +52,26 @@ TEST_CASE("of status the states are coloured, and what is to be done") {
     status.programs.push_back(ill);
     for (const char* state : {"waiting", "starting", "stopping", "exited"})
         status.programs.push_back(program(state, state));
-    CHECK(
-        shown(status_screen(status, kNow, kColour, true)) ==
-        "<bold>NAME<>      <bold>STATE<>     <bold>READY<>    <bold>PID<>  <bold>UPTIME<>  "
-        "<bold>RESTARTS<>     <bold>CPU<>   <bold>MEM<>  <bold>NOTE<>\n"
-        "web       <green>running<>   yes     4121   3h12m         0    2.1%   48M\n"
-        "mailer    <yellow>backoff<>   -          -       -  7 (3s ago)     -     -\n"
-        "    exit 1; next try in 13s\n"
-        "billing   <red>failed<>    -          -       -  5 (1m ago)     -     -\n"
-        "    exit 3, 5 times in 20s: cannot open db\n"
-        "cron      <dim>stopped<>   -          -       -         0       -     -\n"
-        "    by uid 1000 2h ago\n"
-        "ill       <red>running<>   yes     4121   3h12m         0    2.1%   48M\n"
-        "    unhealthy for 1s, 3 probes failed: exit 1\n"
-        "waiting   <blue>waiting<>   -          -       -         0       -     -\n"
-        "starting  <cyan>starting<>  -          -       -         0       -     -\n"
-        "stopping  <yellow>stopping<>  -          -       -         0       -     -\n"
-        "exited    <dim>exited<>    -          -       -         0       -     -\n"
-        "<dim>9 programs: 2 running, 1 starting, 1 stopping, 1 waiting, 1 backoff, 1 failed, 1\n"
-        "  exited, 1 stopped<>\n"
-        "<yellow>2 neglected zombies: 'reevectl zombies' names the parents<>\n"
-        "<yellow>the configuration has changed: 'reevectl diff' says how, 'reevectl apply' makes\n"
-        "  it so<>\n");
+    CHECK(shown(status_screen(status, kNow, kColour, true)) ==
+          "<bold>NAME<>      <bold>STATE<>     <bold>READY<>    <bold>PID<>  <bold>UPTIME<>  "
+          "<bold>RESTARTS<>     <bold>CPU<>   <bold>MEM<>  <bold>NOTE<>\n"
+          "web       <green>running<>   yes     4121   3h12m         0    2.1%   48M\n"
+          "mailer    <yellow>backoff<>   -          -       -  7 (3s ago)     -     -\n"
+          "    exit 1; next try in 13s\n"
+          "billing   <red>failed<>    -          -       -  5 (1m ago)     -     -\n"
+          "    exit 3, 5 times in 20s: cannot open db\n"
+          "cron      <dim>stopped<>   -          -       -         0       -     -\n"
+          "    by uid 1000 2h ago\n"
+          "ill       <red>running<>   yes     4121   3h12m         0    2.1%   48M\n"
+          "    unhealthy for 1s, 3 probes failed: exit 1\n"
+          "waiting   <blue>waiting<>   -          -       -         0       -     -\n"
+          "starting  <cyan>starting<>  -          -       -         0       -     -\n"
+          "stopping  <yellow>stopping<>  -          -       -         0       -     -\n"
+          "exited    <dim>exited<>    -          -       -         0       -     -\n"
+          "<dim>9 programs: 2 running, 1 starting, 1 stopping, 1 waiting, 1 backoff, 1 failed, 1\n"
+          "  exited, 1 stopped<>\n"
+          "<yellow>2 neglected zombies: 'reevectl zombies' names the parents<>\n"
+          "<yellow>the configuration has changed: see 'reevectl diff', then 'reevectl apply'<>\n");
 }
 
 TEST_CASE("of explain the headings are bold, and states have their colours") {

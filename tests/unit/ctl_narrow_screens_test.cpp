@@ -104,16 +104,15 @@ TEST_CASE("a configuration that has changed is said below the table") {
     api::Status status = example();
     status.programs.resize(1);
     status.supervisor.config_changed = true;
-    CHECK(
-        status_screen(status, kNow, kPipe, true) ==
-        "NAME  STATE    READY    PID  UPTIME  RESTARTS   CPU   MEM  NOTE\n"
-        "web   running  yes     4121   3h12m         0  2.1%   48M\n"
-        "1 program: 1 running\n"
-        "the configuration has changed: 'reevectl diff' says how, 'reevectl apply' makes it so\n");
-    const std::string narrow = status_screen(status, kNow, terminal_of(80), true);
+    CHECK(status_screen(status, kNow, kPipe, true) ==
+          "NAME  STATE    READY    PID  UPTIME  RESTARTS   CPU   MEM  NOTE\n"
+          "web   running  yes     4121   3h12m         0  2.1%   48M\n"
+          "1 program: 1 running\n"
+          "the configuration has changed: see 'reevectl diff', then 'reevectl apply'\n");
+    const std::string narrow = status_screen(status, kNow, terminal_of(60), true);
     CHECK(narrow.substr(narrow.find("the configuration")) ==
-          "the configuration has changed: 'reevectl diff' says how, 'reevectl apply' makes\n"
-          "  it so\n");
+          "the configuration has changed: see 'reevectl diff', then\n"
+          "  'reevectl apply'\n");
 }
 
 TEST_CASE("at 80 columns the card puts what is long below itself") {
@@ -233,6 +232,22 @@ TEST_CASE("in a pipe explain breaks nothing") {
           "  max_failures = 10         default\n"
           "  success_exit_codes = [0]  default\n"
           "  healthy_after = \"10s\"     default\n");
+}
+
+TEST_CASE("who is started again because of its guard is explained by that") {
+    api::ProgramStatus status = example().programs[0];
+    status.state = "starting";
+    status.last_exit = api::LastExit{};
+    status.last_exit->reason =
+        "ended by SIGTERM (over its guard's limit: memory 93.2 MiB, limit 40 MiB)";
+    Explanation told{status, {}, {}, {}, {}};
+    told.program.config = {{"guard.memory", "\"40MiB\"", "/etc/reeve/reeve.toml", 7}};
+    CHECK(explain_screen(told, kNow, kPipe)
+              .ends_with("What decides\n"
+                         "  guard.memory = \"40MiB\"  /etc/reeve/reeve.toml:7\n"
+                         "  start_timeout = \"90s\"   default\n"));
+    status.last_exit->reason = "exit 3";
+    CHECK(explain_screen(told, kNow, kPipe).find("guard.memory") == std::string::npos);
 }
 
 TEST_CASE("at 80 columns the end of a run in history is below it when it is long") {
