@@ -36,7 +36,7 @@ arrows() {
     supervisor/log) allowed="$base supervisor/os/* supervisor/loop/* supervisor/model/* conf/*" ;;
     supervisor/control) allowed="$base supervisor/core/* supervisor/model/* supervisor/log/*
                                  supervisor/os/* supervisor/loop/* conf/* ctl/api/*" ;;
-    supervisor/run) allowed="$base supervisor/os/*" ;;
+    supervisor/run) allowed="$base supervisor/os/* conf/units.h" ;;
     supervisor/app) allowed='supervisor/* conf/* ctl/api/*' ;;
     *) allowed='' ;;
     esac

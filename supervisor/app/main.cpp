@@ -22,6 +22,7 @@
 #include "supervisor/app/supervise.h"
 #include "supervisor/app/supervision_thread.h"
 #include "supervisor/app/termination_log.h"
+#include "supervisor/run/run.h"
 
 // The map: what was asked for, and who does it.
 namespace {
@@ -140,6 +141,8 @@ int check(const std::optional<std::string>& wanted) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (run::is_meant(argc, argv)) return run::run(argc, argv);
+
     // One heap for all threads: each of glibc's arenas costs pages, and nothing here allocates
     // fast enough to miss them.
     mallopt(M_ARENA_MAX, 1);

@@ -19,6 +19,7 @@ constexpr const char* kFooter =
     "  reeve                                supervise what ./reeve.toml names, until ^C\n"
     "  reeve --config /srv/site.toml        … what that file names\n"
     "  reevectl status                      how it goes, from another terminal\n"
+    "  reeve run -- python3 app.py          one command, as the init of its container\n"
     "\n"
     "The file is looked for in this order: --config, $REEVE_CONFIG, ./reeve.toml, for a\n"
     "non-root user $XDG_CONFIG_HOME/reeve/reeve.toml, /etc/reeve/reeve.toml; - is standard\n"
@@ -31,7 +32,7 @@ constexpr const char* kFooter =
 
 // Of the contract, and not built yet: refused by name rather than as an unknown word.
 bool is_of_a_later_version(std::string_view word) {
-    return word == "run" || word == "import" || word == "--";
+    return word == "import";
 }
 
 bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
@@ -63,12 +64,10 @@ std::string unknown_word(const std::string& word) {
 
 Parsed parse_options(int argc, const char* const* argv) {
     if (argc > 1 && is_of_a_later_version(argv[1])) {
-        const std::string_view word = argv[1];
-        const std::string_view verb = word == "--" ? "run" : word;
         std::fprintf(stderr,
-                     "reeve: '%.*s' is not in this version (it has: check, init, schema; see "
+                     "reeve: '%s' is not in this version (it has: check, init, run, schema; see "
                      "reeve --help)\n",
-                     static_cast<int>(verb.size()), verb.data());
+                     argv[1]);
         return {std::nullopt, kExitUsage};
     }
 
@@ -91,6 +90,8 @@ Parsed parse_options(int argc, const char* const* argv) {
         check->add_option("FILE", file, "The file; by default the one reeve would run");
     auto* init = app.add_subcommand("init", "Print a commented configuration to start from");
     auto* schema = app.add_subcommand("schema", "Print the JSON Schema of the configuration");
+    // For the help: main() has taken it already.
+    app.add_subcommand("run", "Run one command as the init of a container: reeve run -- CMD");
 
     try {
         app.parse(argc, argv);

@@ -74,4 +74,11 @@ std::optional<TakenChild> take_own_zombie() {
     return TakenChild{info.si_pid, reaped(info, usage)};
 }
 
+std::optional<int> take_stop(pid_t child) {
+    siginfo_t info{};
+    const int result = ::waitid(P_PID, static_cast<id_t>(child), &info, WSTOPPED | WNOHANG);
+    if (result != 0 || info.si_pid != child) return std::nullopt;
+    return info.si_status;
+}
+
 }  // namespace reeve::os

@@ -53,4 +53,7 @@ std::optional<TakenChild> take_own_zombie();
 // not a child of ours or still lives.
 std::optional<Reaped> take_zombie(pid_t pid);
 
+// By which signal a child of ours was stopped since this was asked last; nullopt: it was not.
+std::optional<int> take_stop(pid_t child);
+
 }  // namespace reeve::os

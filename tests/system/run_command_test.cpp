@@ -1,0 +1,337 @@
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "supervisor/os/procfs.h"
+#include "supervisor/os/terminal.h"
+#include "tests/support/catch.h"
+#include "tests/support/reeve_process.h"
+
+// `reeve run`, from the outside.
+using namespace reeve;
+using namespace reeve::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+Words with_run(const Words& words) {
+    Words all{REEVE_PROGRAM, "run"};
+    all.insert(all.end(), words.begin(), words.end());
+    return all;
+}
+
+Result run_it(const Words& words, const CommandOptions& options = {}) {
+    return run(with_run(words), options);
+}
+
+Words shell(const std::string& script, const Words& options = {}) {
+    Words words = options;
+    words.insert(words.end(), {"--", "bash", "-c", script});
+    return words;
+}
+
+// The one child that it has.
+pid_t child_of(pid_t init) {
+    std::vector<pid_t> children;
+    wait_until("it has its command", [&] {
+        children.clear();
+        (void)os::append_children(init, children);
+        return children.size() == 1;
+    });
+    return children[0];
+}
+
+char state_of(pid_t pid) {
+    const auto stat = os::read_stat(pid);
+    return stat ? stat->state : '?';
+}
+
+std::string target_of(pid_t pid, const std::string& link) {
+    char target[256];
+    const ssize_t length =
+        ::readlink(("/proc/" + std::to_string(pid) + "/" + link).c_str(), target, sizeof target);
+    return length < 0 ? "" : std::string{target, static_cast<std::size_t>(length)};
+}
+
+// The last that an init does before it waits for signals, which it has blocked long before.
+bool has_let_go(pid_t init) {
+    return target_of(init, "fd/1") == "/dev/null";
+}
+
+// Answers each signal with its number.
+constexpr const char* kEcho =
+    "for s in $(seq 64); do case $s in 9|17|19|32|33) ;; *) trap \"echo got $s\" $s ;; esac; done; "
+    "echo up; while :; do sleep 0.01; done";
+
+// A terminal, and a bash in its foreground with job control.
+class Typist {
+public:
+    Typist() : terminal_{os::open_terminal(std::nullopt).value()} {
+        const int slave = terminal_.slave.get();
+        bash_.emplace(Words{"bash", "--norc", "--noprofile", "-i"},
+                      CommandOptions{.environment = {{"PS1", "$? $ "}, {"TERM", "dumb"}},
+                                     .in_child = [slave] {
+                                         ::setsid();
+                                         ::ioctl(slave, TIOCSCTTY, 0);
+                                         for (int fd = 0; fd <= 2; ++fd) ::dup2(slave, fd);
+                                     }});
+        shown("0 $ ");
+    }
+    ~Typist() {
+        ::kill(bash_->pid(), SIGKILL);
+        bash_->finish();
+    }
+
+    // And waits until the terminal shows that, after what it showed before.
+    void types(const std::string& text, const std::string& then) {
+        REQUIRE(::write(terminal_.master.get(), text.data(), text.size()) ==
+                static_cast<ssize_t>(text.size()));
+        shown(then);
+    }
+
+private:
+    void shown(const std::string& text) {
+        wait_until("the terminal shows " + text + ", it shows " + seen_, [&] {
+            char buffer[4096];
+            const ssize_t count = ::read(terminal_.master.get(), buffer, sizeof buffer);
+            if (count > 0) seen_.append(buffer, static_cast<std::size_t>(count));
+            const std::size_t at = seen_.find(text);
+            if (at == std::string::npos) return false;
+            seen_.erase(0, at + text.size());
+            return true;
+        });
+    }
+
+    os::Terminal terminal_;
+    std::optional<Command> bash_;
+    std::string seen_;
+};
+
+}  // namespace
+
+TEST_CASE("reeve run has the exit code of its command") {
+    CHECK(run_it({"true"}).code == 0);
+    CHECK(run_it(shell("exit 7")).code == 7);
+    CHECK(run_it(shell("exit 255")).code == 255);
+    CHECK(run_it(shell("kill -TERM $$")).code == 143);
+    CHECK(run_it(shell("kill -KILL $$")).code == 137);
+    CHECK(run_it(shell("exit 3", {"-e", "3", "-e", "143"})).code == 0);
+    CHECK(run_it(shell("kill -TERM $$", {"-e", "3", "-e", "143"})).code == 0);
+    const Result missing = run_it({"nosuchcommand"});
+    CHECK(missing.code == 127);
+    CHECK(missing.err == "reeve run: nosuchcommand: No such file or directory\n");
+    const Result directory = run_it({"/etc"});
+    CHECK(directory.code == 126);
+    CHECK(directory.err == "reeve run: /etc: Permission denied\n");
+    CHECK(run({REEVE_PROGRAM, "--", "sh", "-c", "exit 9"}).code == 9);
+    CHECK(run_it({}).code == 64);
+}
+
+TEST_CASE("called as reeve-init or docker-init it is reeve run") {
+    Directory directory;
+    for (const char* name : {"reeve-init", "docker-init"}) {
+        REQUIRE(::symlink(REEVE_PROGRAM, (directory / name).c_str()) == 0);
+        CHECK(run({directory / name, "--", "sh", "-c", "exit 9"}).code == 9);
+    }
+    CHECK(contains(run({directory / "docker-init", "--version"}).out, "tini version"));
+}
+
+TEST_CASE("every signal is sent on, once, those of real time too") {
+    Command command{with_run(shell(kEcho))};
+    command.wait_for_output("up\n");
+    std::string expected = "up\n";
+    for (int signal = 1; signal <= 64; ++signal) {
+        if (signal == SIGKILL || signal == SIGSTOP || signal == SIGCHLD) continue;
+        if (signal == 32 || signal == 33) continue;  // glibc's own: bash can't trap them
+        expected += "got " + std::to_string(signal) + "\n";
+        command.signal(signal);
+        command.wait_for_output(expected);
+    }
+    CHECK(command.out() == expected);
+    // They end the command, not us.
+    command.signal(32);
+    CHECK(command.finish().code == 128 + 32);
+}
+
+TEST_CASE("signals are rewritten once, and dropped") {
+    Command command{
+        with_run(shell(kEcho, {"-r", "TERM:INT", "-r", "INT:USR1", "--rewrite", "HUP:0"}))};
+    command.wait_for_output("up\n");
+    command.signal(SIGHUP);
+    command.signal(SIGTERM);
+    command.wait_for_output("up\ngot 2\n");
+    command.signal(SIGINT);
+    command.wait_for_output("up\ngot 2\ngot 10\n");
+    command.signal(SIGKILL);
+    command.finish();
+    reap_strangers();
+}
+
+TEST_CASE("a TERM at any moment ends command and init") {
+    for (int i = 0; i < 100; ++i) {
+        Command command{with_run({"sleep", "1000"})};
+        const std::string at = "/proc/" + std::to_string(command.pid()) + "/comm";
+        wait_until("it is reeve", [&] { return read_file(at) == "reeve\n"; });
+        // From its first moment to after the exec of the command.
+        ::usleep(static_cast<useconds_t>(i) * 30);
+        command.signal(SIGTERM);
+        CHECK(command.finish().code == 128 + SIGTERM);
+    }
+    CHECK(take_strangers().empty());
+}
+
+TEST_CASE("with -g the whole group gets the signal") {
+    const std::string script =
+        "bash -c \"trap 'echo child; exit' TERM; echo up; "
+        "while :; do sleep 0.01; done\" & trap '' TERM; wait $!";
+    Command command{with_run(shell(script, {"-g"}))};
+    command.wait_for_output("up\n");
+    command.signal(SIGTERM);
+    command.wait_for_output("up\nchild\n");
+    CHECK(command.finish().code == 0);
+}
+
+TEST_CASE("the command starts with what the init was started with") {
+    CommandOptions options;
+    options.in_child = [] {
+        ::signal(SIGCHLD, SIG_IGN);
+        ::signal(SIGTTOU, SIG_IGN);
+        sigset_t blocked;
+        sigemptyset(&blocked);
+        sigaddset(&blocked, SIGTERM);
+        sigaddset(&blocked, SIGILL);
+        sigprocmask(SIG_SETMASK, &blocked, nullptr);
+    };
+    const Words look{"grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"};
+    const Result direct = run(look, options);
+    REQUIRE(direct.code == 0);
+    const Result there = run_it(look, options);
+    CHECK(there.code == 0);  // though SIGCHLD was ignored
+    CHECK(there.out == direct.out);
+
+    // Descriptors, but for those that /proc is read by.
+    const Words files{"bash", "-c", "cd /proc/self/fd; echo *"};
+    CHECK(run_it(files).out == run(files).out);
+    CHECK(run_it({"pwd"}, {.directory = "/usr"}).out == "/usr\n");
+    CHECK(run_it({"env"}).out == run({"env"}).out);
+}
+
+TEST_CASE("LISTEN_PID and WATCHDOG_PID go over to the command, if they meant us") {
+    const std::string script =
+        "LISTEN_PID=$$ WATCHDOG_PID=$$ exec \"$0\" run -- "
+        "bash -c 'echo $LISTEN_PID $WATCHDOG_PID $$'";
+    const std::string out = run({"bash", "-c", script, REEVE_PROGRAM}).out;
+    const std::string pid = out.substr(0, out.find(' '));
+    CHECK(out == pid + " " + pid + " " + pid + "\n");
+    CHECK(run_it({"bash", "-c", "echo $LISTEN_PID"}, {.environment = {{"LISTEN_PID", "1"}}}).out ==
+          "1\n");
+}
+
+TEST_CASE("the init keeps neither the directory nor the files of its command") {
+    Command command{with_run({"sleep", "1000"}), {.directory = "/usr"}};
+    (void)child_of(command.pid());
+    wait_until("it has let go of them", [&] { return has_let_go(command.pid()); });
+    CHECK(target_of(command.pid(), "cwd") == "/");
+    command.signal(SIGTERM);
+    CHECK(command.finish().code == 143);
+}
+
+TEST_CASE("orphans are reaped, and said with -w") {
+    const std::string script =
+        "for i in 1 2 3; do bash -c 'setsid sleep 0.01 &'; done; "
+        "until [ \"$(cat /proc/$PPID/task/$PPID/children)\" = \"$$ \" ]; do sleep 0.01; done";
+    const Result quiet = run_it(shell(script));
+    CHECK(quiet.code == 0);
+    CHECK(quiet.err == "");
+    const Result told = run_it(shell("sleep 0.01; " + script + "; sleep 0.05", {"-w"}));
+    CHECK(told.code == 0);
+    CHECK(contains(told.err, "reeve run: reaped pid "));
+    CHECK(contains(told.err, " (exit 0)\n"));
+}
+
+TEST_CASE("with --grace nothing is left at the end, and the command's code stays") {
+    const std::string script =
+        "(trap '' TERM; echo deaf; exec setsid sleep 1000) & "
+        "bash -c 'setsid sleep 1001 &'; read -t 0.01; exit 3";
+    const auto began = Clock::now();
+    const Result result = run_it(shell(script, {"--grace", "300ms"}));
+    CHECK(result.code == 3);
+    CHECK(Clock::now() - began >= 300ms);
+    CHECK(take_strangers().empty());
+
+    // A second word to end does not wait for it.
+    Command command{with_run(shell("(trap '' TERM; echo deaf; exec setsid sleep 1000) & sleep 1000",
+                                   {"--grace", "1h"}))};
+    command.wait_for_output("deaf\n");
+    command.signal(SIGTERM);
+    const pid_t main = command.pid();
+    wait_until("the command has ended", [&] {
+        std::vector<pid_t> children;
+        (void)os::append_children(main, children);
+        return children.size() == 1;
+    });
+    command.signal(SIGTERM);
+    CHECK(command.finish().code == 143);
+    CHECK(take_strangers().empty());
+}
+
+TEST_CASE("reeve run --pause waits for TERM or INT") {
+    Command command{with_run({"--pause"})};
+    wait_until("it takes signals", [&] { return has_let_go(command.pid()); });
+    command.signal(SIGHUP);
+    command.signal(SIGINT);
+    CHECK(command.finish().code == 0);
+}
+
+TEST_CASE("with -p the command hears of the death of the init's parent") {
+    Directory directory;
+    Command command{{"bash", "-c",
+                     "\"$0\" run -p USR1 -- bash -c 'trap \"echo bye; exit\" USR1; echo up; "
+                     "while :; do sleep 0.01; done' & wait",
+                     REEVE_PROGRAM}};
+    command.wait_for_output("up\n");
+    command.signal(SIGKILL);
+    command.wait_for_output("up\nbye\n");
+    command.finish();
+    reap_strangers();
+}
+
+TEST_CASE("a command that is stopped without a terminal stays so until CONT") {
+    Command command{with_run(shell(kEcho))};
+    command.wait_for_output("up\n");
+    const pid_t main = child_of(command.pid());
+    ::kill(main, SIGSTOP);
+    wait_until("it is stopped", [&] { return state_of(main) == 'T'; });
+    command.signal(SIGCONT);
+    command.wait_for_output("up\ngot 18\n");
+    command.signal(SIGKILL);
+    command.finish();
+    reap_strangers();
+}
+
+TEST_CASE("in a terminal ^C, ^Z, fg and bg do what they do without reeve run") {
+    Typist typist;
+    const std::string reeve_run = std::string{REEVE_PROGRAM} + " run ";
+    typist.types(reeve_run + "cat\n", "cat\r\n");
+    typist.types("hello\n", "hello\r\nhello\r\n");
+    typist.types("\x1a", "148 $ ");
+    typist.types("fg\n", "run cat\r\n");
+    typist.types("again\n", "again\r\nagain\r\n");
+    typist.types("\x03", "130 $ ");
+    typist.types(reeve_run + "cat &\n", "0 $ ");
+    typist.types("fg\n", "run cat\r\n");
+    typist.types("there\n", "there\r\nthere\r\n");
+    typist.types("\x04", "0 $ ");
+    // A shell of its own.
+    typist.types(reeve_run + "bash --norc --noprofile -i\n", "0 $ ");
+    typist.types("sh -c 'echo slee\"\"ps; exec sleep 1000'\n", "sleeps\r\n");
+    typist.types("\x1a", "148 $ ");
+    typist.types("kill %1; wait\n", "$ ");
+    typist.types("exit 5\n", "5 $ ");
+}
