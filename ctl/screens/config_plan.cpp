@@ -42,6 +42,7 @@ std::string config_plan_screen(const api::ConfigReply& plan, const Style& style)
                    {what, Colour::none}});
     }
     for (const api::ReeveChange& change : plan.reeve) {
+        is_empty = false;
         const bool later = change.action == "restart";
         table.add({{later ? "later" : harmless(change.action), Colour::none},
                    {"reeve", Colour::none},

@@ -51,6 +51,7 @@ Unexpected<int> refuse(const std::string& why, int exit_code) {
 // Whoever asks over the API, or reads the log, stands elsewhere.  As it is where there is no
 // working directory any more.
 std::string absolute(const std::string& path) {
+    if (path == "-") return path;  // standard input
     std::error_code error;
     const auto full = std::filesystem::absolute(path, error);
     return error ? path : full.string();

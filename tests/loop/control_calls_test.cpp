@@ -288,6 +288,7 @@ TEST_CASE("each type of program goes by its name") {
 
 TEST_CASE("a card shows the program's configuration with its places, and its last runs") {
     conf::Program web = service("web", 2);
+    web.instances_written = 2;
     web.description = "front end";
     web.keys = {{"command", "[\"/bin/true\"]", {0, 7, 1}}, {"nice", "0", {0, 0, 0}}};
     World world{{web}};

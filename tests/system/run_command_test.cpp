@@ -255,9 +255,10 @@ TEST_CASE("orphans are reaped, and said with -w") {
 }
 
 TEST_CASE("with --grace nothing is left at the end, and the command's code stays") {
+    // It is deaf before the command ends.
     const std::string script =
-        "(trap '' TERM; echo deaf; exec setsid sleep 1000) & "
-        "bash -c 'setsid sleep 1001 &'; read -t 0.01; exit 3";
+        "exec 3< <(trap '' TERM; echo; exec setsid sleep 1000); read -u 3; "
+        "bash -c 'setsid sleep 1001 &'; exit 3";
     const auto began = Clock::now();
     const Result result = run_it(shell(script, {"--grace", "300ms"}));
     CHECK(result.code == 3);
@@ -268,13 +269,9 @@ TEST_CASE("with --grace nothing is left at the end, and the command's code stays
     Command command{with_run(shell("(trap '' TERM; echo deaf; exec setsid sleep 1000) & sleep 1000",
                                    {"--grace", "1h"}))};
     command.wait_for_output("deaf\n");
+    const pid_t main = child_of(command.pid());
     command.signal(SIGTERM);
-    const pid_t main = command.pid();
-    wait_until("the command has ended", [&] {
-        std::vector<pid_t> children;
-        (void)os::append_children(main, children);
-        return children.size() == 1;
-    });
+    wait_until("the command has ended", [&] { return child_of(command.pid()) != main; });
     command.signal(SIGTERM);
     CHECK(command.finish().code == 143);
     CHECK(take_strangers().empty());
