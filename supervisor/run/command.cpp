@@ -19,10 +19,9 @@ void follow(const char* variable, pid_t init) {
 }
 
 [[noreturn]] void become(const std::vector<std::string>& words, const Inherited& inherited,
-                         const Terminal& terminal, pid_t init, int report) {
-    const bool had_terminal = terminal.is_ours();
+                         const Terminal* terminal, pid_t init, int report) {
     (void)::setpgid(0, 0);
-    if (had_terminal) terminal.give_to(::getpid());
+    if (terminal) terminal->give_to(::getpid());
     follow("LISTEN_PID", init);
     follow("WATCHDOG_PID", init);
     std::vector<char*> argv;
@@ -46,9 +45,12 @@ Expected<Command, int> start(const std::vector<std::string>& words, const Inheri
     base::Fd read_end{report[0]};
     const base::Fd write_end{report[1]};
     const pid_t self = ::getpid();
+    // Asked here: either of us may be first to put it into its group, and it is not ours then.
+    const bool has_terminal = terminal.is_ours();
     const pid_t pid = ::fork();
     if (pid < 0) return Unexpected<int>{errno};
-    if (pid == 0) become(words, inherited, terminal, self, write_end.get());
+    if (pid == 0)
+        become(words, inherited, has_terminal ? &terminal : nullptr, self, write_end.get());
     (void)::setpgid(pid, pid);  // both of us: whoever comes first, the group is there
     return Command{pid, std::move(read_end)};
 }
