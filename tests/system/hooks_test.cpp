@@ -110,8 +110,8 @@ stop_timeout = "500ms"
     CHECK(reeve.program("good").last_exit->reason == "exit 0");
     CHECK(reeve.program("bad").last_exit->reason == "ended by SIGTERM");
     CHECK(reeve.program("slow").last_exit->reason == "ended by SIGTERM");
-    CHECK(contains(reeve.err(), "bad: stop_command (sh -c 'echo cannot; exit 9'): exit 9: cannot"));
-    CHECK(contains(reeve.err(), "slow: stop_command (sleep 1000): not done within 500ms"));
+    reeve.wait_until_said("bad: stop_command (sh -c 'echo cannot; exit 9'): exit 9: cannot");
+    reeve.wait_until_said("slow: stop_command (sleep 1000): not done within 500ms");
 }
 
 TEST_CASE("stop_post that fails is said in the note, the log and an event, and changes nothing") {

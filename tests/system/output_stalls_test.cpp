@@ -266,6 +266,7 @@ TEST_CASE("a full disk keeps what fits, is said once, and loses nothing once the
 
     const std::string log = seen_by(reeve, directory / "disk/stuck.log");
     CHECK(std::filesystem::file_size(log) == 512 * 1024);
+    reeve.wait_until_said("stuck: cannot write ");
     CAPTURE(reeve.err());
     CHECK(count(reeve.err(), "stuck: cannot write " + directory.path() + "/disk/stuck.log: ") == 1);
     CHECK(count(reeve.err(), "cannot write") == 1);
