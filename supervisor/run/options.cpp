@@ -33,8 +33,33 @@ constexpr std::string_view kHelp =
     "  -P, --pause            no command: reap until TERM or INT, then exit 0\n"
     "  -v, --verbose          say what is done, on standard error\n"
     "  -s, -c                 taken for tini's and dumb-init's sake: it is so anyway\n"
+    "  -l                     print the licence\n"
     "  -h, --help\n"
     "  -V, --version\n";
+
+// Of the file LICENSE.
+constexpr std::string_view kLicence =
+    "MIT License\n"
+    "\n"
+    "Copyright (c) 2026 The reeve authors\n"
+    "\n"
+    "Permission is hereby granted, free of charge, to any person obtaining a copy\n"
+    "of this software and associated documentation files (the \"Software\"), to deal\n"
+    "in the Software without restriction, including without limitation the rights\n"
+    "to use, copy, modify, merge, publish, distribute, sublicense, and/or sell\n"
+    "copies of the Software, and to permit persons to whom the Software is\n"
+    "furnished to do so, subject to the following conditions:\n"
+    "\n"
+    "The above copyright notice and this permission notice shall be included in all\n"
+    "copies or substantial portions of the Software.\n"
+    "\n"
+    "THE SOFTWARE IS PROVIDED \"AS IS\", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR\n"
+    "IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,\n"
+    "FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE\n"
+    "AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER\n"
+    "LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,\n"
+    "OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE\n"
+    "SOFTWARE.\n";
 
 constexpr int kGrace = 256;
 
@@ -147,9 +172,10 @@ Parsed parse(const std::vector<std::string>& arguments, bool is_docker_init) {
     for (;;) {
         const int at = optind;
         // '+': options end with the command.
-        const int letter = ::getopt_long(argc, argv.data(), "+:gr:p:e:wPvschV", kLong, nullptr);
+        const int letter = ::getopt_long(argc, argv.data(), "+:gr:p:e:wPvsclhV", kLong, nullptr);
         if (letter == -1) break;
         if (letter == 'h') return {std::nullopt, std::string{kHelp}, 0};
+        if (letter == 'l') return {std::nullopt, std::string{kLicence}, 0};
         if (letter == 'V') {
             return {std::nullopt,
                     is_docker_init ? "tini version " REEVE_VERSION "_reeve\n"

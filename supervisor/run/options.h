@@ -28,7 +28,7 @@ struct Options {
 // What there is to do, or to print before an exit.
 struct Parsed {
     std::optional<Options> options;
-    std::string text;  // help, version, or what is wrong
+    std::string text;  // help, version, licence, or what is wrong
     int exit_code = 0;
 };
 

@@ -70,6 +70,8 @@ public:
                 return kNotExecutable;
             }
             command_ = *std::move(command);
+            if (options_.verbose)
+                say("runs " + options_.command[0] + " as pid " + std::to_string(command_.pid));
         }
         let_go_of_what_is_the_commands();
         while (!code_) take(*next_signal(std::nullopt));
@@ -156,6 +158,7 @@ private:
             say(options_.command[0] + ": " + std::strerror(error));
             return error == ENOENT ? kNotFound : kNotExecutable;
         }
+        if (options_.verbose) say(options_.command[0] + " has ended: " + status.text());
         const int code = status.shell_code();
         return options_.good_codes.test(static_cast<std::size_t>(code)) ? 0 : code;
     }

@@ -37,7 +37,7 @@ TEST_CASE("called as reeve-init or docker-init it is reeve run") {
     CHECK(contains(run({directory / "docker-init", "--version"}).out, "tini version"));
 }
 
-TEST_CASE("every signal is sent on, once, those of real time too") {
+REEVE_ROW_TEST_CASE("every signal is sent on, once, those of real time too", "what is sent on") {
     Command command{with_run(shell(kEcho))};
     command.wait_for_output("up\n");
     std::string expected = "up\n";
@@ -67,7 +67,8 @@ TEST_CASE("signals are rewritten once, and dropped") {
     CHECK(command.finish().code == 137);
 }
 
-TEST_CASE("a TERM at any moment ends command and init") {
+REEVE_ROW_TEST_CASE("a TERM at any moment ends command and init", "TERM before the exec") {
+    (void)take_strangers();  // such as the sleep of a shell that was killed
     for (int i = 0; i < 100; ++i) {
         Command command{with_run({"sleep", "1000"})};
         const std::string at = "/proc/" + std::to_string(command.pid()) + "/comm";
@@ -92,7 +93,8 @@ TEST_CASE("with -g the whole group gets the signal") {
     CHECK(command.finish().code == 9);
 }
 
-TEST_CASE("the command starts with what the init was started with") {
+REEVE_ROW_TEST_CASE("the command starts with what the init was started with",
+                    "signals that were blocked or ignored", "SIGCHLD that was ignored") {
     CommandOptions options;
     options.in_child = [] {
         ::signal(SIGCHLD, SIG_IGN);
@@ -117,7 +119,8 @@ TEST_CASE("the command starts with what the init was started with") {
     CHECK(run_it({"env"}).out == run({"env"}).out);
 }
 
-TEST_CASE("LISTEN_PID and WATCHDOG_PID go over to the command, if they meant us") {
+REEVE_ROW_TEST_CASE("LISTEN_PID and WATCHDOG_PID go over to the command, if they meant us",
+                    "LISTEN_PID and WATCHDOG_PID") {
     const std::string script =
         "LISTEN_PID=$$ WATCHDOG_PID=$$ exec \"$0\" run -- "
         "bash -c 'echo $LISTEN_PID $WATCHDOG_PID $$'";
@@ -137,7 +140,7 @@ TEST_CASE("the init keeps neither the directory nor the files of its command") {
     CHECK(command.finish().code == 143);
 }
 
-TEST_CASE("orphans are reaped, and said with -w") {
+REEVE_ROW_TEST_CASE("orphans are reaped, and said with -w", "-w") {
     const std::string script =
         "for i in 1 2 3; do bash -c 'setsid sleep 0.01 &'; done; "
         "until [ \"$(cat /proc/$PPID/task/$PPID/children)\" = \"$$ \" ]; do sleep 0.01; done";
@@ -173,7 +176,7 @@ TEST_CASE("with --grace nothing is left at the end, and the command's code stays
     CHECK(take_strangers().empty());
 }
 
-TEST_CASE("reeve run --pause waits for TERM or INT") {
+REEVE_ROW_TEST_CASE("reeve run --pause waits for TERM or INT", "-P, --pause") {
     Command command{with_run({"--pause"})};
     wait_until("it takes signals", [&] { return has_let_go(command.pid()); });
     command.signal(SIGHUP);
@@ -206,7 +209,8 @@ TEST_CASE("a command that is stopped without a terminal stays so until CONT") {
     CHECK(command.finish().code == 137);
 }
 
-TEST_CASE("in a terminal ^C, ^Z, fg and bg do what they do without reeve run") {
+REEVE_ROW_TEST_CASE("in a terminal ^C, ^Z, fg and bg do what they do without reeve run",
+                    "^C, ^Z and fg in a shell") {
     Typist typist;
     const std::string reeve_run = std::string{REEVE_PROGRAM} + " run ";
     // What the terminal echoes depends on when it is typed; what this says does not.

@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -118,5 +119,20 @@ private:
     std::optional<Command> bash_;
     std::string seen_;
 };
+
+// The tables of reeve(8) compare reeve run with tini and dumb-init, and each of their rows has a
+// test, which names it by its first cell that is not empty.
+inline std::set<std::string>& rows_with_a_test() {
+    static std::set<std::string> rows;
+    return rows;
+}
+#define REEVE_ROW_TEST_CASE(sentence, ...) REEVE_ROW_AT(sentence, __LINE__, __VA_ARGS__)
+#define REEVE_ROW_AT(sentence, line, ...) REEVE_ROW_LINE(sentence, line, __VA_ARGS__)
+#define REEVE_ROW_LINE(sentence, line, ...)                                   \
+    static const bool rows_of_##line = [] {                                   \
+        for (const char* row : {__VA_ARGS__}) rows_with_a_test().insert(row); \
+        return true;                                                          \
+    }();                                                                      \
+    TEST_CASE(sentence)
 
 }  // namespace reeve::test

@@ -88,6 +88,7 @@ TEST_CASE("what reeve run can't read is named") {
 TEST_CASE("help and version of reeve run are no failures") {
     CHECK(parse({"--help"}).text.starts_with("Usage: reeve run "));
     CHECK(parse({"-h"}).exit_code == 0);
+    CHECK(parse({"-l"}).text.starts_with("MIT License\n"));
     CHECK(parse({"-V"}).text == "reeve " REEVE_VERSION "\n");
     // For `docker info`.
     CHECK(parse({"--version"}, true).text == "tini version " REEVE_VERSION "_reeve\n");
