@@ -1,0 +1,5 @@
+// The least that can be run.
+
+int main(void) {
+    return 0;
+}
