@@ -119,7 +119,7 @@ REEVE_ROW_TEST_CASE("orphans come home to reeve run with -s and TINI_SUBREAPER a
     CHECK(run_it(shell(kOrphan), {.environment = {{"TINI_SUBREAPER", ""}}}).code == 0);
 }
 
-REEVE_ROW_TEST_CASE("-p takes a signal by any of its names", "-p SIGNAL", "-p FROB") {
+REEVE_ROW_TEST_CASE("the signal of -p has any of its names", "-p SIGNAL", "-p FROB") {
     for (const char* name : {"SIGKILL", "KILL", "9", "SIGRTMIN+3"}) {
         INFO(name);
         CHECK(run_it({"-p", name, "true"}).code == 0);
@@ -130,7 +130,7 @@ REEVE_ROW_TEST_CASE("-p takes a signal by any of its names", "-p SIGNAL", "-p FR
     }
 }
 
-REEVE_ROW_TEST_CASE("-v says on standard error what is done however often it is given",
+REEVE_ROW_TEST_CASE("what is done is said on standard error with -v however often it is given",
                     "-v, -vv, -vvv", "TINI_VERBOSITY=N", "DUMB_INIT_DEBUG=1") {
     const auto err = [](const Words& options, const CommandOptions& how = {}) {
         const Result result = run_it(shell("echo out; exit 3", options), how);
@@ -167,7 +167,7 @@ REEVE_ROW_TEST_CASE("a signal goes to the command alone or with -g to its proces
     CHECK(told({}, {.environment = {{"TINI_KILL_PROCESS_GROUP", ""}}}) == kGroup);
 }
 
-REEVE_ROW_TEST_CASE("-e makes any exit code a 0 and leaves the others", "-e CODE") {
+REEVE_ROW_TEST_CASE("any exit code is a 0 with -e and the others stay", "-e CODE") {
     const auto dash = [](int exits, const Words& options) {
         Words words = options;
         words.insert(words.end(), {"sh", "-c", "exit " + std::to_string(exits)});
