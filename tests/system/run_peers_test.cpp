@@ -69,10 +69,9 @@ constexpr const char* kOrphan =
     "bash -c 'setsid sleep 0.01 &'; "
     "until [ \"$(cat /proc/$PPID/task/$PPID/children)\" = \"$$ \" ]; do sleep 0.01; done";
 
-// A command, and a child in its group that says whether it heard of a TERM: asked by a signal of a
-// higher number, which is taken later.
+// A command, and a child in its group that says whether it heard of a TERM, when it is asked by IO.
 constexpr const char* kFamily =
-    "trap 'kill -IO $!; wait; exit 9' TERM; "
+    "trap : TERM; trap 'kill -IO $! 2>/dev/null; wait; exit 9' IO; "
     "bash -c \"trap 'heard=child' TERM; trap 'echo told the \\${heard:-command alone}; exit' IO; "
     "echo up; while :; do sleep 0.01; done\" & "
     "while :; do sleep 0.01; done";
@@ -82,6 +81,7 @@ std::string told(const Words& options, const CommandOptions& how = {}) {
     Command init{with_run(shell(kFamily, options)), how};
     init.wait_for_output("up\n");
     init.signal(SIGTERM);
+    init.signal(SIGIO);  // the higher number: it comes later, to whomever it is sent
     CHECK(init.finish().code == 9);
     return init.out().substr(3);
 }

@@ -118,13 +118,18 @@ TEST_CASE("as PID 1 on a terminal it runs a shell with job control") {
     tmux.shows("sleeps");
     tmux.types({"C-c"});
     tmux.shows("130 $");
-    tmux.types({"sh -c 'echo st\"\"ops; read x; echo \"<$x>\"'", "Enter"});
+    // It hears of CONT when it has the terminal; what is typed before that may be the shell's.
+    tmux.types(
+        {"bash -c 'trap \"echo conti\"\"nues\" CONT; trap \"exit 3\" INT; echo st\"\"ops; "
+         "while :; do sleep 0.01; done'",
+         "Enter"});
     tmux.shows("stops");
     tmux.types({"C-z"});
     tmux.shows("148 $");
     tmux.types({"fg", "Enter"});
-    tmux.types({"hello", "Enter"});
-    tmux.shows("<hello>");
+    tmux.shows("\ncontinues");
+    tmux.types({"C-c"});
+    tmux.shows("3 $");
     tmux.types({"exit 5", "Enter"});
     CHECK(tmux.ends_with() == "5");
 }
