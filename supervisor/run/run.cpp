@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@
 #include "supervisor/os/reap.h"
 #include "supervisor/os/subreaper.h"
 #include "supervisor/run/command.h"
+#include "supervisor/run/memory.h"
 #include "supervisor/run/options.h"
 #include "supervisor/run/signals.h"
 #include "supervisor/run/terminal.h"
@@ -35,6 +37,8 @@ constexpr int kNotFound = 127;
 // What KILL does not end within that time sits in the kernel; nobody can wait for it.
 constexpr std::chrono::seconds kPatienceWithKill{5};
 constexpr conf::Duration kBetweenLooks{50};
+// A command that has lived for that long is going to: to wait for it can be made cheap.
+constexpr conf::Duration kUntilSettled{1000};
 
 void say(const std::string& text) {
     const std::string line = "reeve run: " + text + "\n";
@@ -74,7 +78,15 @@ public:
                 say("runs " + options_.command[0] + " as pid " + std::to_string(command_.pid));
         }
         let_go_of_what_is_the_commands();
-        while (!code_) take(*next_signal(std::nullopt));
+        std::optional<conf::Duration> patience = kUntilSettled;
+        while (!code_) {
+            if (const auto info = next_signal(patience)) {
+                take(*info);
+            } else {
+                let_go_of_code();
+                patience.reset();
+            }
+        }
         if (options_.grace) clean_up(*options_.grace);
         if (command_.pid != 0) terminal_.take_back_from(command_.pid);
         return *code_;

@@ -8,7 +8,9 @@
 //
 //   SIGCHLD   what died is reaped; with the command's end comes ours
 //   others    are sent on to the command
-//   nothing   there is no timer, but at the end with --grace
+//   nothing   for the first second, once, to give memory back; and at the end, with --grace: there
+//   is
+//             no other timer
 //
 // The command has a process group of its own, and the terminal with it where we had it: what is
 // typed (^C, ^Z, ^\) is the kernel's business and reaches us not at all.  A command that is stopped

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include "tests/system/run_fixture.h"
 
@@ -231,4 +232,20 @@ REEVE_ROW_TEST_CASE("in a terminal ^C, ^Z, fg and bg do what they do without ree
     typist.types("\x1a", "148 $ ");
     typist.types("kill -9 %1; disown -a; echo go\"\"ne\n", "gone\r\n");
     typist.types("exit 5\n", "5 $ ");
+}
+
+TEST_CASE("a command that lives on is waited for in little memory") {
+    if (sanitized()) REEVE_SKIP("sanitizers have memory of their own");
+    Command command{with_run(shell(kEcho))};
+    command.wait_for_output("up\n");
+    const std::string path = "/proc/" + std::to_string(command.pid()) + "/smaps_rollup";
+    const auto resident_kib = [&] {
+        const std::string text = read_file(path);
+        return std::atoi(text.c_str() + text.find("\nRss:") + 5);
+    };
+    wait_until("it has given back what it does not need", [&] { return resident_kib() < 1500; });
+    command.signal(SIGUSR1);
+    command.wait_for_output("up\ngot 10\n");
+    command.signal(32);
+    CHECK(command.finish().code == 128 + 32);
 }
