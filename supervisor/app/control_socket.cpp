@@ -23,12 +23,10 @@ constexpr milliseconds kRemoveLook{10};
 
 constexpr milliseconds kNoThreadRetry{1000};
 
-// The default of last resort lies in a directory where anybody may make one before us.
-bool is_ours_alone(const std::string& directory) {
-    ::mkdir(directory.c_str(), 0700);
-    struct stat status {};
-    return ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
-           status.st_uid == ::geteuid() && (status.st_mode & 077) == 0;
+// There is nowhere to put it, or not for us.
+bool means_no_place(int number) {
+    return number == EROFS || number == EACCES || number == EPERM || number == ENOENT ||
+           number == ENOTDIR || number == ENOSPC || number == EDQUOT;
 }
 
 std::string name_in_directory(const std::string& path) {
@@ -56,21 +54,37 @@ Expected<std::shared_ptr<ControlFiles>, std::string> ControlFiles::open(
     std::shared_ptr<ControlFiles> files{new ControlFiles{std::move(request)}};
     files->ours_alone_ = control.socket.empty() && files->path().starts_with("/tmp/");
     if (auto listening = files->listen(); !listening) {
-        return Unexpected<std::string>{std::move(listening.error())};
+        if (!control.socket.empty() || !listening.error().no_place) {
+            return Unexpected<std::string>{std::move(listening.error().text)};
+        }
+        files->why_none_ = std::move(listening.error().text);
     }
     return files;
 }
 
-Expected<void, std::string> ControlFiles::listen() {
-    const std::string directory = conf::directory_of(path());
-    if (ours_alone_ && !is_ours_alone(directory)) {
-        return Unexpected<std::string>{directory +
-                                       " is not a directory of ours alone (set [control] socket, "
-                                       "or XDG_RUNTIME_DIR)"};
+Expected<void, ControlFiles::NoSocket> ControlFiles::listen() {
+    // The default of last resort lies in a directory where anybody may make one before us.
+    if (const std::string directory = conf::directory_of(path()); ours_alone_) {
+        const int number = ::mkdir(directory.c_str(), 0700) == 0 ? 0 : errno;
+        struct stat status {};
+        if (::lstat(directory.c_str(), &status) != 0) {
+            return Unexpected<NoSocket>{
+                NoSocket{base::OsError{"make", directory, number}.text(), means_no_place(number)}};
+        }
+        if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() ||
+            (status.st_mode & 077) != 0) {
+            return Unexpected<NoSocket>{
+                NoSocket{directory + " is not a directory of ours alone (set [control] socket, or "
+                                     "XDG_RUNTIME_DIR)"}};
+        }
     }
     request_.mode = wanted_mode_;
     auto socket = os::listen_at(request_);
-    if (!socket) return Unexpected<std::string>{socket.error().text()};
+    if (!socket) {
+        const bool failed = socket.error().kind == os::ListenError::Kind::failed;
+        return Unexpected<NoSocket>{
+            NoSocket{socket.error().text(), failed && means_no_place(socket.error().cause.number)}};
+    }
     socket_ = std::move(*socket);
     forsaken_ = false;
     return {};
@@ -108,7 +122,7 @@ ControlFiles::Look ControlFiles::look(os::Inotify* inotify) {
             return look;
         }
         if (auto listening = listen(); !listening) {
-            look.trouble = std::move(listening.error());
+            look.trouble = std::move(listening.error().text);
             return look;
         }
         look.listener = std::move(socket_.fd);
@@ -191,7 +205,11 @@ ControlSocket::ControlSocket(loop::Loop& loop, std::shared_ptr<ControlFiles> fil
       heard_{loop, [this] { hear(); }},
       later_{loop, [this] { look(); }},
       quiet_{loop, [this] { tell_of_return(); }},
-      work_{loop, loop::Work::Lane::may_hang, files_->path()} {}
+      work_{loop, loop::Work::Lane::may_hang, files_->path()},
+      trouble_{files_->why_none()},
+      was_there_{trouble_.empty()} {
+    if (!was_there_) warn_(sentence(trouble_) + "; it is tried again");
+}
 
 void ControlSocket::watch(std::function<base::OsExpected<void>(base::Fd)> move_to) {
     move_to_ = std::move(move_to);
@@ -307,10 +325,10 @@ void ControlSocket::tell_of_return() {
 void ControlSocket::tell(ControlFiles::Look& look) {
     if (look.trouble != trouble_) {
         if (look.trouble.empty()) {
-            warn_("control socket " + files_->path() + " is there again");
+            warn_("control socket " + files_->path() + " is there" + (was_there_ ? " again" : ""));
+            was_there_ = true;
         } else {
-            warn_("control socket " + files_->path() +
-                  " was deleted, and can't be made again: " + look.trouble + "; it is tried again");
+            warn_(sentence(look.trouble) + "; it is tried again");
         }
         trouble_ = std::move(look.trouble);
     }
@@ -330,11 +348,18 @@ void ControlSocket::tell(ControlFiles::Look& look) {
     if (look.state_again || !look.state_trouble.empty()) why_no_state_ = look.state_trouble;
 }
 
+std::string ControlSocket::sentence(const std::string& trouble) const {
+    if (was_there_)
+        return "control socket " + files_->path() +
+               " was deleted, and can't be made again: " + trouble;
+    return "no control socket, so reevectl can't reach this reeve: " + trouble +
+           " (mount something to write on there, or set [control] socket or listen)";
+}
+
 control::Finding ControlSocket::finding() const {
     using Verdict = control::Finding::Verdict;
     if (!trouble_.empty()) {
-        return {"control", Verdict::bad,
-                files_->path() + " was deleted, and can't be made again: " + trouble_,
+        return {"control", Verdict::bad, sentence(trouble_),
                 "mend what the reason names (it is tried again at each change there, and every " +
                     conf::format_duration(kRetry) + ")"};
     }

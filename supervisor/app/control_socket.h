@@ -26,13 +26,17 @@ namespace reeve::app {
 // programs run, look() is for another thread.
 class ControlFiles {
 public:
-    // Where and as the configuration says.  The error is a sentence.
+    // Where and as the configuration says.  The error is a sentence.  Where it names no socket, and
+    // there is no place for the usual one (a read-only image), we go on without: why_none().
     static Expected<std::shared_ptr<ControlFiles>, std::string> open(const conf::Control& control);
+
+    // Why there was no place for a socket at the start; empty: there was.
+    const std::string& why_none() const { return why_none_; }
 
     const std::string& path() const { return request_.path; }
     std::string state_file() const { return state_file_of(request_.path); }
 
-    // Of open().  Called once.
+    // Of open(); empty when there is none.  Called once.
     base::Fd take_listener() { return std::move(socket_.fd); }
 
     // The socket's mode from the next look() on.  On any thread, at any time.
@@ -70,7 +74,12 @@ private:
     explicit ControlFiles(os::ListenRequest request)
         : request_{std::move(request)}, wanted_mode_{request_.mode} {}
 
-    Expected<void, std::string> listen();
+    // Why not, and whether for want of a place, which may come.
+    struct NoSocket {
+        std::string text;
+        bool no_place = false;
+    };
+    Expected<void, NoSocket> listen();
     bool is_there() const;
     void watch_places(os::Inotify& inotify, Look& look) const;
     void restore_state(Look& look);
@@ -78,6 +87,7 @@ private:
     os::ListenRequest request_;
     std::atomic<mode_t> wanted_mode_;  // no mutex: a look() may hang
     bool ours_alone_ = false;          // its directory must be
+    std::string why_none_;
 
     std::mutex mutex_;
     bool removed_ = false;
@@ -127,6 +137,7 @@ private:
     void hear();
     bool concerns(const os::Inotify::Event& event) const;
     void tell(ControlFiles::Look& look);
+    std::string sentence(const std::string& trouble) const;
     void tell_of_return();
 
     loop::Loop& loop_;
@@ -143,6 +154,7 @@ private:
     loop::Work work_;
     std::string why_polls_;
     std::string trouble_;
+    bool was_there_;
     std::optional<std::string> why_no_state_;
     std::string mode_trouble_;
     bool look_again_ = false;

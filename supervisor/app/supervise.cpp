@@ -559,8 +559,9 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
             .on_wrong_token = [&](const control::Peer& peer) { ports.tell_wrong_token(peer); }};
         control::Server server{world, [&](const std::string& trouble) { own_log.warn(trouble); }};
         access.on_change([&] { server.review(); });
-        if (const auto listening = server.start(files->take_listener()); !listening) {
-            return refused(listening.error().text());
+        if (base::Fd listener = files->take_listener()) {
+            const auto listening = server.start(std::move(listener));
+            if (!listening) return refused(listening.error().text());
         }
         if (const auto watching = host.start(roster); !watching) {
             return refused(watching.error().text());
@@ -606,7 +607,8 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                          ", which is PID 1: signals to the container do not come here, and other "
                          "orphans stay zombies (write `exec reeve` in the script)");
         }
-        if (!machine.why_no_state.empty()) {
+        // Nothing outlives PID 1.
+        if (!machine.why_no_state.empty() && !pid1) {
             own_log.warn("should this reeve be killed, the next one will not know what is left: " +
                          machine.why_no_state);
         }

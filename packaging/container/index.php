@@ -1,0 +1,2 @@
+<?php
+echo "served by PHP ", PHP_MAJOR_VERSION, " as uid ", posix_geteuid(), "\n";
