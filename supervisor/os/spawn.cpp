@@ -290,6 +290,8 @@ struct Spawner::Hangar {
     bool spawner_gone = false;
     bool clone_makes_pidfds = true;
     bool clones_into_cgroups = true;
+    // Not under qemu's user mode, which makes threads and copies, and nothing between.
+    bool clones_share = true;
     // close_range, and with it its flag for that: Linux 5.9, unless a seccomp filter is older.
     const bool child_makes_table = ::syscall(SYS_close_range, ~0U, ~0U, 0) == 0;
     const bool fork_for_ids = id_change_exposes_memory();
@@ -643,12 +645,13 @@ OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
 
     // The kernel would write the value to everybody who shares the child's memory, us included
     // (__set_oom_adj): such a child gets a copy.
-    const bool copy_memory =
-        slot->plan.oom_score_adj != nullptr || (slot->plan.set_ids && hangar_->fork_for_ids);
+    const bool copy_memory = slot->plan.oom_score_adj != nullptr ||
+                             (slot->plan.set_ids && hangar_->fork_for_ids) ||
+                             !hangar_->clones_share;
     unsigned long flags = SIGCHLD | (copy_memory ? 0UL : CLONE_VM);
     // A copy of all our descriptors would be the child's to close, and that of a log file on a disk
     // that hangs (NFS, FUSE: they flush) would never end.
-    if (hangar_->child_makes_table) {
+    if (hangar_->child_makes_table && hangar_->clones_share) {
         flags |= CLONE_FILES;
         slot->plan.files_below = slot->plan.spare_fd;
     }
@@ -693,6 +696,13 @@ OsExpected<Spawned> Spawner::spawn(SpawnRequest request) {
         }
         if (!want_pidfd || !hangar_->clone_makes_pidfds) {
             result = clone_child(flags, slot->stack(), slot->plan, nullptr);
+        }
+        constexpr auto kShared = static_cast<unsigned long>(CLONE_VM | CLONE_FILES);
+        if (result == -EINVAL && (flags & kShared) != 0) {
+            flags &= ~kShared;
+            slot->plan.files_below = 0;
+            result = clone_child(flags, slot->stack(), slot->plan, nullptr);
+            hangar_->clones_share = result < 0;
         }
     }
     if (result < 0) {

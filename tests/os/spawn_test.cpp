@@ -1,10 +1,13 @@
 #include "supervisor/os/spawn.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pty.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +57,23 @@ std::string make_fifo(const TemporaryDirectory& directory) {
 // Lets those through that are stuck there now.
 void open_gate(const std::string& fifo) {
     REQUIRE(eventually([&] { return Fd{::open(fifo.c_str(), O_WRONLY | O_NONBLOCK)}.get() >= 0; }));
+}
+
+// From now on clone(2) makes no child here that shares our memory or our descriptors, as in qemu's
+// user mode.
+bool forbid_sharing() {
+    const unsigned shared = CLONE_VM | CLONE_FILES;
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, shared, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    sock_fprog program{6, code};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 std::size_t count_mappings() {
@@ -764,4 +784,25 @@ TEST_CASE("a directory in PATH that may not be looked into hides no program, and
           }) == "exec pyhton3: No such file or directory (not found in PATH " + path + ")");
     CHECK(as_nobody([&] { return failure_text(command({directory / "x"})); }) ==
           "exec " + directory.path() + "/x: Permission denied");
+}
+
+TEST_CASE("where a child may share nothing, as in qemu's user mode, it gets copies") {
+    const std::string said = in_fork([]() -> std::string {
+        Spawner spawner;
+        if (!forbid_sharing()) return "no seccomp";
+        std::string outcomes;
+        for (int i = 0; i < 2; ++i) {
+            for (const char* program : {"true", "/nowhere/to/be/found"}) {
+                auto spawned = spawner.spawn(command({program}));
+                if (!spawned) return spawned.error().text();
+                const auto outcome = land(spawned->flight);
+                outcomes += (outcome.failure ? outcome.failure->text() : "executed") + "; ";
+                outcomes += wait_for(spawned->pid).status.text() + "\n";
+            }
+        }
+        return outcomes;
+    });
+    const std::string once =
+        "executed; exit 0\nexec /nowhere/to/be/found: No such file or directory; exit 127\n";
+    CHECK(said == once + once);
 }
