@@ -107,9 +107,11 @@ void Configurer::diff(Done done) {
 
 void Configurer::apply(const core::Actor& actor, Done done) {
     Task task{.kind = Task::Kind::apply, .actor = actor};
+    parts_.apply_begins();
     task.done = [this, done = std::move(done)](Expected<ConfigPlan, Refusal> outcome) {
         last_apply_.successful = outcome.has_value();
         if (outcome) last_apply_.succeeded = parts_.host.wall_now();
+        parts_.apply_ended(last_apply_.successful);
         done(std::move(outcome));
     };
     add(std::move(task));

@@ -39,6 +39,9 @@ public:
         std::function<core::Roster::Settings(const conf::Supervisor&)> settings_of;
         // Whoever else goes by the configuration: it is this one now.
         std::function<void(const conf::Config&)> applied;
+        // Around each apply, also one that is refused.
+        std::function<void()> apply_begins;
+        std::function<void(bool successful)> apply_ended;
     };
 
     Configurer(Parts parts, const conf::Config& config,

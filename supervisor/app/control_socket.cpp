@@ -42,8 +42,15 @@ mode_t mode_of(const conf::Control& control, bool has_group) {
 }  // namespace
 
 Expected<std::shared_ptr<ControlFiles>, std::string> ControlFiles::open(
-    const conf::Control& control) {
+    const conf::Control& control, PassedSocket passed) {
     os::ListenRequest request;
+    if (passed.fd) {
+        request.path = std::move(passed.path);
+        std::shared_ptr<ControlFiles> files{new ControlFiles{std::move(request)}};
+        files->passed_ = true;
+        files->socket_.fd = std::move(passed.fd);
+        return files;
+    }
     request.path = control.socket.empty() ? conf::default_socket() : control.socket;
     request.mode = mode_of(control, !control.group.empty());
     if (!control.group.empty()) {
@@ -112,6 +119,10 @@ ControlFiles::Look ControlFiles::look(os::Inotify* inotify) {
     const std::lock_guard lock{mutex_};
     Look look;
     if (removed_) return look;
+    if (passed_) {
+        restore_state(look);
+        return look;
+    }
     // Watched first, looked at then: what changes after that is heard.
     if (inotify) watch_places(*inotify, look);
     if (!is_there()) {
@@ -193,7 +204,7 @@ void ControlFiles::remove(bool keep_state) {
         (void)lock.try_lock();
     }
     if (!lock || std::exchange(removed_, true)) return;
-    os::remove_socket_file(socket_);
+    if (!passed_) os::remove_socket_file(socket_);
     if (state_ && !keep_state) remove_state(state_file(), *state_);
 }
 
@@ -362,6 +373,12 @@ control::Finding ControlSocket::finding() const {
         return {"control", Verdict::bad, sentence(trouble_),
                 "mend what the reason names (it is tried again at each change there, and every " +
                     conf::format_duration(kRetry) + ")"};
+    }
+    if (files_->passed()) {
+        return {"control",
+                Verdict::ok,
+                "listens at " + files_->path() + ", which was opened by who started reeve",
+                {}};
     }
     if (!why_polls_.empty()) {
         return {"control", Verdict::warn,

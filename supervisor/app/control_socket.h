@@ -11,6 +11,7 @@
 
 #include "conf/config.h"
 #include "supervisor/app/former.h"
+#include "supervisor/app/passed_socket.h"
 #include "supervisor/base/expected.h"
 #include "supervisor/control/process_source.h"
 #include "supervisor/loop/fd_watch.h"
@@ -28,10 +29,14 @@ class ControlFiles {
 public:
     // Where and as the configuration says.  The error is a sentence.  Where it names no socket, and
     // there is no place for the usual one (a read-only image), we go on without: why_none().
-    static Expected<std::shared_ptr<ControlFiles>, std::string> open(const conf::Control& control);
+    // One that was passed to us is taken in any case, and left as it is.
+    static Expected<std::shared_ptr<ControlFiles>, std::string> open(const conf::Control& control,
+                                                                     PassedSocket passed = {});
 
     // Why there was no place for a socket at the start; empty: there was.
     const std::string& why_none() const { return why_none_; }
+    // The socket is somebody else's, who keeps it and its file.
+    bool passed() const { return passed_; }
 
     const std::string& path() const { return request_.path; }
     std::string state_file() const { return state_file_of(request_.path); }
@@ -88,6 +93,7 @@ private:
     std::atomic<mode_t> wanted_mode_;  // no mutex: a look() may hang
     bool ours_alone_ = false;          // its directory must be
     std::string why_none_;
+    bool passed_ = false;
 
     std::mutex mutex_;
     bool removed_ = false;

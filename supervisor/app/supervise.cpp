@@ -30,8 +30,10 @@
 #include "supervisor/app/listen_sockets.h"
 #include "supervisor/app/memory.h"
 #include "supervisor/app/options.h"
+#include "supervisor/app/passed_socket.h"
 #include "supervisor/app/pid_watch.h"
 #include "supervisor/app/sampler.h"
+#include "supervisor/app/service_manager.h"
 #include "supervisor/app/termination_log.h"
 #include "supervisor/app/tracking.h"
 #include "supervisor/base/probes.h"
@@ -365,6 +367,8 @@ private:
 
 int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources) {
     occupy_standard_descriptors();
+    PassedSocket passed = take_passed_socket(conf::own_environment(), getpid());
+    const std::vector<std::string> not_taken = std::move(passed.remarks);
     (void)os::close_inherited_on_exec();
     ignore_pointless_signals();
 
@@ -382,7 +386,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
     if (const auto found = os::raise_nofile()) nofile = *found;
 
     // Before anything is started: a second reeve on the same socket must not start things twice.
-    const auto opened = ControlFiles::open(config.control);
+    const auto opened = ControlFiles::open(config.control, std::move(passed));
     if (!opened) return refused(opened.error(), !pid1);
     const std::shared_ptr<ControlFiles> files = *opened;
     Machine machine;
@@ -521,6 +525,9 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
             watched_files.follow_roster();
         });
         std::set<std::string> warnings_told;
+        ServiceManager manager{**loop, roster, events,
+                               service_wishes(conf::own_environment(), getpid()),
+                               [&](const std::string& text) { own_log.warn(text); }};
         Configurer configurer{
             {.loop = **loop,
              .roster = roster,
@@ -542,7 +549,9 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
                      control_socket.set(now.control);
                      ports.set(now.control);
                      tell_warnings(now, warnings_told, own_log);
-                 }},
+                 },
+             .apply_begins = [&] { manager.apply_begins(); },
+             .apply_ended = [&](bool successful) { manager.apply_ended(successful); }},
             config,
             std::move(sources)};
         control::ThreadLogSource logs{**loop, **output, own_log};
@@ -602,6 +611,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
             core::event::SupervisorStarted{REEVE_VERSION, getpid(), roster.instances().size()});
         tell_of_former(*former, own_log);
         tell_warnings(config, warnings_told, own_log);
+        for (const std::string& remark : not_taken) own_log.warn(remark);
         if (!machine.parent_shell.empty()) {
             own_log.warn("started by " + machine.parent_shell +
                          ", which is PID 1: signals to the container do not come here, and other "
@@ -627,6 +637,7 @@ int supervise(conf::Config config, std::shared_ptr<const conf::Sources> sources)
         ports.start(world);
         release_startup_memory();
         roster.start_autostart();
+        manager.started();
         // Once more when the first programs are up: starting many leaves holes in the heap.
         loop::Timer settled{**loop, [] {
                                 release_startup_memory();
