@@ -21,7 +21,18 @@ for tool in debootstrap lintian cpack unshare; do
 done
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+machine=
+cleanup() {
+    if [ -n "$machine" ]; then
+        kill "$machine" 2>/dev/null || true
+        wait "$machine" || true
+    fi
+    # systemd-nspawn's own.
+    rmdir /sys/fs/cgroup/unified/payload /sys/fs/cgroup/unified/supervisor /sys/fs/cgroup/systemd/payload \
+        /sys/fs/cgroup/systemd/supervisor 2>/dev/null || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
 # --- the package alone ---------------------------------------------------------------------------
@@ -48,8 +59,8 @@ cp "$deb" "$work/root/tmp/reeve.deb"
 files() {
     (
         cd "$work/root"
-        find . -xdev \( -path ./proc -o -path ./dev -o -path ./tmp -o -path ./run/systemd -o -path ./var/cache/apt -o \
-            -path ./var/lib/apt -o -path ./var/log/apt \) -prune -o -print
+        find . -xdev \( -path ./proc -o -path ./dev -o -path ./tmp -o -path ./run/systemd -o \
+            -path ./var/cache/apt -o -path ./var/lib/apt -o -path ./var/log/apt \) -prune -o -print
     ) | grep -v -e 'shadow-$' -e '/dpkg/.*-old$' -e '/group-$' | sort
     cat "$work/root/etc/group"
 }
@@ -93,9 +104,68 @@ inside '
     cat log
     fail 'it does not work there'
 }
+
 inside 'apt-get purge -y -q reeve reeve-static' >log 2>&1 || {
     cat log
     fail 'it cannot be purged'
 }
 files >after
 diff before after || fail 'something of it is left, or gone that was there before'
+
+# --- below a systemd of its own ------------------------------------------------------------------
+
+# Sets $init to PID 1 of the machine that systemd-nspawn has booted.
+find_init() {
+    for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+        if [ "$(cat "/proc/$child/comm" 2>/dev/null)" = systemd ]; then
+            init=$child
+            return 0
+        fi
+        find_init "$child" && return 0
+    done
+    return 1
+}
+in_machine() { # in_machine SCRIPT
+    nsenter --target "$init" --mount --uts --ipc --net --pid --cgroup sh -euc "export LC_ALL=C.UTF-8; $1" </dev/null
+}
+waits_for() { # waits_for SCRIPT: for a minute at most
+    deadline=$(($(date +%s) + 60))
+    until in_machine "$1" >log 2>&1; do
+        [ "$(date +%s)" -lt "$deadline" ] || return 1
+    done
+}
+boot() { # false: not here
+    command -v systemd-nspawn >/dev/null || return 1
+    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --boot --directory "$work/root" \
+        --register=no --keep-unit --console=pipe </dev/null >"$work/nspawn.log" 2>&1 &
+    machine=$!
+    deadline=$(($(date +%s) + 30))
+    until find_init "$machine" && in_machine 'systemctl list-units' >log 2>&1; do
+        kill -0 "$machine" 2>/dev/null && [ "$(date +%s)" -lt "$deadline" ] || return 1
+    done
+}
+status_is() {
+    waits_for "systemctl show -p StatusText reeve | grep -qxF 'StatusText=$1'" ||
+        fail "the status is not '$1': $(in_machine 'systemctl status reeve')"
+}
+
+inside 'apt-get install -y -q /tmp/reeve.deb' >log 2>&1
+if boot; then
+    waits_for 'systemctl is-active reeve' || fail "it does not start: $(in_machine 'systemctl status reeve')"
+    status_is '0 programs'
+    in_machine 'printf "[program.web]\ncommand = [\"sh\", \"-c\", \"setsid sleep 1001 & exec sleep 1000\"]\nuser = \"nobody\"\n" >/etc/reeve/conf.d/web.toml
+        systemctl reload reeve'
+    status_is '1 program: 1 running'
+    in_machine 'echo "x = 1" >>/etc/reeve/conf.d/web.toml; ! systemctl reload reeve' >log 2>&1 ||
+        fail 'a reload with a mistake looks well'
+    in_machine 'rm /etc/reeve/conf.d/web.toml; systemctl stop reeve; ! grep -l sleep /proc/[0-9]*/comm;
+        test "$(systemctl show -p Result --value reeve)" = success' >log 2>&1 || {
+        cat log
+        fail 'it does not stop well'
+    }
+    kill "$machine"
+    wait "$machine" || true
+    machine=
+else
+    echo 'no systemd can be booted in a container here: its units were looked through, and not run'
+fi
