@@ -28,8 +28,7 @@ cleanup() {
         wait "$machine" || true
     fi
     # systemd-nspawn's own.
-    rmdir /sys/fs/cgroup/unified/payload /sys/fs/cgroup/unified/supervisor /sys/fs/cgroup/systemd/payload \
-        /sys/fs/cgroup/systemd/supervisor 2>/dev/null || true
+    find /sys/fs/cgroup/*/payload /sys/fs/cgroup/*/supervisor -depth -type d -exec rmdir {} \; 2>/dev/null || true
     rm -rf "$work"
 }
 trap cleanup EXIT
