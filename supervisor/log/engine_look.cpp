@@ -85,7 +85,8 @@ bool Engine::wants_older(const Looked& looked, const LookRequest& request,
     if (looked.seen) return !capture.ring().reaches_back_to(looked.seen->memory);
     if (looked.run && capture.has_marks() && capture.ring().has_begin_of(*looked.run)) return false;
     const WallTime reach = capture.reaches_back_to();
-    if (request.query.since && reach <= *request.query.since) return false;
+    // Lines that memory has forgotten may be of the same millisecond as the first that it has.
+    if (request.query.since && reach < *request.query.since) return false;
     return !oldest_wanted || reach > *oldest_wanted;
 }
 

@@ -242,8 +242,10 @@ TEST_CASE("times bound what is shown, in files too") {
         const std::string time = line.substr(0, 24);
         if (time >= early && time <= late) between.push_back(line);
     }
-    CHECK((lines_of(reeve.ctl({"logs", "web", "-S", early, "-U", late, "-t", "--no-prefix"}).out) ==
-           between));
+    const auto shown =
+        lines_of(reeve.ctl({"logs", "web", "-S", early, "-U", late, "-t", "--no-prefix"}).out);
+    CAPTURE(early, late, shown.size(), between.size());
+    CHECK((shown == between));
     std::vector<std::string> last{between.end() - 50, between.end()};
     CHECK((lines_of(reeve.ctl({"logs", "web", "-S", early, "-U", late, "-t", "--no-prefix", "-n50"})
                         .out) == last));
