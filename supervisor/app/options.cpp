@@ -19,6 +19,7 @@ constexpr const char* kFooter =
     "  reeve                                supervise what ./reeve.toml names, until ^C\n"
     "  reeve --config /srv/site.toml        … what that file names\n"
     "  reevectl status                      how it goes, from another terminal\n"
+    "  reeve import supervisord.conf        that file as TOML for reeve, and what is otherwise\n"
     "  reeve run -- python3 app.py          one command, as the init of its container\n"
     "\n"
     "The file is looked for in this order: --config, $REEVE_CONFIG, ./reeve.toml, for a\n"
@@ -29,11 +30,6 @@ constexpr const char* kFooter =
     "writes the state to the log.\n"
     "Exit codes: 0 after a requested shutdown; the code of the program that ended it; 64\n"
     "usage; 70 internal; 71 the system refused; 78 bad configuration.  See reeve(8).\n";
-
-// Of the contract, and not built yet: refused by name rather than as an unknown word.
-bool is_of_a_later_version(std::string_view word) {
-    return word == "import";
-}
 
 bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
     return std::ranges::find(words, word) != words.end();
@@ -63,14 +59,6 @@ std::string unknown_word(const std::string& word) {
 }  // namespace
 
 Parsed parse_options(int argc, const char* const* argv) {
-    if (argc > 1 && is_of_a_later_version(argv[1])) {
-        std::fprintf(stderr,
-                     "reeve: '%s' is not in this version (it has: check, init, run, schema; see "
-                     "reeve --help)\n",
-                     argv[1]);
-        return {std::nullopt, kExitUsage};
-    }
-
     Options options;
     CLI::App app{"Supervises the programs that a TOML file names.", "reeve"};
     app.footer(kFooter);
@@ -90,6 +78,10 @@ Parsed parse_options(int argc, const char* const* argv) {
         check->add_option("FILE", file, "The file; by default the one reeve would run");
     auto* init = app.add_subcommand("init", "Print a commented configuration to start from");
     auto* schema = app.add_subcommand("schema", "Print the JSON Schema of the configuration");
+    std::string foreign;
+    auto* import_file =
+        app.add_subcommand("import", "Print a supervisord.conf or a Procfile as TOML for reeve");
+    import_file->add_option("FILE", foreign, "The file; - is standard input")->required();
     // For the help: main() has taken it already.
     app.add_subcommand("run", "Run one command as the init of a container: reeve run -- CMD");
 
@@ -119,6 +111,9 @@ Parsed parse_options(int argc, const char* const* argv) {
         options.verb = Options::Verb::init;
     } else if (schema->parsed()) {
         options.verb = Options::Verb::schema;
+    } else if (import_file->parsed()) {
+        options.verb = Options::Verb::import_file;
+        options.foreign = foreign;
     }
     return {options, 0};
 }

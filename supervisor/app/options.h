@@ -14,9 +14,10 @@ inline constexpr int kExitSystem = 71;
 inline constexpr int kExitConfig = 78;
 
 struct Options {
-    enum class Verb { supervise, check, init, schema };
+    enum class Verb { supervise, check, import_file, init, schema };
     Verb verb = Verb::supervise;
     std::optional<std::string> config;  // --config, or the FILE of `check`
+    std::string foreign;                // the FILE of `import`
 };
 
 struct Parsed {

@@ -1,6 +1,7 @@
 #include "supervisor/app/reeve.h"
 
 #include <malloc.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "conf/import/import.h"
 #include "conf/listen_address.h"
 #include "conf/load.h"
 #include "conf/paths.h"
@@ -140,6 +142,39 @@ int check(const std::optional<std::string>& wanted) {
     return print(text);
 }
 
+std::string host_name() {
+    utsname names{};
+    return ::uname(&names) == 0 ? names.nodename : "";
+}
+
+// TOML on stdout, and on stderr what is done otherwise.
+int import_file(const std::string& path) {
+    conf::import::Request request;
+    request.path = path;
+    request.directory = absolute(".");
+    request.environment = conf::own_environment();
+    request.host = host_name();
+    request.read = conf::read_config_file;
+    request.glob = conf::matching_files;
+    auto text = conf::read_config_file(path);
+    if (!text) {
+        std::fprintf(stderr, "reeve: can't read %s: %s\n", conf::one_line(path).c_str(),
+                     text.error().c_str());
+        return 1;
+    }
+    request.text = std::move(*text);
+    const auto imported = conf::import::import_file(request);
+    if (!imported) {
+        const auto& [at, what] = imported.error();
+        std::fprintf(stderr, "%s:%d: %s\n", conf::one_line(at.file).c_str(), at.line,
+                     conf::one_line(what).c_str());
+        return 1;
+    }
+    for (const std::string& remark : imported->remarks)
+        std::fprintf(stderr, "%s\n", remark.c_str());
+    return print(imported->toml);
+}
+
 }  // namespace
 
 int reeve(int argc, char** argv) {
@@ -155,6 +190,8 @@ int reeve(int argc, char** argv) {
     switch (options.verb) {
         case Options::Verb::check:
             return check(options.config);
+        case Options::Verb::import_file:
+            return import_file(options.foreign);
         case Options::Verb::init:
             return print(std::string{conf::starter()});
         case Options::Verb::schema:

@@ -122,7 +122,7 @@ TEST_CASE("reeve that is used wrongly exits with 64") {
     for (const std::vector<std::string>& words : {std::vector<std::string>{"--no-such-option"},
                                                   {"no-such-verb"},
                                                   {"run", "--no-such-option", "true"},
-                                                  {"import", "Procfile"},
+                                                  {"import"},
                                                   {"check", "one", "two"},
                                                   {"--config"}}) {
         CAPTURE(words);
