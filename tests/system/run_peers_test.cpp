@@ -91,8 +91,12 @@ const std::string kGroup = "told the child\n";
 
 }  // namespace
 
-TEST_CASE("each row of the tables in reeve(8) has a test and each of these has a row") {
-    const auto rows = rows_of_tables(read_file(REEVE_SOURCE_DIR "/packaging/man/reeve.8"));
+TEST_CASE(
+    "each row of the tables of reeve run in reeve(8) has a test and each of these has a row") {
+    const std::string page = read_file(REEVE_SOURCE_DIR "/packaging/man/reeve.8");
+    const std::size_t begin = page.find(".SH ONE COMMAND\n");
+    REQUIRE(begin != std::string::npos);
+    const auto rows = rows_of_tables(page.substr(begin, page.find("\n.SH ", begin) - begin));
     CHECK(rows.size() > 30);
     const std::set<std::string> names{rows.begin(), rows.end()};
     CHECK(names.size() == rows.size());
